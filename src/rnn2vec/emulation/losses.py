@@ -1,0 +1,47 @@
+"""How far an emulator's predictions are from a network's: the losses of emulation, averaged over all positions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Log-probabilities of the network and of the emulator, each ``[..., Y]``, to a scalar."""
+
+
+def total_variation(network: Tensor, emulator: Tensor) -> Tensor:
+    """Half the L1 distance of the two distributions: the published code's default."""
+    return 0.5 * (network.exp() - emulator.exp()).abs().sum(-1).mean()
+
+
+def reverse_kl(network: Tensor, emulator: Tensor) -> Tensor:
+    """KL(emulator || network), in nats: the loss of the paper's text (equation 2)."""
+    return (emulator.exp() * (emulator - network)).sum(-1).mean()
+
+
+def kl(network: Tensor, emulator: Tensor) -> Tensor:
+    """KL(network || emulator), in nats."""
+    return (network.exp() * (network - emulator)).sum(-1).mean()
+
+
+def jensen_shannon(network: Tensor, emulator: Tensor) -> Tensor:
+    """Jensen-Shannon divergence, in nats."""
+    middle = (network.exp() + emulator.exp()).clamp(min=1e-30).log() - math.log(2)
+    return 0.5 * (kl(network, middle) + kl(emulator, middle))
+
+
+def mean_squared_error(network: Tensor, emulator: Tensor) -> Tensor:
+    """Mean squared difference of the probabilities."""
+    return (network.exp() - emulator.exp()).square().mean()
+
+
+LOSSES: dict[str, Loss] = {
+    "total-variation": total_variation,
+    "reverse-kl": reverse_kl,
+    "kl": kl,
+    "js": jensen_shannon,
+    "mse": mean_squared_error,
+}
+"""Losses by name."""

@@ -1,0 +1,175 @@
+"""Self-supervised training: encoder and emulator together learn to imitate every network of a zoo (section 4.3)."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rnn2vec.emulation.emulator import Emulator
+from rnn2vec.emulation.losses import LOSSES
+from rnn2vec.emulation.recipe import PretrainRecipe
+from rnn2vec.encoders import Encoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.population import Population
+from rnn2vec.randomness import generator, torch_seed
+from rnn2vec.zoo.split import Split, split_zoo
+from rnn2vec.zoo.store import Rollouts, Zoo
+
+EVALUATION_ROLLOUTS = 10
+"""Rollouts of every snapshot that losses are measured on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretrained:
+    """What pretraining leaves behind.
+
+    Attributes:
+        encoder: trained in place.
+        emulator: trained with it.
+        history: ``step``, ``seconds``, mean ``train`` loss since the last entry, ``validation`` loss.
+        losses: final emulation loss by part of the zoo: ``validation`` and ``ood``.
+        seconds: wall time of training, everything included.
+    """
+
+    encoder: Encoder
+    emulator: Emulator
+    history: list[dict[str, float]]
+    losses: dict[str, float]
+    seconds: float
+
+
+def pretrain(
+    zoo: Zoo,
+    encoder: Encoder,
+    recipe: PretrainRecipe,
+    seed: int = 0,
+    report: Callable[[int, str], None] | None = None,
+    evaluations: int = 10,
+) -> Pretrained:
+    """Train an encoder by emulation on the train tasks of a zoo.
+
+    In every step a batch of networks is drawn; each is encoded, and the emulator, told z, predicts the network's outputs
+    on rollouts the network wrote. No label is used.
+
+    Args:
+        zoo: networks and their rollouts.
+        encoder: trained in place.
+        recipe: sizes and learning rates.
+        seed: decides the emulator's first weights and every batch.
+        report: called as ``report(steps done, note)``.
+        evaluations: how often along the way the validation loss is measured.
+
+    Raises:
+        RNN2VecError: if the encoder cannot read the networks of the zoo, or training diverges.
+    """
+    encoder.check_readable(zoo.spec)
+    start = time.monotonic()
+    split = split_zoo(zoo)
+    population, rollouts = zoo.population(split.train), zoo.rollouts(split.train)
+    validation = _part(zoo, split.validation)
+    strings = generator(seed, "probes").permutation(len(population))
+    encoder.start_probes(_good_strings(zoo, split, rollouts, strings))
+    emulator = build_emulator(zoo, encoder, recipe, seed)
+    loss_function = LOSSES[recipe.loss]
+    optimizer = torch.optim.AdamW(
+        [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    history, recent = [], []
+    every = max(1, recipe.steps // evaluations)
+    encoder.train()
+    for step in range(recipe.steps):
+        rows, strings = _draw(recipe, seed, step, rollouts)
+        batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
+        inputs, targets = _tensors(rollouts.inputs[rows[:, None], strings], rollouts.outputs[rows[:, None], strings])
+        predicted, _ = emulator(encoder(batch), inputs)
+        loss = loss_function(targets, predicted.log_softmax(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        for module in (encoder, emulator):
+            nn.utils.clip_grad_norm_(module.parameters(), recipe.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate_at(step)
+        optimizer.step()
+        recent.append(float(loss.detach()))
+        if not np.isfinite(recent[-1]):
+            raise RNN2VecError(f"pretraining diverged at step {step}: the loss is {recent[-1]}; lower the learning rate")
+        if (step + 1) % every == 0 or step + 1 == recipe.steps:
+            measured = emulation_loss(encoder, emulator, *validation, loss_function)
+            entry = {"step": step + 1, "seconds": time.monotonic() - start, "train": float(np.mean(recent))}
+            history.append({**entry, "validation": measured})
+            recent = []
+        if report:
+            report(1, f"loss {history[-1]['validation']:.4f}" if history else "")
+    losses = {
+        "validation": history[-1]["validation"],
+        "ood": emulation_loss(encoder, emulator, *_part(zoo, split.ood), loss_function),
+    }
+    return Pretrained(encoder.eval(), emulator.eval(), history, losses, time.monotonic() - start)
+
+
+def build_emulator(zoo: Zoo, encoder: Encoder, recipe: PretrainRecipe, seed: int) -> Emulator:
+    """An untrained emulator for the networks of a zoo; its first weights are a function of the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(seed, "emulator"))
+        return Emulator(
+            zoo.spec.input_size,
+            zoo.spec.output_size,
+            encoder.embedding_size,
+            recipe.emulator_size,
+            recipe.emulator_layers,
+            recipe.conditioning,
+        )
+
+
+@torch.no_grad()
+def emulation_loss(
+    encoder: Encoder,
+    emulator: Emulator,
+    population: Population,
+    rollouts: Rollouts,
+    loss_function: Callable[[Tensor, Tensor], Tensor],
+) -> float:
+    """Mean loss over networks and their rollouts, without touching any gradient."""
+    was_training = encoder.training
+    encoder.eval()
+    losses, sizes = [], []
+    for start in range(0, len(population), 64):
+        rows = slice(start, start + 64)
+        inputs, targets = _tensors(rollouts.inputs[rows], rollouts.outputs[rows])
+        predicted, _ = emulator(encoder(population[rows]), inputs)
+        losses.append(float(loss_function(targets, predicted.log_softmax(-1))))
+        sizes.append(len(inputs))
+    encoder.train(was_training)
+    return float(np.average(losses, weights=sizes))
+
+
+def _part(zoo: Zoo, rows: np.ndarray) -> tuple[Population, Rollouts]:
+    rollouts = zoo.rollouts(rows)
+    return zoo.population(rows), Rollouts(
+        rollouts.inputs[:, :EVALUATION_ROLLOUTS], rollouts.outputs[:, :EVALUATION_ROLLOUTS]
+    )
+
+
+def _draw(recipe: PretrainRecipe, seed: int, step: int, rollouts: Rollouts) -> tuple[np.ndarray, np.ndarray]:
+    """Rows ``[networks]`` and strings ``[networks, rollouts]`` of a step."""
+    numbers = generator(seed, "pretrain", step)
+    rows = numbers.choice(len(rollouts.inputs), recipe.networks, replace=recipe.networks > len(rollouts.inputs))
+    return rows, numbers.integers(0, rollouts.inputs.shape[1], (recipe.networks, recipe.rollouts))
+
+
+def _tensors(inputs: np.ndarray, outputs: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Inputs at the positions that have outputs, and the networks' log-probabilities."""
+    kept = torch.from_numpy(inputs[:, :, : outputs.shape[2]])
+    return (kept.float() if kept.is_floating_point() else kept.long()), torch.from_numpy(outputs).float()
+
+
+def _good_strings(zoo: Zoo, split: Split, rollouts: Rollouts, order: np.ndarray) -> Tensor:
+    """A string of every train snapshot in random order, those of trained networks first."""
+    step = zoo.column("step")[split.train][order]
+    chosen = order[np.argsort(-step, kind="stable")]
+    return torch.from_numpy(rollouts.inputs[chosen, 0])

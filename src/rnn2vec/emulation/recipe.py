@@ -1,0 +1,98 @@
+"""How an encoder is pretrained: the recipe and its presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from rnn2vec.emulation.losses import LOSSES
+from rnn2vec.errors import RNN2VecError
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainRecipe:
+    """Everything that decides a pretraining but the zoo, the encoder and the seed.
+
+    Attributes:
+        steps: gradient steps.
+        networks: networks in a step's batch.
+        rollouts: rollouts of each that the emulator imitates in a step.
+        learning_rate: of AdamW, at its highest.
+        weight_decay: of AdamW.
+        clip: largest gradient norm, of encoder and emulator each.
+        warmup: steps over which the learning rate grows to its highest.
+        decay: ``none``, or ``cosine`` down to zero at the last step.
+        loss: one of :data:`rnn2vec.emulation.losses.LOSSES`.
+        emulator_size: hidden units of the emulator.
+        emulator_layers: its layers.
+        conditioning: where the emulator is told z, see :class:`rnn2vec.emulation.emulator.Emulator`.
+        encoder_options: arguments of each encoder by its name.
+    """
+
+    steps: int
+    networks: int = 64
+    rollouts: int = 1
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    clip: float = 0.1
+    warmup: int = 0
+    decay: str = "none"
+    loss: str = "total-variation"
+    emulator_size: int = 256
+    emulator_layers: int = 2
+    conditioning: str = "first"
+    encoder_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "networks", "rollouts", "emulator_size", "emulator_layers"):
+            if getattr(self, name) < 1:
+                raise RNN2VecError(f"{name} is at least 1; got {getattr(self, name)}")
+        if self.loss not in LOSSES:
+            raise RNN2VecError(f"emulation losses are {', '.join(LOSSES)}; got {self.loss!r}")
+        if self.decay not in ("none", "cosine"):
+            raise RNN2VecError(f"decay is none or cosine; got {self.decay!r}")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step, counted from 0."""
+        rate = self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup))
+        if self.decay == "cosine":
+            rate *= 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return rate
+
+
+_LEARNS = {"probe_init": "rollouts", "readout": "all", "core_size": 128, "core_layers": 1}
+
+PRESETS = {
+    "demo": PretrainRecipe(
+        steps=1500,
+        networks=32,
+        rollouts=4,
+        learning_rate=2e-3,
+        clip=1.0,
+        warmup=50,
+        decay="cosine",
+        emulator_size=96,
+        emulator_layers=1,
+        conditioning="every",
+        encoder_options={
+            "noninteractive": _LEARNS | {"probes": 8, "probe_length": 19},
+            "interactive": _LEARNS | {"probes": 8, "probe_length": 19},
+        },
+    ),
+    "paper": PretrainRecipe(steps=100_000),
+}
+
+
+def pretrain_recipe(preset: str, **overrides: Any) -> PretrainRecipe:
+    """A preset with some fields replaced.
+
+    Raises:
+        RNN2VecError: if the preset or a field is unknown or out of range.
+    """
+    if preset not in PRESETS:
+        raise RNN2VecError(f"pretraining presets are {', '.join(PRESETS)}; got {preset!r}")
+    try:
+        return dataclasses.replace(PRESETS[preset], **overrides)
+    except TypeError as error:
+        raise RNN2VecError(f"unknown field of a pretraining recipe: {error}") from error

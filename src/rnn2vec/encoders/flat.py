@@ -1,0 +1,34 @@
+"""The flat encoder: all weights in one long vector, then an MLP."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
+from rnn2vec.population import Population, RNNSpec
+
+
+class FlatEncoder(Encoder):
+    """z from the flattened weights (section 4.1 of the paper).
+
+    It is not invariant to the numbering of hidden units; in training it sees every network in a fresh random numbering.
+
+    Args:
+        spec: shape of the networks it reads.
+        embedding_size: Z.
+        hidden_size: width of the MLP.
+        layers: hidden layers of the MLP.
+    """
+
+    name = "flat"
+
+    def __init__(self, spec: RNNSpec, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3) -> None:
+        super().__init__(spec, embedding_size, {"hidden_size": hidden_size, "layers": layers})
+        self.mlp = multilayer_perceptron([spec.num_parameters, *[hidden_size] * layers, embedding_size])
+
+    def represent(self, population: Population) -> Tensor:
+        return self.mlp(population.flatten())
+
+    def augment(self, population: Population, generator: torch.Generator) -> Population:
+        return population.permute_hidden_randomly(generator)

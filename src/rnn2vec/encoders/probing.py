@@ -1,0 +1,183 @@
+"""Probing encoders: they never look at a weight, but ask the network questions and read its answers (section 4.2)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
+from rnn2vec.engine import State, run
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.population import Population, RNNSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrogation:
+    """What was asked and what was answered.
+
+    Attributes:
+        probes: inputs given to each network, ``[N, M, L, X]``.
+        answers: what it replied to each, ``[N, M, L, Y]``: probabilities.
+        core_state: last hidden state of the encoder's own recurrent core, ``[N, C]``; None for an encoder without one.
+    """
+
+    probes: Tensor
+    answers: Tensor
+    core_state: Tensor | None
+
+
+class ProbingEncoder(Encoder):
+    """Asks M parallel sequences of L questions; the answers make z.
+
+    The questions are learned points of the simplex over tokens (softmax of logits). Non-interactive: they are fixed.
+    Interactive: to each an MLP of the state of a recurrent core, which has read all answers so far, adds its part. That
+    is the only difference between the two.
+
+    Three options go beyond the paper, whose values are the defaults; what they are worth is in ``docs/learning.md``.
+
+    Args:
+        spec: shape of the networks it was built for; it can read all with these input and output sizes.
+        embedding_size: Z.
+        probes: M, sequences of questions asked in parallel, each starting from a zero state.
+        probe_length: L, questions in a sequence.
+        core_size: hidden units of the core LSTM.
+        core_layers: its layers.
+        mlp_size: hidden units of the MLPs that make questions and z.
+        probe_init: ``random`` logits, or ``rollouts``: logits of strings that networks of the zoo wrote.
+        readout: z from the core's ``last`` state, or from ``all`` answers.
+        feedback: ``none``, or ``echo``: a question is the network's own last answer, changed by what the encoder adds.
+
+    Raises:
+        RNN2VecError: if an option is unknown or out of range.
+    """
+
+    reads_weights = False
+    interactive: ClassVar[bool]
+
+    def __init__(
+        self,
+        spec: RNNSpec,
+        embedding_size: int = 16,
+        probes: int = 1,
+        probe_length: int = 22,
+        core_size: int = 256,
+        core_layers: int = 2,
+        mlp_size: int = 128,
+        probe_init: str = "random",
+        readout: str = "last",
+        feedback: str = "none",
+    ) -> None:
+        options = {
+            "probes": probes,
+            "probe_length": probe_length,
+            "core_size": core_size,
+            "core_layers": core_layers,
+            "mlp_size": mlp_size,
+            "probe_init": probe_init,
+            "readout": readout,
+            "feedback": feedback,
+        }
+        super().__init__(spec, embedding_size, options)
+        for name, known in (
+            ("probe_init", ("random", "rollouts")),
+            ("readout", ("last", "all")),
+            ("feedback", ("none", "echo")),
+        ):
+            if options[name] not in known:
+                raise RNN2VecError(f"{name} is one of {', '.join(known)}; got {options[name]!r}")
+        if feedback == "echo" and (not self.interactive or spec.input_size != spec.output_size):
+            raise RNN2VecError(
+                "feedback=echo asks a network its own last answer, so it needs an interactive encoder and networks that "
+                f"predict their next input; got the {self.name} encoder, {spec}"
+            )
+        answer_size = probes * spec.output_size
+        self.probe_logits = nn.Parameter(torch.randn(probes, probe_length, spec.input_size))
+        self.core = (
+            nn.LSTM(answer_size, core_size, core_layers, batch_first=True)
+            if self.interactive or readout == "last"
+            else None
+        )
+        if self.interactive:
+            self.questioner = multilayer_perceptron([core_size, mlp_size, probes * spec.input_size])
+        read_size = core_size if readout == "last" else answer_size * probe_length
+        self.readout = multilayer_perceptron([read_size, mlp_size, embedding_size])
+
+    def check_readable(self, spec: RNNSpec) -> None:
+        if (spec.input_size, spec.output_size) != (self.spec.input_size, self.spec.output_size):
+            raise RNN2VecError(
+                f"this {self.name} encoder reads networks with {self.spec.input_size} inputs and {self.spec.output_size} "
+                f"outputs; got {spec}"
+            )
+
+    @torch.no_grad()
+    def start_probes(self, strings: Tensor) -> None:
+        """With ``probe_init=rollouts``, let the probes begin as strings ``[K, T]``; the k-th probe as string k modulo K.
+
+        A token's logit is 3 above the others', which is 4/5 of the probability among six; strings shorter than the probes
+        go on with random logits.
+        """
+        if self.options["probe_init"] != "rollouts":
+            return
+        probes, length, size = self.probe_logits.shape
+        chosen = strings[torch.arange(probes) % len(strings), :length].long()
+        self.probe_logits[:, : chosen.shape[1]] = 3.0 * F.one_hot(chosen, size).to(self.probe_logits)
+
+    def represent(self, population: Population) -> Tensor:
+        interrogation = self.interrogate(population)
+        if self.options["readout"] == "last":
+            return self.readout(interrogation.core_state)
+        return self.readout(interrogation.answers.flatten(1))
+
+    def interrogate(self, population: Population) -> Interrogation:
+        """Put all questions to every network.
+
+        The core sees the answers as probabilities; every network's probes are its own, so N x M questions run at once.
+        """
+        self.check_readable(population.spec)
+        return self._ask_one_by_one(population) if self.interactive else self._ask_at_once(population)
+
+    def _ask_at_once(self, population: Population) -> Interrogation:
+        probes = self.probe_logits.softmax(-1).expand(len(population), -1, -1, -1)
+        answers = run(population, probes)[0].softmax(-1)
+        state = None
+        if self.core is not None:
+            state = self.core(answers.transpose(1, 2).flatten(2))[0][:, -1]
+        return Interrogation(probes, answers, state)
+
+    def _ask_one_by_one(self, population: Population) -> Interrogation:
+        models, (count, length, size) = len(population), self.probe_logits.shape
+        core_output = self.probe_logits.new_zeros(models, self.options["core_size"])
+        core_state: tuple[Tensor, Tensor] | None = None
+        state: State | None = None
+        probes, answers = [], []
+        outputs: Tensor | None = None
+        for step in range(length):
+            logits = self.probe_logits[:, step] + self.questioner(core_output).unflatten(1, (count, size))
+            if self.options["feedback"] == "echo" and outputs is not None:
+                logits = logits + outputs.log_softmax(-1).clamp(min=-10.0)
+            probes.append(logits.softmax(-1))
+            reply, state = run(population, probes[-1][:, :, None], state)
+            outputs = reply[:, :, 0]
+            answers.append(outputs.softmax(-1))
+            assert self.core is not None
+            read, core_state = self.core(answers[-1].flatten(1)[:, None], core_state)
+            core_output = read[:, 0]
+        return Interrogation(torch.stack(probes, 2), torch.stack(answers, 2), core_output)
+
+
+class NoninteractiveEncoder(ProbingEncoder):
+    """Asks every network the same learned questions. See :class:`ProbingEncoder`."""
+
+    name = "noninteractive"
+    interactive = False
+
+
+class InteractiveEncoder(ProbingEncoder):
+    """Lets each question depend on the answers so far. See :class:`ProbingEncoder`."""
+
+    name = "interactive"
+    interactive = True

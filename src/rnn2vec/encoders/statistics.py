@@ -1,0 +1,49 @@
+"""The statistics encoder: seven numbers about every gate's parameters, then an MLP (Unterthiner et al., 2020)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
+from rnn2vec.population import Population, RNNSpec
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def weight_statistics(population: Population) -> Tensor:
+    """Mean, standard deviation and the quantiles 0, .25, .5, .75, 1 of every gate's input weights, recurrent weights and
+    biases, and of the head: ``[N, 7 * (4 * G * L + 2)]``.
+
+    They do not change when hidden units are renumbered.
+    """
+    columns = []
+    for name, weight in population.weights.items():
+        gates = 1 if name.startswith("linear.") else population.spec.num_gates
+        values = weight.reshape(len(population), gates, -1)
+        quantiles = torch.quantile(values, values.new_tensor(QUANTILES), dim=-1)  # [5, N, gates]
+        columns += [values.mean(-1), values.std(-1, correction=0), *quantiles]
+    return torch.cat(columns, dim=1)
+
+
+class StatisticsEncoder(Encoder):
+    """z from simple statistics of the weights (section 4.1 of the paper).
+
+    The paper's text has an MLP of three layers; its code silently builds one hidden layer of 128. We follow the text.
+
+    Args:
+        spec: shape of the networks it reads.
+        embedding_size: Z.
+        hidden_size: width of the MLP.
+        layers: hidden layers of the MLP.
+    """
+
+    name = "statistics"
+
+    def __init__(self, spec: RNNSpec, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3) -> None:
+        super().__init__(spec, embedding_size, {"hidden_size": hidden_size, "layers": layers})
+        features = 7 * (4 * spec.num_gates * spec.num_layers + 2)
+        self.mlp = multilayer_perceptron([features, *[hidden_size] * layers, embedding_size])
+
+    def represent(self, population: Population) -> Tensor:
+        return self.mlp(weight_statistics(population))

@@ -1,0 +1,103 @@
+"""Files that appear whole or not at all, and errors that say what to do about the disk."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from rnn2vec.errors import RNN2VecError
+
+
+def write_atomically(path: Path, content: bytes) -> str:
+    """Write a file so that it is whole whenever it is there; return the SHA-256 of its content in hexadecimal.
+
+    The bytes go to a temporary sibling, are synchronised to disk and renamed into place; then the folder is synchronised.
+
+    Raises:
+        RNN2VecError: if the disk is full or the place cannot be written. Nothing that was there before is touched.
+    """
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        if os.name == "posix":  # elsewhere a folder cannot be opened
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        try:
+            temporary.unlink(missing_ok=True)
+        except OSError:  # the folder itself is unreachable; the first error says so better
+            pass
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RNN2VecError(
+                f"no space left on the disk for {path} ({len(content) / 1e6:.1f} MB); what is already there is whole: "
+                "free some space and run the same command again"
+            ) from error
+        raise RNN2VecError(f"cannot write {path}: {error.strerror or error}") from error
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> str:
+    """Write indented JSON atomically; return its SHA-256."""
+    return write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        RNN2VecError: if the file is missing, unreadable or holds anything but an object; ``what`` names its role.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise RNN2VecError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RNN2VecError(f"{what} {path} is not valid JSON ({error}); restore or rebuild it") from error
+    if not isinstance(values, dict):
+        raise RNN2VecError(f"{what} {path} holds a JSON object; got {type(values).__name__}")
+    return values
+
+
+def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]:
+    """Read a safetensors file, checked against its checksum if one is given.
+
+    Raises:
+        RNN2VecError: if the file is missing, damaged or altered.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise RNN2VecError(f"{path} differs from its recorded checksum: it was truncated or altered; restore or rebuild it")
+    try:
+        return safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
+
+
+def require_new_directory(path: Path) -> None:
+    """Refuse to write where something already is.
+
+    Raises:
+        RNN2VecError: if ``path`` exists and is not an empty directory.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise RNN2VecError(f"the output directory is new or empty; {path} already exists: choose another or remove it first")

@@ -1,0 +1,91 @@
+"""Independent jobs side by side, one process each, with their progress reported to the caller."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any, Protocol
+
+import torch
+
+Report = Callable[[int, int, str], None]
+"""Called as ``report(job, amount, note)`` whenever ``amount`` more units of job number ``job`` are done."""
+
+
+class Job(Protocol):
+    """A picklable function that does one piece of work and calls ``report(amount, note)`` as it goes."""
+
+    def __call__(self, *arguments: Any, report: Callable[[int, str], None]) -> Any: ...
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_jobs(function: Job, jobs: Sequence[tuple[Any, ...]], workers: int = 1, report: Report | None = None) -> list[Any]:
+    """Run ``function(*job, report=...)`` for every job and return the results in the order of the jobs.
+
+    Args:
+        function: a module-level function.
+        jobs: arguments of each call; they must be picklable if there are several workers.
+        workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a script
+            that asks for them must guard its entry with ``if __name__ == "__main__"``.
+        report: told of progress.
+
+    Raises:
+        Whatever a job raises; jobs still running are then ended.
+    """
+    report = report or (lambda job, amount, note: None)
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        return [function(*job, report=_inline(report, index)) for index, job in enumerate(jobs)]
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool:
+        try:
+            futures = [pool.submit(_run_in_worker, function, index, job) for index, job in enumerate(jobs)]
+            pending: set[Future[Any]] = set(futures)
+            while pending:
+                done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                _drain(messages, report)
+                for future in done:
+                    future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise
+    _drain(messages, report)
+    return [future.result() for future in futures]
+
+
+def _inline(report: Report, index: int) -> Callable[[int, str], None]:
+    return lambda amount, note: report(index, amount, note)
+
+
+def _drain(messages: Any, report: Report) -> None:
+    while True:
+        try:
+            report(*messages.get_nowait())
+        except queue.Empty:
+            return
+
+
+_messages: Any = None  # a worker process's way back to its parent, set once when it starts
+
+
+def _start_worker(messages: Any) -> None:
+    global _messages
+    _messages = messages
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; its parent explains
+    torch.set_num_threads(1)
+
+
+def _run_in_worker(function: Job, index: int, job: tuple[Any, ...]) -> Any:
+    return function(*job, report=lambda amount, note: _messages.put((index, amount, note)))

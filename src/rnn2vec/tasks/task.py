@@ -1,0 +1,30 @@
+"""The contract of a task: what a zoo builder needs to know about the thing its networks learn."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+
+class Task(Protocol):
+    """One task of a family, and so the data of one network.
+
+    Attributes:
+        family: name of the family, as in ``zoo.json``.
+        input_size: X, features of an input, or the number of different tokens.
+        output_size: Y, classes that a network predicts at every step.
+    """
+
+    family: str
+    input_size: int
+    output_size: int
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """The numbers that tell this task from others of its family: columns of ``snapshots.parquet``."""
+        ...
+
+    def sample(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a training batch: inputs ``[B, T]`` (tokens) or ``[B, T, X]``, and target classes ``[B, T]``."""
+        ...

@@ -1,0 +1,156 @@
+"""Build a zoo: train populations of networks side by side and keep their snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import torch
+from torch.nn import functional as F
+
+from rnn2vec.engine import run
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import read_json, write_atomically, write_json
+from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.population import Population
+from rnn2vec.randomness import generator
+from rnn2vec.tasks.formal_language import BOS
+from rnn2vec.zoo.recipe import Recipe
+from rnn2vec.zoo.rollouts import sample_strings
+from rnn2vec.zoo.store import Zoo, finish_zoo, rollouts_path, weights_path
+
+IN_PROGRESS = "building.json"
+"""Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
+
+
+def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: Report | None = None) -> Zoo:
+    """Train every network of a recipe and write the zoo.
+
+    A build that was interrupted goes on where it stopped when it is called again with the same recipe and directory:
+    shards that are there are kept.
+
+    Args:
+        recipe: what to build.
+        directory: a new or empty directory, or that of an interrupted build of the same recipe.
+        workers: processes that train shards side by side, see :func:`rnn2vec.parallel.run_jobs`.
+        report: told ``(shard, steps x models done, note)``; in all ``recipe.models * recipe.steps``.
+
+    Returns:
+        The finished zoo.
+
+    Raises:
+        RNN2VecError: if the directory holds anything else, the disk is full, or a network's weights become infinite.
+    """
+    directory = Path(directory)
+    marker = directory / IN_PROGRESS
+    if marker.exists():
+        if read_json(marker, "build marker") != recipe.to_dict():
+            raise RNN2VecError(
+                f"{directory} holds an unfinished zoo of another recipe (see {marker}): repeat its command, or choose "
+                "another directory"
+            )
+    elif directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise RNN2VecError(f"a zoo is built in a new or empty directory; {directory} already exists")
+    else:
+        write_json(marker, recipe.to_dict())
+    report = report or (lambda job, amount, note: None)
+    missing = []
+    for shard in range(recipe.num_shards):
+        if rollouts_path(directory, shard).exists():  # written last, so the weights are there too
+            report(shard, len(recipe.shard_models(shard)) * recipe.steps, "kept")
+        else:
+            missing.append(shard)
+    run_jobs(
+        build_shard,
+        [(recipe, directory, shard) for shard in missing],
+        workers,
+        lambda job, amount, note: report(missing[job], amount, note),
+    )
+    finish_zoo(directory, recipe)
+    marker.unlink()
+    return Zoo.open(directory)
+
+
+def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable[[int, str], None]) -> None:
+    """Train the networks of one shard and write its two files, the rollouts last."""
+    models = recipe.shard_models(shard)
+    weights, rollouts = [], []
+    for step, population in train_population(recipe, models, report):
+        flat = population.flatten()
+        if not bool(torch.isfinite(flat).all()):
+            broken = models[int((~torch.isfinite(flat)).any(1).nonzero()[0])]
+            raise RNN2VecError(
+                f"weights stay finite; those of model {broken} are not at step {step}: lower the learning rate"
+            )
+        weights.append({name: weight.numpy().copy() for name, weight in population.weights.items()})
+        rollouts.append(_observe(recipe, population, models, step))
+
+    def stacked(snapshots: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        # rows run over models first, then over their snapshots, so that one model's history lies together
+        return {
+            name: np.ascontiguousarray(np.stack([s[name] for s in snapshots], axis=1).reshape(-1, *snapshots[0][name].shape[1:]))
+            for name in snapshots[0]
+        }
+
+    write_atomically(weights_path(directory, shard), safetensors.numpy.save(stacked(weights)))
+    write_atomically(rollouts_path(directory, shard), safetensors.numpy.save(stacked(rollouts)))
+
+
+def train_population(
+    recipe: Recipe, models: Sequence[int], report: Callable[[int, str], None] | None = None
+) -> Iterator[tuple[int, Population]]:
+    """Train networks side by side, each on its own language, and yield ``(step, population)`` at every snapshot.
+
+    Nothing a network sees or draws depends on the others, so neither do its weights.
+    """
+    # Kernels for a batch of one matrix round differently from those for several: a lone network trains beside its copy.
+    alone = len(models) == 1
+    trained = [*models, *models] if alone else list(models)
+    population = Population.initialise(recipe.spec, recipe.seed, trained)
+    tasks = [recipe.task(model) for model in trained]
+    parameters = list(population.weights.values())
+    optimizer = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
+    unreported = 0
+    for step in range(recipe.steps + 1):
+        if step in recipe.snapshots:
+            yield step, population[:1] if alone else population
+        if step == recipe.steps:
+            break
+        batches = [
+            task.sample(recipe.batch_size, generator(recipe.seed, model, "training", step))
+            for model, task in zip(trained, tasks, strict=True)
+        ]
+        inputs, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
+        for weight in parameters:
+            weight.requires_grad_(True)
+        outputs, _ = run(population, inputs)
+        # the sum of the networks' own mean losses: each network's gradient is its own
+        loss = F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="sum") / targets[0].numel()
+        optimizer.zero_grad()
+        loss.backward()
+        for weight in parameters:
+            weight.requires_grad_(False)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate(step)
+        optimizer.step()
+        unreported += len(models)
+        if report and (step % 10 == 9 or step + 1 == recipe.steps):
+            report(unreported, f"step {step + 1}")
+            unreported = 0
+
+
+def _observe(recipe: Recipe, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
+    """Let every network write strings: rollouts ``[N, R, T]`` with their outputs, and accuracy ``[N]``."""
+    shape = (recipe.evaluation_strings, recipe.length - 1)
+    uniforms = np.stack([generator(recipe.seed, model, "rollouts", step).random(shape) for model in models])
+    strings, log_probabilities = sample_strings(
+        lambda tokens, state: run(population, tokens, state), torch.from_numpy(uniforms), BOS, keep=recipe.rollouts
+    )
+    accuracy = [recipe.task(model).accept(own.numpy()).mean() for model, own in zip(models, strings, strict=True)]
+    return {
+        "inputs": strings[:, : recipe.rollouts].numpy().astype(np.int8),
+        "outputs": log_probabilities.numpy().astype(np.float16),
+        "accuracy": np.array(accuracy, dtype=np.float32),
+    }

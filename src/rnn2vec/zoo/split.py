@@ -1,0 +1,59 @@
+"""Split a zoo by task, never by snapshot: no network of a validation language is seen in training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.randomness import generator
+from rnn2vec.zoo.store import Zoo
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Rows of a zoo's table.
+
+    Attributes:
+        train: 70 % of the tasks.
+        validation: 15 %.
+        ood: 15 %, out of distribution: the languages with the smallest |mb| + |mc| + |md|.
+        ood_seen: a random half of the OOD tasks, on which downstream predictors also train.
+        ood_unseen: the other half, on which they are tested.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    ood: np.ndarray
+    ood_seen: np.ndarray
+    ood_unseen: np.ndarray
+
+
+def split_zoo(zoo: Zoo) -> Split:
+    """Split a zoo by task as the paper does (section 5.2). The same zoo always splits the same way.
+
+    Raises:
+        RNN2VecError: if there are too few languages to fill every part.
+    """
+    tasks, of_row = np.unique(zoo.tasks, axis=0, return_inverse=True)
+    of_row = of_row.reshape(-1)
+    count = round(0.15 * len(tasks))
+    if count < 2:
+        raise RNN2VecError(f"a split by language needs at least 10 languages in the zoo; this one has {len(tasks)}")
+    order = generator(zoo.recipe.seed, "split").permutation(len(tasks))
+    by_size = order[np.argsort(np.abs(tasks[order]).sum(1), kind="stable")]
+    ood = by_size[:count]
+    rest = order[~np.isin(order, ood)]
+    seen = generator(zoo.recipe.seed, "split", "ood").permutation(ood)[: count // 2]
+
+    def rows(chosen: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(np.isin(of_row, chosen))
+
+    return Split(
+        train=rows(rest[count:]),
+        validation=rows(rest[:count]),
+        ood=rows(ood),
+        ood_seen=rows(seen),
+        ood_unseen=rows(np.setdiff1d(ood, seen)),
+    )
