@@ -86,7 +86,9 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise RNN2VecError(f"{path} differs from its recorded checksum: it was truncated or altered; restore or rebuild it")
+        raise RNN2VecError(
+            f"{path} differs from its recorded checksum: it was truncated or altered; restore or rebuild it"
+        )
     try:
         return safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
@@ -100,4 +102,6 @@ def require_new_directory(path: Path) -> None:
         RNN2VecError: if ``path`` exists and is not an empty directory.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise RNN2VecError(f"the output directory is new or empty; {path} already exists: choose another or remove it first")
+        raise RNN2VecError(
+            f"the output directory is new or empty; {path} already exists: choose another or remove it first"
+        )

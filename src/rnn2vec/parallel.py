@@ -8,7 +8,7 @@ import queue
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -16,10 +16,9 @@ Report = Callable[[int, int, str], None]
 """Called as ``report(job, amount, note)`` whenever ``amount`` more units of job number ``job`` are done."""
 
 
-class Job(Protocol):
-    """A picklable function that does one piece of work and calls ``report(amount, note)`` as it goes."""
-
-    def __call__(self, *arguments: Any, report: Callable[[int, str], None]) -> Any: ...
+Job = Callable[..., Any]
+"""A module-level function called as ``job(*arguments, report=...)``, which does one piece of work and calls
+``report(amount, note)`` as it goes."""
 
 
 def available_cores() -> int:
@@ -27,7 +26,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_jobs(function: Job, jobs: Sequence[tuple[Any, ...]], workers: int = 1, report: Report | None = None) -> list[Any]:
+def run_jobs(
+    function: Job, jobs: Sequence[tuple[Any, ...]], workers: int = 1, report: Report | None = None
+) -> list[Any]:
     """Run ``function(*job, report=...)`` for every job and return the results in the order of the jobs.
 
     Args:

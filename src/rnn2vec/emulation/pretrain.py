@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rnn2vec.emulation.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.recipe import PretrainRecipe
@@ -19,6 +21,8 @@ from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.zoo.split import Split, split_zoo
 from rnn2vec.zoo.store import Rollouts, Zoo
+
+CHECKPOINT_SECONDS = 30.0
 
 EVALUATION_ROLLOUTS = 10
 """Rollouts of every snapshot that losses are measured on."""
@@ -50,6 +54,7 @@ def pretrain(
     seed: int = 0,
     report: Callable[[int, str], None] | None = None,
     evaluations: int = 10,
+    checkpoint: Path | None = None,
 ) -> Pretrained:
     """Train an encoder by emulation on the train tasks of a zoo.
 
@@ -63,15 +68,15 @@ def pretrain(
         seed: decides the emulator's first weights and every batch.
         report: called as ``report(steps done, note)``.
         evaluations: how often along the way the validation loss is measured.
+        checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
         RNN2VecError: if the encoder cannot read the networks of the zoo, or training diverges.
     """
     encoder.check_readable(zoo.spec)
-    start = time.monotonic()
     split = split_zoo(zoo)
     population, rollouts = zoo.population(split.train), zoo.rollouts(split.train)
-    validation = _part(zoo, split.validation)
+    validation = part_of_zoo(zoo, split.validation)
     strings = generator(seed, "probes").permutation(len(population))
     encoder.start_probes(_good_strings(zoo, split, rollouts, strings))
     emulator = build_emulator(zoo, encoder, recipe, seed)
@@ -79,10 +84,15 @@ def pretrain(
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    history, recent = [], []
+    modules = nn.ModuleList([encoder, emulator])
+    identity = {"zoo": zoo.checksums, "encoder": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
+    progress = load_checkpoint(checkpoint, identity, modules, optimizer) if checkpoint else Progress()
+    start, saved = time.monotonic() - progress.seconds, time.monotonic()
+    if report and progress.step:
+        report(progress.step, "resumed")
     every = max(1, recipe.steps // evaluations)
     encoder.train()
-    for step in range(recipe.steps):
+    for step in range(progress.step, recipe.steps):
         rows, strings = _draw(recipe, seed, step, rollouts)
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         inputs, targets = _tensors(rollouts.inputs[rows[:, None], strings], rollouts.outputs[rows[:, None], strings])
@@ -90,24 +100,29 @@ def pretrain(
         loss = loss_function(targets, predicted.log_softmax(-1))
         optimizer.zero_grad()
         loss.backward()
-        for module in (encoder, emulator):
+        for module in modules:
             nn.utils.clip_grad_norm_(module.parameters(), recipe.clip)
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(step)
         optimizer.step()
-        recent.append(float(loss.detach()))
-        if not np.isfinite(recent[-1]):
-            raise RNN2VecError(f"pretraining diverged at step {step}: the loss is {recent[-1]}; lower the learning rate")
+        progress.recent.append(float(loss.detach()))
+        if not np.isfinite(progress.recent[-1]):
+            raise RNN2VecError(f"pretraining diverged at step {step}: its loss is not finite; lower the learning rate")
+        progress.step, progress.seconds = step + 1, time.monotonic() - start
         if (step + 1) % every == 0 or step + 1 == recipe.steps:
             measured = emulation_loss(encoder, emulator, *validation, loss_function)
-            entry = {"step": step + 1, "seconds": time.monotonic() - start, "train": float(np.mean(recent))}
-            history.append({**entry, "validation": measured})
-            recent = []
+            entry = {"step": step + 1, "seconds": time.monotonic() - start, "train": float(np.mean(progress.recent))}
+            progress.history.append({**entry, "validation": measured})
+            progress.recent = []
+        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            save_checkpoint(checkpoint, identity, progress, modules, optimizer)
+            saved = time.monotonic()
         if report:
-            report(1, f"loss {history[-1]['validation']:.4f}" if history else "")
+            report(1, f"validation loss {progress.history[-1]['validation']:.4f}" if progress.history else "")
+    history = progress.history
     losses = {
         "validation": history[-1]["validation"],
-        "ood": emulation_loss(encoder, emulator, *_part(zoo, split.ood), loss_function),
+        "ood": emulation_loss(encoder, emulator, *part_of_zoo(zoo, split.ood), loss_function),
     }
     return Pretrained(encoder.eval(), emulator.eval(), history, losses, time.monotonic() - start)
 
@@ -148,7 +163,8 @@ def emulation_loss(
     return float(np.average(losses, weights=sizes))
 
 
-def _part(zoo: Zoo, rows: np.ndarray) -> tuple[Population, Rollouts]:
+def part_of_zoo(zoo: Zoo, rows: np.ndarray) -> tuple[Population, Rollouts]:
+    """Networks of some rows, and the rollouts that losses are measured on."""
     rollouts = zoo.rollouts(rows)
     return zoo.population(rows), Rollouts(
         rollouts.inputs[:, :EVALUATION_ROLLOUTS], rollouts.outputs[:, :EVALUATION_ROLLOUTS]

@@ -58,12 +58,12 @@ def _checked_inputs(population: Population, inputs: Tensor) -> Tensor:
             raise RNN2VecError(f"inputs have the dtype of the weights, {population.dtype}; got {inputs.dtype}")
     else:
         if inputs.ndim != 3 or inputs.shape[0] != models:
-            raise RNN2VecError(f"tokens for {models} networks have the shape [{models}, B, T]; got {list(inputs.shape)}")
-        inputs = inputs.long()
-        if inputs.numel() and not (0 <= int(inputs.min()) and int(inputs.max()) < spec.input_size):
             raise RNN2VecError(
-                f"tokens lie in 0..{spec.input_size - 1}; got {int(inputs.min())}..{int(inputs.max())}"
+                f"tokens for {models} networks have the shape [{models}, B, T]; got {list(inputs.shape)}"
             )
+        inputs = inputs.long()
+        if inputs.numel() and not (int(inputs.min()) >= 0 and int(inputs.max()) < spec.input_size):
+            raise RNN2VecError(f"tokens lie in 0..{spec.input_size - 1}; got {int(inputs.min())}..{int(inputs.max())}")
     if inputs.shape[1] < 1 or inputs.shape[2] < 1:
         raise RNN2VecError(f"a batch holds at least one sequence of at least one step; got {list(inputs.shape)}")
     return inputs

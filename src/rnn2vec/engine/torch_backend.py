@@ -69,5 +69,7 @@ def _gru_step(x: Tensor, state: tuple[Tensor, ...], weight: Tensor, bias: Tensor
     return (n + z * (h - n),)
 
 
-def _elman_step(x: Tensor, state: tuple[Tensor, ...], weight: Tensor, _: Tensor, nonlinearity: str) -> tuple[Tensor, ...]:
+def _elman_step(
+    x: Tensor, state: tuple[Tensor, ...], weight: Tensor, _: Tensor, nonlinearity: str
+) -> tuple[Tensor, ...]:
     return (getattr(torch, nonlinearity)(torch.baddbmm(x, state[0], weight)),)

@@ -73,7 +73,10 @@ class FormalLanguage:
         return max(0, -min(self.shifts))
 
     def __str__(self) -> str:
-        powers = [f"{letter}^(n{shift:+d})" if shift else f"{letter}^n" for letter, shift in zip("bcd", self.shifts, strict=True)]
+        powers = [
+            f"{letter}^(n{shift:+d})" if shift else f"{letter}^n"
+            for letter, shift in zip("bcd", self.shifts, strict=True)
+        ]
         return " ".join(["a^n", *powers])
 
     def string(self, n: int) -> np.ndarray:

@@ -90,7 +90,9 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
     def stacked(snapshots: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         # rows run over models first, then over their snapshots, so that one model's history lies together
         return {
-            name: np.ascontiguousarray(np.stack([s[name] for s in snapshots], axis=1).reshape(-1, *snapshots[0][name].shape[1:]))
+            name: np.ascontiguousarray(
+                np.stack([s[name] for s in snapshots], axis=1).reshape(-1, *snapshots[0][name].shape[1:])
+            )
             for name in snapshots[0]
         }
 

@@ -62,7 +62,10 @@ class Recipe:
             raise RNN2VecError(f"the family of a zoo is {FAMILY}; got {self.family!r}")
         if self.assignment not in ("balanced", "uniform"):
             raise RNN2VecError(f"tasks are assigned balanced or uniform; got {self.assignment!r}")
-        if list(self.snapshots) != sorted(set(self.snapshots)) or not 0 <= self.snapshots[0] <= self.snapshots[-1] <= self.steps:
+        if (
+            list(self.snapshots) != sorted(set(self.snapshots))
+            or not 0 <= self.snapshots[0] <= self.snapshots[-1] <= self.steps
+        ):
             raise RNN2VecError(f"snapshots ascend within 0..{self.steps}; got {list(self.snapshots)}")
         if self.evaluation_strings < self.rollouts:
             raise RNN2VecError(
@@ -107,7 +110,9 @@ class Recipe:
             RNN2VecError: if a field is missing, unknown or out of range.
         """
         try:
-            fields = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            fields: dict[str, Any] = {
+                n: tuple(value) if isinstance(value, list) else value for n, value in values.items()
+            }
             fields["spec"] = RNNSpec.from_dict(fields["spec"])
             return cls(**fields)
         except (TypeError, KeyError) as error:

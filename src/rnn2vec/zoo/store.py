@@ -76,8 +76,10 @@ class Zoo:
         """
         directory = Path(directory)
         if not (directory / INDEX).is_file():
-            reason = "its build has not finished: run the same command again" if (directory / "building.json").exists() else (
-                "make one with `rnn2vec zoo build formal-languages --out DIR`"
+            reason = (
+                "its build has not finished: run the same command again"
+                if (directory / "building.json").exists()
+                else ("make one with `rnn2vec zoo build formal-languages --out DIR`")
             )
             raise RNN2VecError(f"a zoo is a directory with a {INDEX}; {directory} has none: {reason}")
         index = read_json(directory / INDEX, "zoo index")
@@ -103,7 +105,7 @@ class Zoo:
 
     def __len__(self) -> int:
         """Snapshots."""
-        return self.snapshots.num_rows
+        return int(self.snapshots.num_rows)
 
     @property
     def spec(self) -> RNNSpec:
@@ -145,7 +147,9 @@ class Zoo:
             except (RNN2VecError, TypeError) as error:
                 raise RNN2VecError(f"{weights_path(self.directory, shard)} does not fit this zoo: {error}") from error
             if not finite:
-                raise RNN2VecError(f"weights are finite numbers; {weights_path(self.directory, shard)} holds NaN or infinity")
+                raise RNN2VecError(
+                    f"weights are finite numbers; {weights_path(self.directory, shard)} holds NaN or infinity"
+                )
             self._check_rows(shard, within, len(population))
             loaded.append(population[within])
         return concatenate(loaded)[self._order(rows)]
@@ -190,7 +194,9 @@ class Zoo:
                 continue
             expected = (len(rows), self.recipe.rollouts, self.recipe.length)
             if rollouts.inputs.shape != expected:
-                problems.append(f"rollouts of shard {shard} have the shape {rollouts.inputs.shape} instead of {expected}")
+                problems.append(
+                    f"rollouts of shard {shard} have the shape {rollouts.inputs.shape} instead of {expected}"
+                )
             if not np.isfinite(rollouts.outputs).all():
                 problems.append(f"rollouts of shard {shard} hold NaN or infinity")
         return list(dict.fromkeys(problems))
@@ -200,12 +206,16 @@ class Zoo:
 
     def _check_rows(self, shard: int, within: np.ndarray, length: int) -> None:
         if int(within.max()) >= length:
-            raise RNN2VecError(f"shard {shard} of {self.directory} has {length} rows; the table asks for row {within.max()}")
+            raise RNN2VecError(
+                f"shard {shard} of {self.directory} has {length} rows; the table asks for row {within.max()}"
+            )
 
     def _rows(self, rows: Sequence[int] | np.ndarray | None) -> np.ndarray:
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows, dtype=np.int64)
         if len(chosen) == 0 or chosen.min() < 0 or chosen.max() >= len(self):
-            raise RNN2VecError(f"rows of this zoo lie in 0..{len(self) - 1}, and at least one is asked for; got {chosen}")
+            raise RNN2VecError(
+                f"rows of this zoo lie in 0..{len(self) - 1}, and at least one is asked for; got {chosen}"
+            )
         return chosen
 
     def _by_shard(self, rows: Sequence[int] | np.ndarray | None) -> list[tuple[int, np.ndarray]]:
@@ -225,7 +235,7 @@ def finish_zoo(directory: Path, recipe: Recipe) -> None:
     for shard in range(recipe.num_shards):
         tensors = read_tensors(rollouts_path(directory, shard))
         for row, (model, step) in enumerate((m, s) for m in recipe.shard_models(shard) for s in recipe.snapshots):
-            values = {"model": model, "step": step, **recipe.task(model).parameters}
+            values: dict[str, int | float] = {"model": model, "step": step, **recipe.task(model).parameters}
             values |= {"accuracy": float(tensors["accuracy"][row]), "shard": shard, "row": row}
             for name, value in values.items():
                 columns.setdefault(name, []).append(value)
@@ -236,7 +246,12 @@ def finish_zoo(directory: Path, recipe: Recipe) -> None:
     pq.write_table(table, buffer)
     checksums[TABLE] = write_atomically(directory / TABLE, buffer.getvalue())
     checksums[CARD] = write_atomically(directory / CARD, _card(recipe, table).encode())
-    index = {"schema_version": SCHEMA_VERSION, "family": recipe.family, "spec": recipe.spec.to_dict(), "seed": recipe.seed}
+    index = {
+        "schema_version": SCHEMA_VERSION,
+        "family": recipe.family,
+        "spec": recipe.spec.to_dict(),
+        "seed": recipe.seed,
+    }
     write_json(directory / INDEX, {**index, "recipe": recipe.to_dict(), "checksums": checksums})
 
 

@@ -1,0 +1,28 @@
+"""rnn2vec: representations of recurrent networks, learned from their weights or from their behaviour."""
+
+from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
+from rnn2vec.engine import run
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.population import Population, RNNSpec
+from rnn2vec.tasks.formal_language import FormalLanguage
+from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.recipe import Recipe, formal_language_recipe
+from rnn2vec.zoo.split import split_zoo
+from rnn2vec.zoo.store import Zoo
+
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "FormalLanguage",
+    "Population",
+    "RNN2VecError",
+    "RNNSpec",
+    "Recipe",
+    "Zoo",
+    "build_encoder",
+    "build_zoo",
+    "formal_language_recipe",
+    "load_encoder",
+    "run",
+    "split_zoo",
+]

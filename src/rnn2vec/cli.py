@@ -1,0 +1,221 @@
+"""The command line: parse, call one function, print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rnn2vec.demo import pretrain_into, run_demo
+from rnn2vec.emulation.recipe import PRESETS as PRETRAIN_PRESETS
+from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.emulation.store import versions
+from rnn2vec.encoders import ENCODERS
+from rnn2vec.engine import BACKENDS, backend_name
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation import collect_results, evaluate, results_table
+from rnn2vec.evaluation_report import write_report
+from rnn2vec.files import require_new_directory, write_json
+from rnn2vec.parallel import Report, available_cores
+from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.recipe import PRESETS as ZOO_PRESETS
+from rnn2vec.zoo.recipe import formal_language_recipe
+from rnn2vec.zoo.store import Zoo
+
+app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True, add_completion=False)
+zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)
+app.add_typer(zoo_app, name="zoo")
+console = Console()
+
+Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
+
+
+@app.command()
+def demo(out: Out, seed: Seed = 0, workers: Workers = None) -> None:
+    """The main job in minutes: a zoo, four encoders, what they know, a report."""
+    console.print("The demo is small: 64 languages, short strings, small networks, one seed.")
+    results = run_demo(out, _stage, seed, workers or available_cores())
+    _print_results(results)
+    console.print(f"{results['seconds'] / 60:.1f} minutes. Open {out / 'report.html'}")
+
+
+@zoo_app.command("build")
+def zoo_build(
+    family: Annotated[str, typer.Argument(help="formal-languages")],
+    out: Out,
+    preset: Annotated[str, typer.Option(help=f"Sizes: {', '.join(ZOO_PRESETS)}. A flag wins over them.")] = "laptop",
+    models: Annotated[int | None, typer.Option(min=1, help="Networks.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each.")] = None,
+    cell: Annotated[str | None, typer.Option(help="lstm, gru or elman.")] = None,
+    hidden_size: Annotated[int | None, typer.Option(min=1, help="Hidden units of a layer.")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Recurrent layers.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Strings in a training step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random number.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Train a zoo. The same command goes on with a build that was interrupted."""
+    if family != "formal-languages":
+        raise RNN2VecError(f"families of tasks are formal-languages; got {family!r}")
+    flags = {
+        "models": models,
+        "steps": steps,
+        "cell": cell,
+        "hidden_size": hidden_size,
+        "num_layers": layers,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    recipe = formal_language_recipe(preset, **{name: value for name, value in flags.items() if value is not None})
+    console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
+    with _stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
+        zoo = build_zoo(recipe, out, workers or available_cores(), lambda _, amount, note: report(0, amount, note))
+    _print_zoo(zoo)
+
+
+@zoo_app.command("info")
+def zoo_info(directory: Path) -> None:
+    """Summarise a zoo."""
+    _print_zoo(Zoo.open(directory))
+
+
+@zoo_app.command("verify")
+def zoo_verify(directory: Path) -> None:
+    """Check all files of a zoo: checksums, shapes, finite numbers."""
+    zoo = Zoo.open(directory)
+    problems = zoo.verify()
+    for problem in problems:
+        _print_error(problem)
+    if problems:
+        raise typer.Exit(1)
+    console.print(f"{directory} is sound: {len(zoo)} snapshots, {len(zoo.checksums)} files")
+
+
+@app.command()
+def pretrain(
+    zoo: Annotated[Path, typer.Argument(help="A zoo.")],
+    encoder: Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")],
+    out: Out,
+    preset: Annotated[
+        str, typer.Option(help=f"Sizes: {', '.join(PRETRAIN_PRESETS)}. A flag wins over them.")
+    ] = "laptop",
+    steps: Annotated[int | None, typer.Option(min=1, help="Gradient steps.")] = None,
+    loss: Annotated[str | None, typer.Option(help="total-variation, reverse-kl, kl, js or mse.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train an encoder by emulation."""
+    recipe = pretrain_recipe(
+        preset, **{name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None}
+    )
+    with _stage("Pretraining", [(encoder, recipe.steps)]) as report:
+        pretrain_into(zoo, encoder, recipe, seed, out, report=lambda amount, note: report(0, amount, note))
+    console.print(f"wrote {out}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    zoo: Annotated[Path, typer.Argument(help="A zoo.")],
+    encoders: Annotated[list[Path], typer.Argument(help="Encoder directories that pretrain wrote.")],
+    out: Out,
+    supervised_steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the end-to-end rivals; as many as in pretraining by default.")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Measure what pretrained encoders know; write results.json and report.html."""
+    opened = Zoo.open(zoo)
+    require_new_directory(out)
+    jobs = [(f"{path.name}, end to end", supervised_steps or 0) for path in encoders]
+    with _stage("Evaluation", jobs) as report:
+        evaluations = evaluate(opened, encoders, supervised_steps, workers or available_cores(), report)
+    results = collect_results(opened, evaluations)
+    write_json(out / "results.json", results)
+    write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")
+    _print_results(results)
+    console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}")
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices and the engine's backends."""
+    table = Table(show_header=False, box=None)
+    for name, value in versions().items():
+        table.add_row(name, value)
+    devices = [f"cpu ({available_cores()} cores, {torch.get_num_threads()} threads)"]
+    devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    table.add_row("devices", ", ".join(devices))
+    table.add_row("backends", ", ".join(BACKENDS))
+    table.add_row("backend in use", backend_name())
+    console.print(table)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes one line and exit status 1."""
+    try:
+        app()
+    except RNN2VecError as error:
+        _print_error(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _print_error("interrupted; what is on disk is whole, and the same command goes on from there")
+        sys.exit(130)
+
+
+def _print_error(message: str) -> None:
+    Console(stderr=True, soft_wrap=True).print("[red]error:[/red] ", end="")
+    Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+
+
+@contextmanager
+def _stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console.print(f"[bold]{title}[/bold]")
+    with Progress(*columns, console=console) as progress:
+        bars = [progress.add_task(label, total=total or None, note="") for label, total in jobs]
+        yield lambda job, amount, note: progress.update(bars[job], advance=amount, note=note)
+
+
+def _print_results(results: Mapping[str, Any]) -> None:
+    rows = results_table(results)
+    table = Table(title="Validation, and out of distribution (OOD)")
+    for name in rows[0]:
+        table.add_column(name, justify="left" if name == "encoder" else "right")
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
+
+
+def _print_zoo(zoo: Zoo) -> None:
+    languages = len(np.unique(zoo.tasks, axis=0))
+    size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
+    console.print(
+        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}) of {languages} {zoo.family}, {len(zoo)} snapshots, "
+        f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
+        highlight=False,
+    )
+    table = Table()
+    for name in ("step", "mean accuracy", "median", "generate their language (>= .9)"):
+        table.add_column(name, justify="right")
+    for step in zoo.recipe.snapshots:
+        accuracy = zoo.column("accuracy")[zoo.column("step") == step]
+        table.add_row(
+            str(step), f"{accuracy.mean():.3f}", f"{np.median(accuracy):.3f}", f"{(accuracy >= 0.9).mean():.0%}"
+        )
+    console.print(table)

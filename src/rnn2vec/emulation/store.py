@@ -1,0 +1,100 @@
+"""A pretrained encoder on disk: the encoder as hubs expect it, the emulator, and the record of their training."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from rnn2vec.emulation.emulator import Emulator
+from rnn2vec.emulation.pretrain import Pretrained, build_emulator
+from rnn2vec.emulation.recipe import PretrainRecipe
+from rnn2vec.encoders import Encoder, load_encoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.zoo.store import INDEX, Zoo
+
+EMULATOR = "emulator.safetensors"
+RECORD = "training.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedEncoder:
+    """An encoder directory that ``pretrain`` wrote.
+
+    Attributes:
+        directory: where it is.
+        encoder: the encoder.
+        emulator: trained with it.
+        recipe: how they were trained.
+        record: ``training.json``: seed, history, losses, seconds, parameters, zoo checksum, versions.
+    """
+
+    directory: Path
+    encoder: Encoder
+    emulator: Emulator
+    recipe: PretrainRecipe
+    record: dict[str, Any]
+
+
+def versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("rnn2vec", "torch", "numpy")}}
+
+
+def zoo_checksum(zoo: Zoo) -> str:
+    """SHA-256 of a zoo's index, which holds the checksums of all its other files."""
+    return hashlib.sha256((zoo.directory / INDEX).read_bytes()).hexdigest()
+
+
+def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: PretrainRecipe, seed: int) -> None:
+    """Write an encoder directory; the record last, so that a directory with a record is whole."""
+    directory.mkdir(parents=True, exist_ok=True)
+    trained.encoder.save_pretrained(directory)
+    write_atomically(directory / EMULATOR, safetensors.torch.save(trained.emulator.state_dict()))
+    write_json(
+        directory / RECORD,
+        {
+            "encoder": trained.encoder.name,
+            "seed": seed,
+            "recipe": dataclasses.asdict(recipe),
+            "losses": trained.losses,
+            "history": trained.history,
+            "seconds": trained.seconds,
+            "parameters": sum(parameter.numel() for parameter in trained.encoder.parameters()),
+            "zoo": zoo_checksum(zoo),
+            "versions": versions(),
+        },
+    )
+
+
+def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
+    """Read an encoder directory with its emulator, to be used on a zoo.
+
+    Raises:
+        RNN2VecError: if anything is missing or damaged, or the encoder cannot read the networks of the zoo.
+    """
+    directory = Path(directory)
+    encoder = load_encoder(directory)
+    encoder.check_readable(zoo.spec)
+    record = read_json(directory / RECORD, "training record")
+    try:
+        recipe = PretrainRecipe(**record["recipe"])
+        seed = int(record["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
+    emulator = build_emulator(zoo, encoder, recipe, seed)
+    tensors = {name: torch.from_numpy(array) for name, array in read_tensors(directory / EMULATOR).items()}
+    try:
+        emulator.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise RNN2VecError(
+            f"{directory / EMULATOR} does not fit the zoo or its record: {' '.join(str(error).split())}"
+        ) from error
+    return TrainedEncoder(directory, encoder, emulator.eval(), recipe, record)
