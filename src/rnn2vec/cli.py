@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnn2vec.demo import pretrain_into, run_demo
+from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import PRESETS as PRETRAIN_PRESETS
 from rnn2vec.emulation.recipe import pretrain_recipe
-from rnn2vec.emulation.store import versions
+from rnn2vec.emulation.store import pretrain_into, versions
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.engine import BACKENDS, backend_name
 from rnn2vec.errors import RNN2VecError
@@ -206,7 +206,8 @@ def _print_zoo(zoo: Zoo) -> None:
     languages = len(np.unique(zoo.tasks, axis=0))
     size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
     console.print(
-        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}) of {languages} {zoo.family}, {len(zoo)} snapshots, "
+        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}) of {languages} {zoo.family}, "
+        f"{len(zoo)} snapshots, "
         f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
         highlight=False,
     )

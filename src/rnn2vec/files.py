@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -20,7 +21,8 @@ from rnn2vec.errors import RNN2VecError
 def write_atomically(path: Path, content: bytes) -> str:
     """Write a file so that it is whole whenever it is there; return the SHA-256 of its content in hexadecimal.
 
-    The bytes go to a temporary sibling, are synchronised to disk and renamed into place; then the folder is synchronised.
+    The bytes go to a temporary sibling, are synchronised to disk and renamed into place; then the folder is
+    synchronised.
 
     Raises:
         RNN2VecError: if the disk is full or the place cannot be written. Nothing that was there before is touched.
@@ -40,10 +42,8 @@ def write_atomically(path: Path, content: bytes) -> str:
             finally:
                 os.close(folder)
     except OSError as error:
-        try:
+        with contextlib.suppress(OSError):  # of a folder that cannot be reached; the first error says so better
             temporary.unlink(missing_ok=True)
-        except OSError:  # the folder itself is unreachable; the first error says so better
-            pass
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RNN2VecError(
                 f"no space left on the disk for {path} ({len(content) / 1e6:.1f} MB); what is already there is whole: "

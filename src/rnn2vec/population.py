@@ -147,7 +147,8 @@ class Population:
 
     @classmethod
     def from_modules(cls, modules: Sequence[nn.Module]) -> Population:
-        """Stack copies of trained modules, each holding one ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` and one ``nn.Linear``.
+        """Stack copies of trained modules, each holding one ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` and one
+        ``nn.Linear``.
 
         How a module names or nests the two does not matter. Absent biases become zeros.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,7 +54,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         return F.normalize(self.represent(population), dim=-1)
 
     def check_readable(self, spec: RNNSpec) -> None:
-        """Raise :class:`RNN2VecError` unless networks of ``spec`` can be read: by default, those of the encoder's own spec."""
+        """Raise :class:`RNN2VecError` unless networks of ``spec`` can be read: by default, the encoder's own."""
         if spec != self.spec:
             raise RNN2VecError(
                 f"the {self.name} encoder reads the weights of networks like those it was built for, {self.spec}; "
@@ -95,7 +96,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 def multilayer_perceptron(sizes: list[int]) -> nn.Sequential:
     """Linear layers of the given sizes with ReLU between them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

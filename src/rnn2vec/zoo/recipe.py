@@ -34,7 +34,8 @@ class Recipe:
             random order, so that each gets ``models / languages`` networks, give or take one.
         rollouts: strings kept per snapshot, with the probabilities of each next token.
         evaluation_strings: strings sampled to measure a snapshot's accuracy.
-        models_per_shard: networks that are trained side by side and stored in one file; their weights do not depend on it.
+        models_per_shard: networks that are trained side by side and stored in one file; their weights do not depend on
+            it.
     """
 
     family: str

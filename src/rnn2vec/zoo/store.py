@@ -1,4 +1,4 @@
-"""A zoo on disk: weights and rollouts in safetensors shards, a row a snapshot in parquet, one JSON file about it all."""
+"""A zoo on disk: weights and rollouts in safetensors shards, a row a snapshot in parquet, one index in JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def weights_path(directory: Path, shard: int) -> Path:
 
 
 def rollouts_path(directory: Path, shard: int) -> Path:
-    """File of a shard's ``inputs`` ``[S, R, T]``, ``outputs`` ``[S, R, T - 1, Y]`` (log-probabilities) and ``accuracy``."""
+    """File of a shard's ``inputs`` ``[S, R, T]``, ``outputs`` ``[S, R, T - 1, Y]`` and ``accuracy`` ``[S]``."""
     return directory / "rollouts" / f"{shard:05d}.safetensors"
 
 
@@ -58,7 +58,8 @@ class Zoo:
     Attributes:
         directory: where it is.
         recipe: how it was built.
-        snapshots: the table, one row a snapshot: ``model``, ``step``, the task's parameters, metrics, ``shard``, ``row``.
+        snapshots: the table, one row a snapshot: ``model``, ``step``, the task's parameters, metrics, ``shard``,
+            ``row``.
         checksums: SHA-256 of every file, by its path within the directory.
     """
 
@@ -268,12 +269,13 @@ configs:
 # A model zoo: {recipe.models} recurrent networks trained on {recipe.family}
 
 {recipe.spec}; snapshots at steps {", ".join(map(str, recipe.snapshots))}; {table.num_rows} in all. At the last one,
-{(accuracy >= 0.9).mean():.0%} of the networks write their language with an accuracy of at least .9 (median {np.median(accuracy):.3f}).
+{(accuracy >= 0.9).mean():.0%} of the networks write their language with an accuracy of at least .9 (median
+{np.median(accuracy):.3f}).
 
 - `{TABLE}`: a row a snapshot: model, step, task (mb, mc, md), accuracy, and where its weights are (shard, row)
 - `weights/*.safetensors`: parameters under torch.nn's names, `[snapshots of the shard, ...]`
-- `rollouts/*.safetensors`: `inputs`, strings each network wrote, `[S, {recipe.rollouts}, {recipe.length}]`; `outputs`, the
-  log-probabilities of each next token, `[S, {recipe.rollouts}, {recipe.length - 1}, {recipe.spec.output_size}]`
+- `rollouts/*.safetensors`: `inputs`, strings each network wrote, `[S, {recipe.rollouts}, {recipe.length}]`; `outputs`,
+  the log-probabilities of each next token, `[S, {recipe.rollouts}, {recipe.length - 1}, {recipe.spec.output_size}]`
 - `{INDEX}`: schema version, recipe, seed, checksums
 
 ```python
