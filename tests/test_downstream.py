@@ -14,7 +14,7 @@ from rnn2vec.emulation.recipe import pretrain_recipe
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """A zoo of all 64 demo languages whose recorded accuracies are then taken as they come."""
     recipe = formal_language_recipe(
-        "demo", models=64, steps=120, hidden_size=16, snapshots=(0, 60, 120), rollouts=2, evaluation_strings=50
+        "demo", models=64, steps=250, snapshots=(0, 100, 250), rollouts=2, evaluation_strings=50
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
 

@@ -22,7 +22,7 @@ from rnn2vec.zoo.recipe import Recipe, formal_language_recipe
 from rnn2vec.zoo.store import INDEX, Zoo
 
 DEMO_ENCODERS = ("interactive", "noninteractive", "flat", "statistics")
-SUPERVISED_STEPS = 500
+SUPERVISED_STEPS = 1000
 IN_PROGRESS = "demo.json"
 """Present from the first moment of a demo to its last: what it will do."""
 
@@ -37,7 +37,7 @@ def run_demo(
     workers: int = 1,
     zoo_recipe: Recipe | None = None,
     recipe: PretrainRecipe | None = None,
-    supervised_steps: int = SUPERVISED_STEPS,
+    supervised_steps: int | None = None,
 ) -> dict[str, Any]:
     """Build, pretrain, evaluate and report, all under ``directory``. Called again after an interruption, it goes on.
 
@@ -49,7 +49,7 @@ def run_demo(
         workers: processes.
         zoo_recipe: the zoo; the ``demo`` preset by default.
         recipe: the pretraining; the ``demo`` preset by default.
-        supervised_steps: steps of the end-to-end rivals.
+        supervised_steps: steps of the end-to-end rivals; :data:`SUPERVISED_STEPS` by default.
 
     Returns:
         The content of ``results.json``.
@@ -60,6 +60,7 @@ def run_demo(
     start = time.monotonic()
     zoo_recipe = zoo_recipe or formal_language_recipe("demo", seed=seed)
     recipe = recipe or pretrain_recipe("demo")
+    supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
     _begin(directory, {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed})
     with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as report:
         zoo = _zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))

@@ -92,7 +92,7 @@ def evaluate_frozen(zoo: Zoo, z: np.ndarray, seed: int = 0) -> dict[str, dict[st
     scaler = StandardScaler().fit(z[seen])
     x = scaler.transform(z)
     shifts = np.stack([_classifier(x[seen], zoo.tasks[seen, place]).predict(x) for place in range(3)], axis=1)
-    regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=500, random_state=seed)
+    regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=2000, random_state=seed)
     accuracy = regressor.fit(x[seen], zoo.column("accuracy")[seen]).predict(x)
     return _by_part(split, zoo, lambda rows: Prediction(shifts[rows], accuracy[rows]))
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
@@ -36,7 +37,7 @@ ASKED = "#7b3fa0"
 
 WIDTH = 10.0
 """Inches: 960 pixels of a page, so that text keeps the size it is given here."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.edgecolor": GREY,
     "axes.labelcolor": INK,
     "axes.labelsize": 9,
@@ -142,7 +143,9 @@ def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accu
     figure = Figure(figsize=(count * panel + key, 2 * panel + 0.35))
     axes = figure.subplots(2, count + 1, squeeze=False, width_ratios=[panel] * count + [0.75 * key])
     order = np.argsort(accuracy, kind="stable")
-    shades = _language_colours(tasks)
+    tasks = np.asarray(tasks, dtype=int)
+    low, high = (tasks.min(0), tasks.max(0)) if len(tasks) else np.zeros((2, 3), dtype=int)
+    shades = _language_colours(tasks, low, high)
     for column, (name, z) in enumerate(embeddings.items()):
         places, explained = _project(z)
         for row, colours in enumerate((shades, _ACCURACY(accuracy))):
@@ -150,7 +153,7 @@ def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accu
             axes[row, column].set(xlabel=f"PC 1 ({explained[0]:.0%})", ylabel=f"PC 2 ({explained[1]:.0%})")
             axes[row, column].set(xticks=[], yticks=[], box_aspect=1)
         axes[0, column].set_title(_label(name), color=colour(name), fontweight="bold")
-    _language_key(axes[0, -1], tasks)
+    _language_key(axes[0, -1], low, high)
     _accuracy_key(axes[1, -1])
     return figure
 
@@ -158,13 +161,9 @@ def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accu
 _ACCURACY = LinearSegmentedColormap.from_list("accuracy", ["#d7dbe0", "#7fb8a4", "#1b6f73", "#0b2f4a"])
 
 
-def _language_colours(tasks: np.ndarray) -> np.ndarray:
-    """RGB of every language, ``[S, 3]``: each shift over the range observed. White would be lost on the page."""
-    tasks = np.asarray(tasks, dtype=float).reshape(-1, 3)
-    if not len(tasks):
-        return tasks
-    low, high = tasks.min(0), tasks.max(0)
-    return 0.08 + 0.82 * (tasks - low) / np.where(high > low, high - low, 1.0)
+def _language_colours(shifts: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """RGB of languages ``[S, 3]``, each shift between its ``low`` and ``high``. White would be lost on the page."""
+    return 0.08 + 0.82 * (shifts - low) / np.where(high > low, high - low, 1)
 
 
 def _project(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,29 +172,30 @@ def _project(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     places, explained = np.zeros((len(z), 2)), np.zeros(2)
     components = min(2, *z.shape)
     if components and np.ptp(z, axis=0).any():
-        pca = PCA(components)
+        pca = PCA(components, svd_solver="full")  # the others may draw random numbers
         places[:, :components] = pca.fit_transform(z)
         explained[:components] = pca.explained_variance_ratio_
     return places, explained
 
 
 def _dots(axes: Axes, places: np.ndarray, colours: np.ndarray | str) -> None:
-    axes.scatter(*places.T, s=9 if len(places) < 1500 else 5, c=colours, alpha=0.75, linewidths=0, rasterized=True)
+    size = 9 if len(places) < 1500 else 5
+    axes.scatter(places[:, 0], places[:, 1], size, colours, alpha=0.75, linewidths=0, rasterized=True)
 
 
-def _language_key(axes: Axes, tasks: np.ndarray) -> None:
-    """Three strips: what each shift alone adds to the colour of a language."""
-    shifts = np.asarray(tasks, dtype=int).reshape(-1, 3)
-    values = np.arange(shifts.min(), shifts.max() + 1) if len(shifts) else np.arange(1)
-    key = np.ones((len(values), 3, 3))
-    for channel in range(3):
-        seen = np.isin(values, shifts[:, channel])
-        alone = np.tile(shifts.min(0) if len(shifts) else 0, (len(values), 1))
-        alone[:, channel] = values
-        key[seen, channel] = _language_colours(np.concatenate([alone, shifts]))[: len(values)][seen]
-    axes.imshow(key, origin="lower", extent=(-0.5, 2.5, values[0] - 0.5, values[-1] + 0.5))
+def _language_key(axes: Axes, low: np.ndarray, high: np.ndarray) -> None:
+    """Three strips: what each shift alone adds to the colour of a language, the others at their lowest."""
+    bottom, top = low.min(), high.max()
+    key = np.ones((top - bottom + 1, 3, 3))
+    for letter in range(3):
+        values = np.arange(low[letter], high[letter] + 1)
+        shifts = np.tile(low, (len(values), 1))
+        shifts[:, letter] = values
+        key[values - bottom, letter] = _language_colours(shifts, low, high)
+    axes.imshow(key, origin="lower", extent=(-0.5, 2.5, bottom - 0.5, top + 0.5))
     axes.vlines([0.5, 1.5], *axes.get_ylim(), color="white", linewidth=2)
     axes.set_xticks(range(3), ["mb", "mc", "md"])
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_title("language")
     _bare(axes)
 
@@ -249,15 +249,16 @@ def interrogation(probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str
     networks, steps, _ = probes.shape
     columns = 2 if networks > 1 and steps <= 30 else 1
     rows = max(1, -(-networks // columns))
-    # half the L1 distance from the mean question: 0 where all are asked the same, 1 where nothing is shared
+    # half the L1 distance from the mean question: 0 where all are asked the same
     apart = 0.5 * np.abs(probes - probes.sum(axis=0) / max(1, networks)).sum(axis=-1)
     differ = apart.max(initial=0) > 1e-6
     heights = [0.3, 1, 1] if differ else [1, 1]
-    figure = Figure(figsize=(WIDTH, 0.2 + rows * (1.25 * sum(heights) + 0.25)))
+    size = (WIDTH, 0.2 + rows * (1.25 * sum(heights) + 0.35))
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.07))
     grid = figure.add_gridspec(rows, columns)
     for network, title in enumerate(titles):
-        cell = grid[divmod(network, columns)].subgridspec(len(heights), 1, height_ratios=heights, hspace=0.04)
-        panels = cell.subplots(sharex=True)
+        cell = grid[divmod(network, columns)].subgridspec(len(heights), 1, height_ratios=heights, hspace=0)
+        panels = cell.subplots(sharex=True, squeeze=False)[:, 0]
         if differ:
             _bars(panels[0], apart[network], apart.max())
         asked, answered = panels[-2:]
@@ -294,7 +295,7 @@ def next_letter(
     """
     maps = 1 + len(emulators)
     figure = Figure(figsize=(WIDTH, 1.05 * maps + 1.8))
-    panels = figure.subplots(maps + 1, 1, sharex=True, height_ratios=[1.0] * maps + [1.2])
+    panels = figure.subplots(maps + 1, 1, sharex=True, squeeze=False, height_ratios=[1.0] * maps + [1.2])[:, 0]
     _heat(panels[0], network, INK, symbols)
     panels[0].set_title(f"the network, {_powers(title)}")
     for axes, (name, probabilities) in zip(panels[1:], emulators.items(), strict=False):

@@ -172,7 +172,8 @@ footer { padding-top: 16px; border-top: 1px solid #d9dde2; font-size: 13px; colo
 {{- column | replace("-", "‑") }}</th>{% endfor %}</tr></thead>
 <tbody>
 {%- for row in table %}
-<tr>{% for column in columns %}{% set cell = row.get(column, "") %}<td{% if column in numeric %} class="number"{% endif %}>
+<tr>{% for column in columns %}{% set cell = row.get(column, "") -%}
+<td{% if column in numeric %} class="number"{% endif %}>
 {%- if cell in colours %}<span class="swatch" style="background: {{ colours[cell] }}"></span>{% endif %}
 {{- cell }}</td>{% endfor %}</tr>
 {%- endfor %}

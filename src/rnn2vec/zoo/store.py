@@ -178,14 +178,18 @@ class Zoo:
         Returns:
             One line for each thing that is wrong; an empty list for a sound zoo.
         """
-        problems = []
+        problems, damaged = [], set()
         for name, sha256 in self.checksums.items():
             path = self.directory / name
             if not path.is_file():
                 problems.append(f"{path} is missing")
+                damaged.add(path)
             elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
                 problems.append(f"{path} differs from its recorded checksum: it was truncated or altered")
+                damaged.add(path)
         for shard in range(self.recipe.num_shards):
+            if {weights_path(self.directory, shard), rollouts_path(self.directory, shard)} & damaged:
+                continue
             rows = np.flatnonzero(self.column("shard") == shard)
             try:
                 self.population(rows)
@@ -200,7 +204,7 @@ class Zoo:
                 )
             if not np.isfinite(rollouts.outputs).all():
                 problems.append(f"rollouts of shard {shard} hold NaN or infinity")
-        return list(dict.fromkeys(problems))
+        return problems
 
     def _read(self, path: Path) -> dict[str, np.ndarray]:
         return read_tensors(path, self.checksums.get(path.relative_to(self.directory).as_posix(), ""))
