@@ -97,12 +97,16 @@ def test_presets_have_the_promised_sizes() -> None:
 def test_pretrain_and_evaluate(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
     for encoder in ("statistics", "noninteractive"):
         options = ("--preset", "demo", "--steps", 3, "--loss", "js", "--seed", 5)
-        status, _, errors = rnn2vec_command("pretrain", zoo, "--encoder", encoder, "--out", tmp_path / encoder, *options)
+        status, _, errors = rnn2vec_command(
+            "pretrain", zoo, "--encoder", encoder, "--out", tmp_path / encoder, *options
+        )
         assert status == 0, errors
     record = json.loads((tmp_path / "statistics" / "training.json").read_text())
     assert (record["recipe"]["steps"], record["recipe"]["loss"], record["seed"]) == (3, "js", 5)
     encoders = (tmp_path / "statistics", tmp_path / "noninteractive")
-    status, output, errors = rnn2vec_command("evaluate", zoo, *encoders, "--out", tmp_path / "out", "--supervised-steps", 2)
+    status, output, errors = rnn2vec_command(
+        "evaluate", zoo, *encoders, "--out", tmp_path / "out", "--supervised-steps", 2
+    )
     assert status == 0, errors
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     for name in ("statistics", "noninteractive"):
@@ -163,7 +167,9 @@ def test_weights_that_are_not_numbers(damaged: Path, tmp_path: Path, rnn2vec_com
     index["checksums"]["weights/00000.safetensors"] = hashlib.sha256(shard.read_bytes()).hexdigest()
     (damaged / "zoo.json").write_text(json.dumps(index))
     fails(rnn2vec_command("zoo", "verify", damaged), str(shard), "NaN")
-    fails(rnn2vec_command("pretrain", damaged, "--encoder", "flat", "--out", tmp_path / "out", "--preset", "demo"), "NaN")
+    fails(
+        rnn2vec_command("pretrain", damaged, "--encoder", "flat", "--out", tmp_path / "out", "--preset", "demo"), "NaN"
+    )
 
 
 def test_an_encoder_that_does_not_fit_the_zoo(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:

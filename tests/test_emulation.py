@@ -23,7 +23,14 @@ from rnn2vec.emulation.store import load_trained, pretrain_into
 def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """32 barely trained networks of 27 languages."""
     recipe = formal_language_recipe(
-        "demo", models=32, steps=30, hidden_size=8, shifts=(-1, 0, 1), snapshots=(0, 30), rollouts=12, evaluation_strings=20
+        "demo",
+        models=32,
+        steps=30,
+        hidden_size=8,
+        shifts=(-1, 0, 1),
+        snapshots=(0, 30),
+        rollouts=12,
+        evaluation_strings=20,
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
 
@@ -97,8 +104,15 @@ def test_paper_preset_keeps_the_papers_values() -> None:
     assert (recipe.emulator_size, recipe.emulator_layers, recipe.conditioning) == (256, 2, "first")
     assert (recipe.warmup, recipe.decay, recipe.loss) == (0, "none", "total-variation")
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
-    options = build_encoder("interactive", formal_language_recipe("paper").spec, **recipe.encoder_options.get("interactive", {})).options
-    assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (256, 2, 128, 22)
+    options = build_encoder(
+        "interactive", formal_language_recipe("paper").spec, **recipe.encoder_options.get("interactive", {})
+    ).options
+    assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
+        256,
+        2,
+        128,
+        22,
+    )
     assert (options["probe_init"], options["readout"], options["feedback"]) == ("random", "last", "none")
 
 
@@ -147,13 +161,17 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
         with pytest.raises(Interrupted):
             pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=stop_at(step))
     with pytest.raises(RNN2VecError, match="belongs to an unfinished pretraining"):
-        pretrain_into(small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None)
+        pretrain_into(
+            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
+        )
     pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None)
     for name in ("model.safetensors", "emulator.safetensors", "config.json"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not (tmp_path / "parts" / "checkpoint.safetensors").exists()
     with pytest.raises(RNN2VecError, match="already exists"):
-        pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None)
+        pretrain_into(
+            small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None
+        )
 
 
 def test_a_damaged_checkpoint_is_named(small_zoo: Zoo, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from rnn2vec.report import figures, page
+from rnn2vec.report import figures, page, style
 from rnn2vec.report.page import Section, figure_to_html, render_page
 
 SYMBOLS = ("a", "b", "c", "d", "BOS", "EOS")
@@ -123,7 +123,7 @@ def test_columns_of_numbers_are_aligned_to_the_right(html: str) -> None:
         assert f'<th scope="col" class="number">{column}</th>' in table
     cells = re.findall(r"<td[^>]*>(.*?)</td>", table)
     assert [re.sub("<.*?>", "", cell) for cell in cells] == ["flat", "0.05", "-", "", "other", "", "", "1,234"]
-    assert figures.COLOURS["flat"] in cells[0]  # the encoder's colour in the figures
+    assert style.COLOURS["flat"] in cells[0]  # the encoder's colour in the figures
     assert "swatch" not in cells[4]
 
 
@@ -164,7 +164,7 @@ def test_small_figures_are_svg_and_heavy_ones_png() -> None:
 
 
 def test_a_page_of_a_large_zoo_stays_small() -> None:
-    snapshots, names = 4000, list(figures.COLOURS)[:4]
+    snapshots, names = 4000, list(style.COLOURS)[:4]
     z, accuracy = {name: RANDOM.normal(size=(snapshots, 3)) for name in names}, RANDOM.random(snapshots)
     maps = figures.embedding_maps(z, RANDOM.integers(-3, 3, (snapshots, 3)), accuracy)
     clones = figures.clone_fidelity(accuracy, {name: RANDOM.random(snapshots) for name in names})
@@ -227,7 +227,7 @@ def test_clone_fidelity_plots_emulator_over_network() -> None:
     figure = figures.clone_fidelity(network, {"flat": 1 - network, "statistics": np.ones(3)})
     dots = figure.axes[0].collections[0]
     np.testing.assert_array_equal(dots.get_offsets(), np.stack([network, 1 - network], axis=1))
-    assert to_hex(dots.get_facecolors()[0]) == figures.COLOURS["flat"]
+    assert to_hex(dots.get_facecolors()[0]) == style.COLOURS["flat"]
     assert titles(figure) == ["flat\nr = -1.00", "statistics\nr = nan"]
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xydata(), [[0, 0], [1, 1]])
 
@@ -267,7 +267,7 @@ def test_next_letter_shows_the_network_its_emulators_and_their_distance() -> Non
     np.testing.assert_allclose(rough.get_ydata(), np.abs(network - emulators["flat"]).sum(1) / 2)
     assert [label.get_text() for label in figure.axes[-1].get_xticklabels()] == ["BOS", "a", "b"]
     ink = figure.axes[2].images[0].get_cmap()(1.0)[:3]
-    np.testing.assert_allclose(ink, to_rgb(figures.COLOURS["flat"]))
+    np.testing.assert_allclose(ink, to_rgb(style.COLOURS["flat"]))
 
 
 def test_task_bars_tell_frozen_from_supervised() -> None:
@@ -291,9 +291,9 @@ def test_a_share_that_is_not_known_has_no_number_on_its_bar() -> None:
 
 
 def test_encoders_have_colours_of_their_own_and_others_a_common_one() -> None:
-    assert len(set(figures.COLOURS.values()) | {figures.FALLBACK}) == 7
-    assert figures.colour("transformer") == figures.COLOURS["transformer"]
-    assert figures.colour("something else") == figures.FALLBACK
+    assert len(set(style.COLOURS.values()) | {style.FALLBACK}) == 7
+    assert style.colour("transformer") == style.COLOURS["transformer"]
+    assert style.colour("something else") == style.FALLBACK
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:
@@ -308,7 +308,7 @@ def test_the_report_knows_no_torch_no_pyplot_and_nothing_else_of_the_package() -
         names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         names |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
         assert not [name for name in names if "torch" in name or "pyplot" in name]
-        assert {name for name in names if name.startswith("rnn2vec")} <= {"rnn2vec.report.figures"}
+        assert {name for name in names if name.startswith("rnn2vec")} <= {"rnn2vec.report.style"}
 
 
 @pytest.mark.parametrize(

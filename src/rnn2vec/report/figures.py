@@ -5,13 +5,10 @@ An encoder has the same colour in every figure. Figures are built without pyplot
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -21,71 +18,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 from sklearn.decomposition import PCA
 
-COLOURS = {
-    "interactive": "#1f4e9e",
-    "noninteractive": "#1f9bb5",
-    "statistics": "#c28a00",
-    "flat": "#dd5a2b",
-    "transformer": "#b1316f",
-    "deep_weight_space": "#6d4aa8",
-}
-"""Encoders that ask questions are cool, those that read weights are warm."""
-FALLBACK = "#5f6670"
-INK, GREY, PALE = "#22262b", "#8b929b", "#f3f5f7"
-ASKED = "#7b3fa0"
-"""Questions are purple; what a network itself says is ink."""
-
-WIDTH = 10.0
-"""Inches: 960 pixels of a page, so that text keeps the size it is given here."""
-STYLE: dict[Any, Any] = {
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 9,
-    "axes.linewidth": 0.7,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 9.5,
-    "figure.constrained_layout.use": True,
-    "font.size": 9,
-    "hatch.linewidth": 1.4,
-    "image.aspect": "auto",
-    "image.composite_image": False,
-    "image.interpolation": "none",
-    "legend.fontsize": 9,
-    "legend.frameon": False,
-    "text.color": INK,
-    "text.parse_math": False,
-    "xtick.color": GREY,
-    "xtick.labelcolor": INK,
-    "xtick.labelsize": 8,
-    "ytick.color": GREY,
-    "ytick.labelcolor": INK,
-    "ytick.labelsize": 8,
-}
-
-Arguments = ParamSpec("Arguments")
+from rnn2vec.report.style import ASKED, GREY, INK, PALE, WIDTH, colour, styled
 
 
-def colour(name: str) -> str:
-    """The colour of an encoder."""
-    return COLOURS.get(name, FALLBACK)
-
-
-def _styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Draw in the style of the report, without touching matplotlib's settings for anybody else."""
-
-    @functools.wraps(draw)
-    def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with rc_context(STYLE):
-            figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()  # ticks take their style when they are first drawn
-            return figure
-
-    return styled
-
-
-@_styled
+@styled
 def loss_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], loss_name: str = "total variation") -> Figure:
     """Emulation loss while training, over steps (left) and over seconds (right).
 
@@ -128,7 +64,7 @@ def _logarithmic(axes: Axes) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-@_styled
+@styled
 def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accuracy: np.ndarray) -> Figure:
     """The first two principal components of z, a column an encoder, a dot a snapshot.
 
@@ -207,7 +143,7 @@ def _accuracy_key(axes: Axes) -> None:
     _bare(axes)
 
 
-@_styled
+@styled
 def clone_fidelity(network_accuracy: np.ndarray, emulator_accuracy: Mapping[str, np.ndarray]) -> Figure:
     """How well the emulator, told only z, writes the network's language: a panel an encoder, a dot a network.
 
@@ -236,7 +172,7 @@ def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(x, y)[0, 1]) if len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0 else float("nan")
 
 
-@_styled
+@styled
 def interrogation(probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str], titles: Sequence[str]) -> Figure:
     """What one encoder asks K networks, and what they answer. Bars show where a network is asked something of its own.
 
@@ -280,7 +216,7 @@ def _bars(axes: Axes, heights: np.ndarray, top: float) -> None:
     axes.tick_params(length=0)
 
 
-@_styled
+@styled
 def next_letter(
     network: np.ndarray, emulators: Mapping[str, np.ndarray], tokens: Sequence[str], symbols: Sequence[str], title: str
 ) -> Figure:
@@ -328,7 +264,7 @@ def _bare(axes: Axes) -> None:
     axes.tick_params(length=0)
 
 
-@_styled
+@styled
 def task_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], chance: float) -> Figure:
     """Share of networks whose shift of a letter, and whole language, is read correctly from z.
 

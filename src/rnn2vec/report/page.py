@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from rnn2vec.report.figures import COLOURS
+from rnn2vec.report.style import COLOURS
 
 SVG_LIMIT = 300_000
 """Characters; a larger SVG, such as a scatter of many dots, becomes a PNG if that is smaller."""
