@@ -22,7 +22,7 @@ CELLS = {
     "elman-relu": {"cell": "elman", "nonlinearity": "relu"},
 }
 
-RandomPopulation = Callable[..., Population]
+MakePopulation = Callable[..., Population]
 
 
 @pytest.fixture(scope="session", params=list(CELLS.values()), ids=list(CELLS))
@@ -32,7 +32,7 @@ def cell(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def random_population() -> RandomPopulation:
+def random_population() -> MakePopulation:
     """``make(spec, models, dtype, seed)``: networks with weights from a normal distribution."""
 
     def make(spec: RNNSpec, models: int = 3, dtype: torch.dtype = torch.float64, seed: int = 0) -> Population:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rnn2vec import Population, RNN2VecError, RNNSpec, engine, run
 
+MakePopulation = Callable[..., Population]
+"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
 SUPPORTED = {"torch": (torch.float64, torch.float32)}
 """Dtypes that a backend is tested in; float32 alone unless said otherwise here."""
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}
@@ -132,7 +134,14 @@ def check_against_torch(population: Population, inputs: Tensor, state: Any, dtyp
 @example({"input_size": 6, "hidden_size": 32, "num_layers": 2, "output_size": 6}, (2, 9, 11), "tokens", False, 4)
 @example({"input_size": 3, "hidden_size": 5, "num_layers": 3, "output_size": 2}, (1, 3, 1), "floats", False, 5)
 def test_equals_torch_in_outputs_state_and_every_gradient(
-    cell, dtype, random_population, sizes, shape, kind, with_state, seed
+    cell: dict[str, Any],
+    dtype: torch.dtype,
+    random_population: MakePopulation,
+    sizes: dict[str, int],
+    shape: tuple[int, int, int],
+    kind: str,
+    with_state: bool,
+    seed: int,
 ) -> None:
     models, batch, steps = shape
     torch.manual_seed(seed)
@@ -142,7 +151,9 @@ def test_equals_torch_in_outputs_state_and_every_gradient(
     check_against_torch(population, inputs, draw_state(spec, models, batch, dtype) if with_state else None, dtype)
 
 
-def test_views_are_read_as_they_look(cell, dtype, random_population) -> None:
+def test_views_are_read_as_they_look(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
     """Weights, inputs and states may be slices, transpositions or expansions of other tensors."""
     torch.manual_seed(0)
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=2)
@@ -157,7 +168,9 @@ def test_views_are_read_as_they_look(cell, dtype, random_population) -> None:
         assert_near(actual, other, dtype)
 
 
-def test_tokens_equal_one_hot_inputs(cell, dtype, random_population) -> None:
+def test_tokens_equal_one_hot_inputs(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
     torch.manual_seed(0)
     spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=4)
     tokens = draw_inputs(spec, 3, 2, 7, "tokens", dtype)
@@ -174,7 +187,9 @@ def test_tokens_equal_one_hot_inputs(cell, dtype, random_population) -> None:
 
 
 @pytest.mark.parametrize("integer", [torch.int8, torch.uint8, torch.int16, torch.int32])
-def test_tokens_of_any_integer_type(integer, dtype, random_population) -> None:
+def test_tokens_of_any_integer_type(
+    integer: torch.dtype, dtype: torch.dtype, random_population: MakePopulation
+) -> None:
     spec = RNNSpec("lstm", 6, 4, 1, 3)
     population = random_population(spec, 2, dtype)
     tokens = draw_inputs(spec, 2, 3, 5, "tokens", dtype)
@@ -183,7 +198,9 @@ def test_tokens_of_any_integer_type(integer, dtype, random_population) -> None:
 
 @pytest.mark.parametrize("kind", ["tokens", "floats"])
 @pytest.mark.parametrize("cuts", [(1,) * 6, (2, 4), (5, 1)])
-def test_piece_by_piece_equals_all_at_once(cell, dtype, random_population, kind, cuts) -> None:
+def test_piece_by_piece_equals_all_at_once(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, kind: str, cuts: tuple[int, ...]
+) -> None:
     torch.manual_seed(0)
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     population = random_population(spec, 3, dtype)
@@ -198,7 +215,9 @@ def test_piece_by_piece_equals_all_at_once(cell, dtype, random_population, kind,
         assert_near(part, wanted, dtype)
 
 
-def test_no_state_is_a_state_of_zeros(cell, dtype, random_population) -> None:
+def test_no_state_is_a_state_of_zeros(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     population = random_population(spec, 3, dtype)
     inputs = draw_inputs(spec, 3, 2, 4, "floats", dtype)
@@ -222,7 +241,9 @@ def leaves_of(*results: Tensor) -> set[int]:
 
 
 @pytest.mark.parametrize("asked", ["nothing", "inputs", "state", "weight_hh_l0", "linear.bias", "weight_ih_l1"])
-def test_only_what_requires_a_gradient_gets_one(cell, dtype, random_population, asked) -> None:
+def test_only_what_requires_a_gradient_gets_one(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, asked: str
+) -> None:
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     population = random_population(spec, 3, dtype)
     inputs, state = draw_inputs(spec, 3, 2, 4, "floats", dtype), draw_state(spec, 3, 2, dtype)
@@ -239,7 +260,9 @@ def test_only_what_requires_a_gradient_gets_one(cell, dtype, random_population, 
     assert [name for name, tensor in every.items() if tensor.grad is not None] == [asked] * (asked != "nothing")
 
 
-def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(cell, random_population) -> None:
+def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(
+    cell: dict[str, Any], random_population: MakePopulation
+) -> None:
     """Gradients of the inputs alone take about half the multiplications of those of inputs and weights."""
     spec = RNNSpec(**cell, input_size=8, hidden_size=8, num_layers=2, output_size=8)
     flops = []
@@ -257,7 +280,9 @@ def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(cell, rand
     assert 0 < flops[0] < 0.6 * flops[1]
 
 
-def test_inputs_and_weights_are_left_alone(cell, dtype, random_population) -> None:
+def test_inputs_and_weights_are_left_alone(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     population = random_population(spec, 3, dtype)
     inputs, state = draw_inputs(spec, 3, 2, 4, "floats", dtype), draw_state(spec, 3, 2, dtype)
@@ -268,7 +293,9 @@ def test_inputs_and_weights_are_left_alone(cell, dtype, random_population) -> No
 
 
 @pytest.mark.parametrize("where", ["weight_hh_l0", "weight_ih_l1", "linear.bias"])
-def test_nan_in_the_weights_of_a_model_stays_there(cell, dtype, random_population, where) -> None:
+def test_nan_in_the_weights_of_a_model_stays_there(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, where: str
+) -> None:
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     sound, broken = random_population(spec, 3, dtype), random_population(spec, 3, dtype)
     broken.weights[where][1] = float("nan")
@@ -285,7 +312,9 @@ def test_nan_in_the_weights_of_a_model_stays_there(cell, dtype, random_populatio
         assert torch.equal(weight.grad[[0, 2]], sound.weights[name].grad[[0, 2]])
 
 
-def test_nan_in_an_input_stays_in_its_sequence_from_its_step_on(cell, dtype, random_population) -> None:
+def test_nan_in_an_input_stays_in_its_sequence_from_its_step_on(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     inputs = draw_inputs(spec, 3, 2, 6, "floats", dtype)
     inputs[1, 0, 2, 1] = float("nan")
@@ -324,13 +353,13 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("inputs", "state", "message"), MISTAKES.values(), ids=MISTAKES)
-def test_mistakes_are_explained(random_population, inputs, state, message) -> None:
+def test_mistakes_are_explained(random_population: MakePopulation, inputs: Tensor, state: Any, message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
         run(random_population(SPEC, 2), inputs, state)
 
 
 @pytest.mark.parametrize("kind", ["gru", "elman"])
-def test_a_state_with_c_is_for_lstm_only(random_population, kind) -> None:
+def test_a_state_with_c_is_for_lstm_only(random_population: MakePopulation, kind: str) -> None:
     spec = RNNSpec(kind, 3, 5, 2, 4)
     with pytest.raises(RNN2VecError, match=r"is h, of shape \[2, 2, 3, 5\]"):
         run(random_population(spec, 2), TOKENS, (STATE, STATE))

@@ -20,7 +20,17 @@ import pytest
 import safetensors.numpy
 import torch
 
-from rnn2vec import FormalLanguage, Population, RNN2VecError, Recipe, Zoo, build_zoo, formal_language_recipe, run, split_zoo
+from rnn2vec import (
+    FormalLanguage,
+    Population,
+    Recipe,
+    RNN2VecError,
+    Zoo,
+    build_zoo,
+    formal_language_recipe,
+    run,
+    split_zoo,
+)
 from rnn2vec.tasks.formal_language import BOS
 
 FileBytes = Callable[[Path], dict[str, bytes]]
@@ -220,7 +230,7 @@ def test_a_build_that_finds_the_disk_full_goes_on(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fail)
-        with pytest.raises(RNN2VecError, match="no space left on the disk for .*run the same command again"):
+        with pytest.raises(RNN2VecError, match=r"no space left on the disk for .*run the same command again"):
             build_zoo(brief_zoo.recipe, tmp_path / "zoo")
     assert not list(tmp_path.rglob("*.partial"))
     build_zoo(brief_zoo.recipe, tmp_path / "zoo")
@@ -231,7 +241,7 @@ def test_a_build_refuses_what_is_not_its_own(tiny_zoo: Zoo, tiny_recipe: Recipe,
     with pytest.raises(RNN2VecError, match=re.escape(f"{tiny_zoo.directory} already exists")):
         build_zoo(tiny_recipe, tiny_zoo.directory)
     (tmp_path / "file").write_text("something")
-    with pytest.raises(RNN2VecError, match="file already exists"):
+    with pytest.raises(RNN2VecError, match=r"file already exists"):
         build_zoo(tiny_recipe, tmp_path / "file")
     with pytest.raises(RNN2VecError, match="already exists"):
         build_zoo(tiny_recipe, tmp_path)
@@ -339,7 +349,9 @@ def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
 
 
 @pytest.mark.parametrize(
-    "rows", [[5], [0, 1, 2], [23, 0, 12, 9, 8, 17], [20, 3, 20, 3, 3], list(range(23, -1, -1)), np.array([10, 1])], ids=str
+    "rows",
+    [[5], [0, 1, 2], [23, 0, 12, 9, 8, 17], [20, 3, 20, 3, 3], list(range(23, -1, -1)), np.array([10, 1])],
+    ids=str,
 )
 def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> None:
     every, rollouts = final_weights(tiny_zoo), tiny_zoo.rollouts()
@@ -360,7 +372,7 @@ def test_rows_that_are_not_there_are_refused(tiny_zoo: Zoo, rows: list[int]) -> 
 def test_columns(tiny_zoo: Zoo) -> None:
     assert len(tiny_zoo) == 24
     np.testing.assert_array_equal(tiny_zoo.tasks[:, 1], tiny_zoo.column("mc"))
-    with pytest.raises(RNN2VecError, match="columns of this zoo are model, step, .*; got 'angle'"):
+    with pytest.raises(RNN2VecError, match=r"columns of this zoo are model, step, .*; got 'angle'"):
         tiny_zoo.column("angle")
 
 
@@ -498,7 +510,7 @@ def test_a_sound_zoo_has_no_problems(tiny_zoo: Zoo, trained_zoo: Zoo) -> None:
 
 def test_a_folder_that_is_no_zoo(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "absent"):
-        with pytest.raises(RNN2VecError, match=rf"{re.escape(str(directory))} has none: make one with `rnn2vec zoo build"):
+        with pytest.raises(RNN2VecError, match=f"{re.escape(str(directory))} has none: make one with `rnn2vec zoo"):
             Zoo.open(directory)
 
 
@@ -555,9 +567,7 @@ FILE_DAMAGE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("damage", FILE_DAMAGE.values(), ids=FILE_DAMAGE)
 @pytest.mark.parametrize("kind", ["weights", "rollouts"])
-def test_a_damaged_shard_is_named(
-    tiny_zoo: Zoo, copy: Path, kind: str, damage: Callable[[Path], object]
-) -> None:
+def test_a_damaged_shard_is_named(tiny_zoo: Zoo, copy: Path, kind: str, damage: Callable[[Path], object]) -> None:
     path = copy / kind / "00001.safetensors"
     damage(path)
     zoo = Zoo.open(copy)

@@ -17,6 +17,13 @@ import safetensors.numpy
 
 from rnn2vec.errors import RNN2VecError
 
+_PARTIAL = ".partial"
+
+
+def _is_partial(path: Path) -> bool:
+    """Whether a file is what a process left that was killed while writing: nobody's, and to be written over."""
+    return path.name.startswith(".") and path.name.endswith(_PARTIAL)
+
 
 def write_atomically(path: Path, content: bytes) -> str:
     """Write a file so that it is whole whenever it is there; return the SHA-256 of its content in hexadecimal.
@@ -27,7 +34,7 @@ def write_atomically(path: Path, content: bytes) -> str:
     Raises:
         RNN2VecError: if the disk is full or the place cannot be written. Nothing that was there before is touched.
     """
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -101,7 +108,7 @@ def require_new_directory(path: Path) -> None:
     Raises:
         RNN2VecError: if ``path`` exists and is not an empty directory.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or any(not _is_partial(content) for content in path.iterdir())):
         raise RNN2VecError(
             f"the output directory is new or empty; {path} already exists: choose another or remove it first"
         )

@@ -89,7 +89,7 @@ class RNNSpec:
             return cls(**values)
         except TypeError as error:
             known = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise RNN2VecError(f"an RNN spec has the fields {known}; got {dict(values)!r}") from error
+            raise RNN2VecError(f"an RNN spec has the fields {known}; got {values!r}") from error
 
     def __str__(self) -> str:
         cell = {"lstm": "LSTM", "gru": "GRU", "elman": f"Elman ({self.nonlinearity})"}[self.cell]

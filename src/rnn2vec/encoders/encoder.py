@@ -38,6 +38,9 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 
     def __init__(self, spec: RNNSpec, embedding_size: int, options: dict[str, Any]) -> None:
         super().__init__()
+        for name, value in {"embedding_size": embedding_size, **options}.items():
+            if not isinstance(value, str) and (not isinstance(value, int) or value < 1):
+                raise RNN2VecError(f"{name} of an encoder is a whole number of at least 1; got {value!r}")
         self.spec, self.embedding_size, self.options = spec, embedding_size, options
 
     def represent(self, population: Population) -> Tensor:

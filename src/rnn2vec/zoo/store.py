@@ -167,7 +167,7 @@ class Zoo:
             tensors = self._read(path)
             if not {"inputs", "outputs"} <= set(tensors):
                 raise RNN2VecError(f"a shard of rollouts holds inputs and outputs; {path} holds {', '.join(tensors)}")
-            self._check_rows(shard, within, len(tensors["inputs"]))
+            self._check_rows(shard, within, min(len(tensors["inputs"]), len(tensors["outputs"])))
             inputs.append(tensors["inputs"][within])
             outputs.append(tensors["outputs"][within])
         return Rollouts(np.concatenate(inputs), np.concatenate(outputs))[self._order(rows)]
@@ -197,11 +197,13 @@ class Zoo:
             except RNN2VecError as error:
                 problems.append(str(error))
                 continue
-            expected = (len(rows), self.recipe.rollouts, self.recipe.length)
-            if rollouts.inputs.shape != expected:
-                problems.append(
-                    f"rollouts of shard {shard} have the shape {rollouts.inputs.shape} instead of {expected}"
-                )
+            count, length = self.recipe.rollouts, self.recipe.length
+            for name, array, shape in (
+                ("inputs", rollouts.inputs, (len(rows), count, length)),
+                ("outputs", rollouts.outputs, (len(rows), count, length - 1, self.spec.output_size)),
+            ):
+                if array.shape != shape:
+                    problems.append(f"{name} of shard {shard} have the shape {array.shape}, not {shape}")
             if not np.isfinite(rollouts.outputs).all():
                 problems.append(f"rollouts of shard {shard} hold NaN or infinity")
         return problems
