@@ -40,7 +40,8 @@ def rnn2vec_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtur
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A zoo that the command line built."""
     directory = tmp_path_factory.mktemp("cli") / "zoo"
-    arguments = "--preset demo --models 24 --steps 60 --hidden-size 8 --seed 1 --workers 1 --batch-size 8".split()
+    options = {"preset": "demo", "models": 24, "steps": 60, "hidden-size": 8, "seed": 1, "workers": 1, "batch-size": 8}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "rnn2vec", "zoo", "build", "formal-languages", "--out", str(directory), *arguments]
     subprocess.run(command, check=True, capture_output=True)
     return directory
@@ -58,7 +59,8 @@ def fails(result: tuple[int, str, str], *words: str) -> None:
     """Exit status 1 and one line of error with the given words, no traceback."""
     status, _, errors = result
     assert status == 1
-    assert errors.startswith("error:") and errors.count("\n") == 1, errors
+    assert errors.startswith("error:"), errors
+    assert errors.count("\n") == 1, errors
     assert "Traceback" not in errors
     for word in words:
         assert word in errors
@@ -70,9 +72,11 @@ def test_build_flags_win_over_the_preset(zoo: Path, rnn2vec_command: Command) ->
     assert recipe.snapshots == (0, 50, 60)
     assert (recipe.length, recipe.max_n) == (20, 5)
     status, output, _ = rnn2vec_command("zoo", "info", zoo)
-    assert status == 0 and "24 networks (LSTM, 1 x 8" in output
+    assert status == 0
+    assert "24 networks (LSTM, 1 x 8" in output
     status, output, _ = rnn2vec_command("zoo", "verify", zoo)
-    assert status == 0 and "is sound: 72 snapshots" in output
+    assert status == 0
+    assert "is sound: 72 snapshots" in output
 
 
 @pytest.mark.parametrize("cell", ["gru", "elman"])
@@ -87,7 +91,8 @@ def test_presets_have_the_promised_sizes() -> None:
     demo, laptop, paper = (formal_language_recipe(name) for name in ("demo", "laptop", "paper"))
     assert len({demo.task(model) for model in range(demo.models)}) >= 64
     tasks = [laptop.task(model) for model in range(laptop.models)]
-    assert len(set(tasks)) == 216 and all(tasks.count(task) >= 2 for task in set(tasks))
+    assert len(set(tasks)) == 216
+    assert all(tasks.count(task) >= 2 for task in set(tasks))
     assert (laptop.spec.num_layers, laptop.spec.hidden_size) == (2, 32)
     assert (paper.models, paper.steps, paper.batch_size, paper.weight_decay) == (1000, 20_000, 32, 1e-4)
     assert [paper.learning_rate(step) for step in (0, 10_000, 20_000)] == pytest.approx([0.01, 0.003, 0.0003])
@@ -173,7 +178,7 @@ def test_weights_that_are_not_numbers(damaged: Path, tmp_path: Path, rnn2vec_com
 
 
 def test_an_encoder_that_does_not_fit_the_zoo(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
-    options = "--preset demo --models 24 --steps 1 --hidden-size 6 --workers 1".split()
+    options = ["--preset", "demo", "--models", "24", "--steps", "1", "--hidden-size", "6", "--workers", "1"]
     assert rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path / "other", *options)[0] == 0
     trained = ("--encoder", "flat", "--out", tmp_path / "flat", "--preset", "demo", "--steps", 1)
     assert rnn2vec_command("pretrain", tmp_path / "other", *trained)[0] == 0
@@ -202,11 +207,12 @@ def full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_no_space_left(full_disk: Path, rnn2vec_command: Command) -> None:
-    options = "--preset demo --models 4 --steps 2 --hidden-size 20 --workers 1".split()
+    options = ["--preset", "demo", "--models", "4", "--steps", "2", "--hidden-size", "20", "--workers", "1"]
     build = ("zoo", "build", "formal-languages", "--out", full_disk / "zoo", *options)
     fails(rnn2vec_command(*build), "no space left", "same command")
     left = {path.name for path in (full_disk / "zoo").rglob("*") if path.is_file()}
-    assert "building.json" in left and not any(name.endswith(".partial") for name in left)
+    assert "building.json" in left
+    assert not any(name.endswith(".partial") for name in left)
 
 
 def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command) -> None:
@@ -218,7 +224,8 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(rnn2vec.demo, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
     out = tmp_path / "demo"
     status, _, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
-    assert status == 130 and "the same command goes on" in errors
+    assert status == 130
+    assert "the same command goes on" in errors
     kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
     monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
     status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
@@ -227,7 +234,8 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     results = json.loads((out / "results.json").read_text())
     assert list(results["encoders"]) == ["interactive", "noninteractive", "flat", "statistics"]
     assert results["zoo"]["languages"] == 64
-    assert (out / "report.html").is_file() and not (out / "demo.json").exists()
+    assert (out / "report.html").is_file()
+    assert not (out / "demo.json").exists()
     assert "The demo is small" in output
     fails(rnn2vec_command("demo", "--out", out), "already exists")
 

@@ -27,7 +27,8 @@ def test_measure_counts_what_it_says(zoo: Zoo) -> None:
     found = measure(zoo, rows, Prediction(wrong, accuracy))
     able = accuracy >= 0.9
     assert found["exact_all"] == pytest.approx(5 / 6)
-    assert found["accuracy_r2"] == 1 and found["accuracy_error"] == 0
+    assert found["accuracy_r2"] == 1
+    assert found["accuracy_error"] == 0
     assert found["generating"] == able.sum()
     if able.any():
         assert found["mc"] == pytest.approx(1 - able[0] / able.sum())

@@ -35,12 +35,12 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
 
 
-def tiny_recipe(steps: int = 12, **overrides: object):  # noqa: ANN201
+def tiny_recipe(steps: int = 12, **overrides: object):
     """The demo recipe at a size for tests."""
     return pretrain_recipe("demo", steps=steps, networks=8, rollouts=2, emulator_size=16, **overrides)
 
 
-def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):  # noqa: ANN201
+def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):
     """A probing encoder at a size for tests."""
     options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "rollouts"} | options
     return build_encoder(name, zoo.spec, 0, **options)
@@ -145,7 +145,7 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     class Interrupted(Exception):
         """Stands for a process that ends."""
 
-    def stop_at(step: int):  # noqa: ANN202
+    def stop_at(step: int):
         done = 0
 
         def report(amount: int, note: str) -> None:
