@@ -22,7 +22,7 @@ from rnn2vec.emulation.recipe import PRESETS as PRETRAIN_PRESETS
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into, versions
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.engine import BACKENDS, backend_name
+from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import collect_results, evaluate, results_table
 from rnn2vec.evaluation_report import write_report
@@ -158,7 +158,7 @@ def info() -> None:
     devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     table.add_row("devices", ", ".join(devices))
     table.add_row("backends", ", ".join(BACKENDS))
-    table.add_row("backend in use", backend_name())
+    table.add_row("backend in use", f"{backend_name()} ({instruction_set()})")
     console.print(table)
 
 

@@ -2,25 +2,55 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import os
+import warnings
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnn2vec.engine import torch_backend
+from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population
 
 State = Tensor | tuple[Tensor, Tensor]
 """Recurrent state: ``h`` for GRU and Elman, ``(h, c)`` for LSTM, each ``[N, L, B, H]``."""
 
-BACKENDS = {"torch": torch_backend.run}
-"""Backends by name, in order of preference for CPU float32."""
+BACKENDS = {"native": "rnn2vec.engine.native_backend", "torch": "rnn2vec.engine.torch_backend"}
+"""Modules of the backends by name, in order of preference for CPU float32. Each has ``run`` and ``train_step``; a backend
+hands what it does not cover to the torch backend, the oracle of all others."""
 
 
 def backend_name() -> str:
-    """Name of the backend in use."""
-    return next(iter(BACKENDS))
+    """Name of the backend in use: the one that the environment variable ``RNN2VEC_BACKEND`` names, else the fastest."""
+    return _backend(os.environ.get("RNN2VEC_BACKEND"))[0]
+
+
+def instruction_set() -> str:
+    """What the backend in use is compiled for, such as ``avx512``; for the torch backend, what PyTorch detects."""
+    name, module = _backend(os.environ.get("RNN2VEC_BACKEND"))
+    return module.instruction_set() if name == "native" else torch.backends.cpu.get_cpu_capability().lower()
+
+
+@functools.cache
+def _backend(wanted: str | None) -> tuple[str, ModuleType]:
+    if wanted and wanted not in BACKENDS:
+        raise RNN2VecError(f"RNN2VEC_BACKEND is one of {', '.join(BACKENDS)}; got {wanted!r}")
+    if wanted:
+        return wanted, importlib.import_module(BACKENDS[wanted])
+    try:
+        return "native", importlib.import_module(BACKENDS["native"])
+    except ImportError as error:
+        warnings.warn(
+            f"rnn2vec's native backend does not load ({error}): networks run on PyTorch, many times slower. Reinstall "
+            "rnn2vec with a C++17 compiler (GCC or Clang), or set RNN2VEC_BACKEND=torch to choose this",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return "torch", importlib.import_module(BACKENDS["torch"])
 
 
 def run(population: Population, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -42,8 +72,39 @@ def run(population: Population, inputs: Tensor, state: State | None = None) -> t
     """
     inputs = _checked_inputs(population, inputs)
     parts = _checked_state(population, inputs, state)
-    outputs, final = BACKENDS[backend_name()](population, inputs, parts)
+    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(population, inputs, parts)
     return outputs, (final[0], final[1]) if population.spec.cell == "lstm" else final[0]
+
+
+def train_step(
+    population: Population, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float
+) -> Tensor:
+    """One step of AdamW for each of N networks, on the mean cross-entropy of its own outputs; initial states are zero.
+
+    The same as calling :func:`run`, ``cross_entropy``, ``backward`` and :class:`torch.optim.AdamW` for each network. A
+    network's new weights do not depend, to the last bit, on what else is in the population.
+
+    Args:
+        population: N networks; their weights change in place.
+        optimizer: moments, which change in place, and options.
+        inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens, as for :func:`run`.
+        targets: ``[N, B, T]`` classes in ``0..Y-1``.
+        learning_rate: of this step.
+
+    Returns:
+        The losses ``[N]`` before the step.
+
+    Raises:
+        RNN2VecError: if shapes, dtypes, tokens or targets do not fit the population.
+    """
+    inputs = _checked_inputs(population, inputs)
+    classes, shape = population.spec.output_size, inputs.shape[:3]
+    if targets.shape != shape or targets.is_floating_point():
+        raise RNN2VecError(f"targets are whole numbers of the shape {list(shape)}; got {list(targets.shape)}")
+    if not (int(targets.min()) >= 0 and int(targets.max()) < classes):
+        raise RNN2VecError(f"targets lie in 0..{classes - 1}; got {int(targets.min())}..{int(targets.max())}")
+    module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
+    return module.train_step(population, optimizer, inputs, targets.long(), learning_rate)
 
 
 def _checked_inputs(population: Population, inputs: Tensor) -> Tensor:

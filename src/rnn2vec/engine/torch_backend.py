@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.population import Population
 
 
@@ -40,6 +41,33 @@ def run(population: Population, inputs: Tensor, state: tuple[Tensor, ...]) -> tu
     flat = torch.baddbmm(weights["linear.bias"][:, None], sequence.flatten(1, 2), weights["linear.weight"].mT)
     outputs = flat.unflatten(1, sequence.shape[1:3])
     return outputs, tuple(torch.stack(parts, dim=1) for parts in zip(*final, strict=True))
+
+
+def train_step(
+    population: Population, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float
+) -> Tensor:
+    """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
+    spec, size = population.spec, (len(population), population.spec.num_layers, inputs.shape[1])
+    zeros = torch.zeros(*size, spec.hidden_size, dtype=population.dtype, device=population.device)
+    learner = Population(spec, {name: w.detach().requires_grad_() for name, w in population.weights.items()})
+    with torch.enable_grad():
+        outputs, _ = run(learner, inputs, (zeros,) * (2 if spec.cell == "lstm" else 1))
+        losses = F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
+        losses = losses.unflatten(0, (len(population), -1)).mean(1)
+        gradients = torch.autograd.grad(losses.sum(), list(learner.weights.values()))
+    optimizer.step += 1
+    decays = optimizer.decays(len(population)).to(population.device, population.dtype)
+    correction1, correction2 = (1 - beta**optimizer.step for beta in optimizer.betas)
+    for (name, weight), gradient in zip(population.weights.items(), gradients, strict=True):
+        first, second = optimizer.first[name], optimizer.second[name]
+        first.lerp_(gradient, 1 - optimizer.betas[0])
+        second.mul_(optimizer.betas[1]).addcmul_(gradient, gradient, value=1 - optimizer.betas[1])
+        with torch.no_grad():
+            weight.mul_((1 - learning_rate * decays).view(-1, *[1] * (weight.ndim - 1)))
+            weight.addcdiv_(
+                first, (second.sqrt() / correction2**0.5).add_(optimizer.epsilon), value=-learning_rate / correction1
+            )
+    return losses.detach()
 
 
 def _project(weight: Tensor, bias: Tensor, sequence: Tensor) -> Tensor:

@@ -1,0 +1,198 @@
+#include "engine.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "dispatch.hpp"
+#include "pool.hpp"
+
+namespace rnn2vec {
+namespace {
+
+constexpr std::align_val_t alignment{64};
+
+// A thread's working memory: kept between calls, so that a short call need not fault its pages in again.
+float* scratch(std::int64_t floats) {
+  struct Memory {
+    float* data = nullptr;
+    std::int64_t size = 0;
+    ~Memory() { ::operator delete(data, alignment); }
+  };
+  thread_local Memory memory;
+  if (memory.size < floats) {
+    ::operator delete(memory.data, alignment);
+    memory.data = nullptr;
+    memory.size = 0;
+    memory.data = static_cast<float*>(::operator new(floats * sizeof(float), alignment));
+    memory.size = floats;
+  }
+  return memory.data;
+}
+
+template <class T>
+T* offset(T* pointer, std::int64_t by) {
+  return pointer ? pointer + by : nullptr;
+}
+
+std::vector<std::int64_t> parameter_sizes(const Shape& s) {
+  std::vector<std::int64_t> sizes;
+  const std::int64_t rows = s.gates() * s.hidden;
+  for (std::int64_t layer = 0; layer < s.layers; ++layer)
+    for (std::int64_t size : {rows * (layer ? s.hidden : s.input_size), rows * s.hidden, rows, rows})
+      sizes.push_back(size);
+  sizes.push_back(s.outputs * s.hidden);
+  sizes.push_back(s.outputs);
+  return sizes;
+}
+
+// The models of a call, cut into slices in a way that depends on the size of the batch alone.
+class Plan {
+ public:
+  explicit Plan(const Call& call)
+      : call_(call), shape_(call.shape), sizes(parameter_sizes(shape_)),
+        slices((shape_.batch + slice_width - 1) / slice_width) {
+    for (std::int64_t size : sizes) parameters += size;
+  }
+
+ private:
+  const Call& call_;
+  const Shape& shape_;
+
+ public:
+  const std::vector<std::int64_t> sizes;
+  const std::int64_t slices;
+  std::int64_t parameters = 0;  // numbers, of one model
+
+  std::int64_t state_size() const { return shape_.layers * shape_.batch * shape_.hidden; }
+  std::int64_t input_size() const { return shape_.batch * shape_.steps * (shape_.tokens ? 1 : shape_.input_size); }
+  std::int64_t output_size() const { return shape_.batch * shape_.steps * shape_.outputs; }
+
+  std::vector<float*> of_model(const std::vector<float*>& tensors, std::int64_t model) const {
+    std::vector<float*> own(tensors.size());
+    for (std::size_t p = 0; p < own.size(); ++p) own[p] = offset(tensors[p], model * sizes[p]);
+    return own;
+  }
+
+  // The model's tensors within one block of all its numbers; null where `like` is.
+  std::vector<float*> within(float* block, const std::vector<float*>& like) const {
+    std::vector<float*> own(sizes.size());
+    for (std::size_t p = 0; p < own.size(); block += sizes[p++]) own[p] = like[p] ? block : nullptr;
+    return own;
+  }
+
+  Slice slice(std::int64_t model, std::int64_t index, const std::vector<float*>& weights) const {
+    const std::int64_t first = index * slice_width;
+    return {&shape_, first, std::min(slice_width, shape_.batch - first), weights.data(),
+            offset(call_.floats, model * input_size()), offset(call_.tokens, model * input_size()),
+            {offset(call_.state[0], model * state_size()), offset(call_.state[1], model * state_size())}};
+  }
+
+  Layout layout(std::int64_t index, bool keep) const {
+    return {shape_, kernels().width(std::min(slice_width, shape_.batch - index * slice_width)), keep};
+  }
+
+  std::int64_t model_tape() const { return (slices - 1) * layout(0, true).tape + layout(slices - 1, true).tape; }
+  float* slice_tape(float* tape, std::int64_t model, std::int64_t index) const {
+    return offset(tape, model * model_tape() + index * layout(0, true).tape);
+  }
+};
+
+}  // namespace
+
+std::int64_t tape_size(const Shape& shape) {
+  const Call call{shape, 1, {}, nullptr, nullptr, {nullptr, nullptr}};
+  return shape.models * Plan(call).model_tape();
+}
+
+void forward(const Call& call, float* tape, float* outputs, float* const* final_state) {
+  const Plan plan(call);
+  run_tasks(call.threads, call.shape.models * plan.slices, [&](std::int64_t task) {
+    const std::int64_t model = task / plan.slices, index = task % plan.slices;
+    const auto weights = plan.of_model(call.weights, model);
+    const Slice slice = plan.slice(model, index, weights);
+    const Layout layout = plan.layout(index, tape != nullptr);
+    float* memory = scratch(layout.tape + layout.workspace);
+    float* own = tape ? plan.slice_tape(tape, model, index) : memory;
+    float* const state[2] = {final_state[0] + model * plan.state_size(),
+                             offset(final_state[1], model * plan.state_size())};
+    kernels().forward(slice, tape != nullptr, own, memory + layout.tape, outputs + model * plan.output_size(), state);
+  });
+}
+
+void backward(const Call& call, float* tape, const Gradients& gradients, const std::vector<float*>& weights) {
+  const Plan plan(call);
+  const bool wanted = std::any_of(weights.begin(), weights.end(), [](const float* w) { return w != nullptr; });
+
+  const auto run_slice = [&](std::int64_t model, std::int64_t index, float* const* sums) {
+    const auto own = plan.of_model(call.weights, model);
+    const Slice slice = plan.slice(model, index, own);
+    const Layout layout = plan.layout(index, true);
+    float* memory = scratch(layout.tape + layout.workspace);
+    float* slice_tape = tape ? plan.slice_tape(tape, model, index) : memory;
+    if (!tape) kernels().forward(slice, true, memory, memory + layout.tape, nullptr, nullptr);
+    const std::int64_t state = model * plan.state_size();
+    const Gradients part{offset(gradients.outputs, model * plan.output_size()),
+                         {offset(gradients.final_state[0], state), offset(gradients.final_state[1], state)},
+                         offset(gradients.floats, model * plan.input_size()),
+                         {offset(gradients.state[0], state), offset(gradients.state[1], state)},
+                         sums};
+    kernels().backward(slice, slice_tape, memory + layout.tape, part);
+  };
+  const auto cleared = [&](std::int64_t model) {
+    const auto own = plan.of_model(weights, model);
+    for (std::size_t p = 0; p < own.size(); ++p)
+      if (own[p]) std::memset(own[p], 0, plan.sizes[p] * sizeof(float));
+    return own;
+  };
+
+  const std::int64_t models = call.shape.models;
+  if (wanted && (models >= call.threads || plan.slices == 1)) {
+    run_tasks(call.threads, models, [&](std::int64_t model) {
+      const auto sums = cleared(model);
+      for (std::int64_t index = 0; index < plan.slices; ++index) run_slice(model, index, sums.data());
+    });
+    return;
+  }
+  // Few models: threads share their slices. Each slice has sums of its own, added up in the order of the slices, just
+  // as above.
+  const std::int64_t tasks = models * plan.slices;
+  std::vector<float> sums(wanted ? tasks * plan.parameters : 0);
+  run_tasks(call.threads, tasks, [&](std::int64_t task) {
+    const auto own = wanted ? plan.within(sums.data() + task * plan.parameters, weights) : std::vector<float*>();
+    run_slice(task / plan.slices, task % plan.slices, wanted ? own.data() : nullptr);
+  });
+  for (std::int64_t task = 0; wanted && task < tasks; ++task) {
+    const std::int64_t model = task / plan.slices;
+    const auto total = task % plan.slices ? plan.of_model(weights, model) : cleared(model);
+    const auto own = plan.within(sums.data() + task * plan.parameters, weights);
+    for (std::size_t p = 0; p < own.size(); ++p)
+      for (std::int64_t e = 0; own[p] && e < plan.sizes[p]; ++e) total[p][e] += own[p][e];
+  }
+}
+
+void train(const Call& call, const std::int64_t* targets, const Moments& moments, const std::vector<AdamW>& steps,
+           float* losses) {
+  const Plan plan(call);
+  const Shape& shape = call.shape;
+  const std::int64_t positions = shape.batch * shape.steps;
+  run_tasks(call.threads, shape.models, [&](std::int64_t model) {
+    const Layout layout = plan.layout(0, true);
+    float* memory = scratch(layout.tape + layout.workspace + plan.parameters);
+    float* block = memory + layout.tape + layout.workspace;
+    std::memset(block, 0, plan.parameters * sizeof(float));
+    const auto weights = plan.of_model(call.weights, model);
+    const auto gradients = plan.within(block, weights);
+    double loss = 0.0;
+    for (std::int64_t index = 0; index < plan.slices; ++index)
+      loss += kernels().train(plan.slice(model, index, weights), memory, memory + plan.layout(index, true).tape,
+                              targets + model * positions, 1.0f / positions, gradients.data());
+    losses[model] = static_cast<float>(loss / positions);
+    const auto first = plan.of_model(moments.first, model), second = plan.of_model(moments.second, model);
+    for (std::size_t p = 0; p < weights.size(); ++p)
+      kernels().adamw(plan.sizes[p], weights[p], first[p], second[p], gradients[p], steps[model]);
+  });
+}
+
+}  // namespace rnn2vec

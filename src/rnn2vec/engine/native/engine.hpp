@@ -1,0 +1,40 @@
+// Whole populations: which slices there are, who computes them, and where their memory is.
+#pragma once
+
+#include <vector>
+
+#include "kernels.hpp"
+
+namespace rnn2vec {
+
+// Everything a pass reads. Tensors are contiguous, float32 (tokens: int64), with the models first.
+struct Call {
+  Shape shape;
+  int threads;
+  std::vector<float*> weights;   // in torch.nn's order
+  const float* floats;           // [N, B, T, X], or null
+  const std::int64_t* tokens;    // [N, B, T], or null
+  const float* state[2];         // h and (LSTM) c: [N, L, B, H], or null for zeros
+};
+
+// Floats that forward() must be given to keep for backward(), all models together.
+std::int64_t tape_size(const Shape& shape);
+
+// tape: 64-byte aligned, or null. final_state: h and (LSTM) c, [N, L, B, H]
+void forward(const Call& call, float* tape, float* outputs, float* const* final_state);
+
+// What comes in and goes out has the models first. Without a tape, the forward pass is repeated, model by model.
+// The gradients of weights are set (not added to), in full.
+void backward(const Call& call, float* tape, const Gradients& gradients, const std::vector<float*>& weights);
+
+// What a training step updates besides the weights.
+struct Moments {
+  std::vector<float*> first, second;
+};
+
+// One step of AdamW for every model on the mean cross-entropy of its outputs. Weights and moments change in place.
+// targets: [N, B, T]; steps: one for each model; losses: [N], those before the step
+void train(const Call& call, const std::int64_t* targets, const Moments& moments, const std::vector<AdamW>& steps,
+           float* losses);
+
+}  // namespace rnn2vec
