@@ -70,17 +70,19 @@ def everything(backend, population, inputs, state, dtype):
     return [outputs.detach(), *(part.detach() for part in final)], torch.autograd.grad(loss, leaves)
 
 
-def relative_error(found, expected):
+def relative_error(found, expected, scale=None):
     """Largest difference, as a share of the largest value."""
-    scale = float(expected.abs().max())
+    scale = float(expected.abs().max()) if scale is None else scale
     return float((found.double() - expected).abs().max()) / max(scale, 1e-30)
 
 
 def assert_like_oracle(population, inputs, state):
     oracle = everything(torch_backend, population, inputs, state, torch.float64)
     found = everything(native, population, inputs, state, torch.float32)
+    # one output by itself may be the small difference of large terms; all it is made of is about as large as the states
+    scale = max(float(expected.abs().max()) for expected in oracle[0])
     for own, expected in zip(found[0], oracle[0], strict=True):
-        assert relative_error(own, expected) < 2e-6
+        assert relative_error(own, expected, scale) < 2e-6
     for own, expected in zip(found[1], oracle[1], strict=True):
         assert relative_error(own, expected) < 1e-5
 
