@@ -67,7 +67,9 @@ class Problem:
             for found, expected in zip(contestant.result(), oracle, strict=True):
                 error = float((found - expected).abs().max() / expected.abs().max())
                 if not error < (1e-3 if kind == "train" else 1e-5):  # Adam's first step is a sign: it magnifies errors
-                    raise SystemExit(f"{name} computes something else ({kind}): off by {error:.1e} of the largest value")
+                    raise SystemExit(
+                        f"{name} computes something else ({kind}): off by {error:.1e} of the largest value"
+                    )
 
 
 def timed(action: Callable[[], Any]) -> float:

@@ -41,9 +41,7 @@ def make(cell, hidden, layers, sizes, *, tokens, relu="tanh", seed=0, scale=1.0)
     models, batch, steps, size, outputs = sizes
     spec = RNNSpec(cell, size, hidden, layers, outputs, relu)
     generator = torch.Generator().manual_seed(seed)
-    population = Population.from_flat(
-        spec, Population.initialise(spec, seed, range(models)).flatten() * scale
-    )
+    population = Population.from_flat(spec, Population.initialise(spec, seed, range(models)).flatten() * scale)
     inputs = (
         torch.randint(size, (models, batch, steps), generator=generator)
         if tokens

@@ -54,8 +54,7 @@ def train_step(
     (beta1, beta2), step = optimizer.betas, optimizer.step
     shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
     numbers = [
-        (1 - learning_rate * decay, *shared, optimizer.epsilon)
-        for decay in optimizer.decays(len(population)).tolist()
+        (1 - learning_rate * decay, *shared, optimizer.epsilon) for decay in optimizer.decays(len(population)).tolist()
     ]
     losses = torch.empty(len(population))
     inputs, targets = inputs.contiguous(), targets.contiguous()
