@@ -8,17 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import numpy as np
 import torch
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnn2vec.demo import pretrain_into, run_demo
+from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import PRESETS as PRETRAIN_PRESETS
 from rnn2vec.emulation.recipe import pretrain_recipe
-from rnn2vec.emulation.store import versions
+from rnn2vec.emulation.store import pretrain_into, versions
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.errors import RNN2VecError
@@ -35,6 +37,7 @@ app = typer.Typer(help="Representations of recurrent neural networks.", no_args_
 zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 console = Console()
+CLOSING_COLUMNS = ("encoder", "loss", "loss OOD", "language", "language OOD", "accuracy R2", "end-to-end")
 
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
@@ -162,13 +165,16 @@ def info() -> None:
 def main() -> None:
     """Run the command line; a user's mistake becomes one line and exit status 1."""
     try:
-        app()
+        status = app(standalone_mode=False)
     except RNN2VecError as error:
         _print_error(str(error))
-        sys.exit(1)
-    except KeyboardInterrupt:
+        status = 1
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    if status == 130:  # what typer makes of Ctrl-C
         _print_error("interrupted; what is on disk is whole, and the same command goes on from there")
-        sys.exit(130)
+    sys.exit(status)
 
 
 def _print_error(message: str) -> None:
@@ -194,25 +200,30 @@ def _stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
 
 def _print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
-    table = Table(title="Validation, and out of distribution (OOD)")
-    for name in rows[0]:
-        table.add_column(name, justify="left" if name == "encoder" else "right")
+    table = Table(title="Validation tasks, and out-of-distribution (OOD) ones", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in CLOSING_COLUMNS:
+        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*(row[name] for name in CLOSING_COLUMNS))
     console.print(table)
+    console.print(
+        "loss: of emulation. language: share read correctly from the frozen z. end-to-end: by training on labels.",
+        style="dim",
+    )
 
 
 def _print_zoo(zoo: Zoo) -> None:
     languages = len(np.unique(zoo.tasks, axis=0))
     size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
     console.print(
-        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}) of {languages} {zoo.family}, {len(zoo)} snapshots, "
+        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}) of {languages} {zoo.family}, "
+        f"{len(zoo)} snapshots, "
         f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
         highlight=False,
     )
     table = Table()
     for name in ("step", "mean accuracy", "median", "generate their language (>= .9)"):
-        table.add_column(name, justify="right")
+        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="right")
     for step in zoo.recipe.snapshots:
         accuracy = zoo.column("accuracy")[zoo.column("step") == step]
         table.add_row(

@@ -37,8 +37,8 @@ class Evaluation:
         name: the encoder.
         results: its entry in ``results.json``.
         embeddings: z of every snapshot of the zoo, ``[snapshots, Z]``.
-        clone_accuracy: share of the strings written by the emulator from z that are in the network's language, for every
-            validation snapshot.
+        clone_accuracy: share of the strings written by the emulator from z that are in the network's language, for
+            every validation snapshot.
     """
 
     name: str
@@ -59,7 +59,8 @@ def evaluate(
     Args:
         zoo: the zoo.
         directories: encoder directories.
-        supervised_steps: steps of the end-to-end rival of each; as many as it was pretrained with by default, 0 for none.
+        supervised_steps: steps of the end-to-end rival of each; as many as it was pretrained with by default, 0 for
+            none.
         workers: encoders evaluated side by side.
         report: told ``(encoder, steps done, note)``.
 

@@ -53,10 +53,10 @@ def write_report(
     )
     caption = (
         "Loss: distance of the emulator's next-letter distributions from the network's "
-        f"({trained[0].recipe.loss}), on validation and out-of-distribution (OOD) languages. b, c, d and language: share of "
-        "networks whose shift of that letter, and whole language, a logistic regression reads from the frozen z (networks "
-        "that generate their language only). Accuracy R2: how well z predicts a network's accuracy. End-to-end: the "
-        "language, from the same encoder trained on labels. Seconds: pretraining."
+        f"({trained[0].recipe.loss}), on validation and out-of-distribution (OOD) languages. b, c, d and language: "
+        "share of networks whose shift of that letter, and whole language, a logistic regression reads from the "
+        "frozen z (networks that generate their language only). Accuracy R2: how well z predicts a network's accuracy. "
+        "End-to-end: the language, from the same encoder trained on labels. Seconds: pretraining."
     )
     footer = (
         f"Seed {about['seed']}; "
@@ -79,7 +79,7 @@ def _sections(
             "Share of validation networks whose language is read correctly, letter by letter and as a whole. "
             "Solid: logistic regression on the frozen z. Hatched: the same encoder trained end to end on the labels. "
             f"Dashed: chance for the whole language, 1 in {languages}.",
-            figures.task_bars({name: values for name, values in _validation_metrics(results).items()}, 1 / languages),
+            figures.task_bars(_validation_metrics(results), 1 / languages),
         ),
         Section(
             "Learning to emulate",
@@ -88,8 +88,9 @@ def _sections(
         ),
         Section(
             "Maps of the zoo",
-            "The first two principal components of z, a dot for every snapshot. Above: coloured by language; networks of one "
-            "language should meet, whichever seed they grew from. Below: by the accuracy the network has reached.",
+            "The first two principal components of z, a dot for every snapshot. Above: coloured by language; networks "
+            "of one language should meet, whichever seed they grew from. Below: by the accuracy the network has "
+            "reached.",
             figures.embedding_maps({e.name: e.embeddings for e in evaluations}, zoo.tasks, accuracy),
         ),
         Section(
@@ -134,14 +135,16 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     # of several sequences of questions, the one whose answers tell these networks apart best
     best = int(asked.answers.var(dim=0).sum((1, 2)).argmax())
     kind = (
-        "Each question depends on the answers before it: from the first that differs, the networks are asked different things."
+        "Each question depends on the answers before it: from the first that differs, the networks are asked "
+        "different things."
         if run.encoder.interactive
         else "Every network is asked the same; the answers differ."
     )
     return Section(
         f"What the {run.encoder.name} encoder asks",
         f"One of its {run.encoder.options['probes']} sequences of questions, put to {len(rows)} networks of validation "
-        f"languages: the input it gives and the network's answer, its prediction of the next token, step by step. {kind}",
+        f"languages: the input it gives and the network's answer, its prediction of the next token, step by step. "
+        f"{kind}",
         figures.interrogation(
             asked.probes[:, best].numpy(),
             asked.answers[:, best].numpy(),

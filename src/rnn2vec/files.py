@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -16,16 +17,24 @@ import safetensors.numpy
 
 from rnn2vec.errors import RNN2VecError
 
+_PARTIAL = ".partial"
+
+
+def _is_partial(path: Path) -> bool:
+    """Whether a file is what a process left that was killed while writing: nobody's, and to be written over."""
+    return path.name.startswith(".") and path.name.endswith(_PARTIAL)
+
 
 def write_atomically(path: Path, content: bytes) -> str:
     """Write a file so that it is whole whenever it is there; return the SHA-256 of its content in hexadecimal.
 
-    The bytes go to a temporary sibling, are synchronised to disk and renamed into place; then the folder is synchronised.
+    The bytes go to a temporary sibling, are synchronised to disk and renamed into place; then the folder is
+    synchronised.
 
     Raises:
         RNN2VecError: if the disk is full or the place cannot be written. Nothing that was there before is touched.
     """
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = path.with_name(f".{path.name}{_PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
@@ -40,10 +49,8 @@ def write_atomically(path: Path, content: bytes) -> str:
             finally:
                 os.close(folder)
     except OSError as error:
-        try:
+        with contextlib.suppress(OSError):  # of a folder that cannot be reached; the first error says so better
             temporary.unlink(missing_ok=True)
-        except OSError:  # the folder itself is unreachable; the first error says so better
-            pass
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RNN2VecError(
                 f"no space left on the disk for {path} ({len(content) / 1e6:.1f} MB); what is already there is whole: "
@@ -101,7 +108,7 @@ def require_new_directory(path: Path) -> None:
     Raises:
         RNN2VecError: if ``path`` exists and is not an empty directory.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or any(not _is_partial(content) for content in path.iterdir())):
         raise RNN2VecError(
             f"the output directory is new or empty; {path} already exists: choose another or remove it first"
         )

@@ -34,8 +34,8 @@ def run_jobs(
     Args:
         function: a module-level function.
         jobs: arguments of each call; they must be picklable if there are several workers.
-        workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a script
-            that asks for them must guard its entry with ``if __name__ == "__main__"``.
+        workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a
+            script that asks for them must guard its entry with ``if __name__ == "__main__"``.
         report: told of progress.
 
     Raises:

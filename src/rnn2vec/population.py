@@ -89,7 +89,7 @@ class RNNSpec:
             return cls(**values)
         except TypeError as error:
             known = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise RNN2VecError(f"an RNN spec has the fields {known}; got {dict(values)!r}") from error
+            raise RNN2VecError(f"an RNN spec has the fields {known}; got {values!r}") from error
 
     def __str__(self) -> str:
         cell = {"lstm": "LSTM", "gru": "GRU", "elman": f"Elman ({self.nonlinearity})"}[self.cell]
@@ -137,6 +137,10 @@ class Population:
             wrong = ", ".join(sorted(set(self.weights) ^ set(shapes)))
             raise RNN2VecError(f"a population's weights are named {', '.join(shapes)}; missing or unknown: {wrong}")
         object.__setattr__(self, "weights", {name: self.weights[name] for name in shapes})
+        dtypes = {weight.dtype for weight in self.weights.values()}
+        if len(dtypes) > 1 or not self.dtype.is_floating_point:
+            found = ", ".join(sorted(map(str, dtypes)))
+            raise RNN2VecError(f"all weights of a population have one floating dtype; got {found}")
         length = len(self)
         for name, shape in shapes.items():
             if tuple(self.weights[name].shape) != (length, *shape):
@@ -147,7 +151,8 @@ class Population:
 
     @classmethod
     def from_modules(cls, modules: Sequence[nn.Module]) -> Population:
-        """Stack copies of trained modules, each holding one ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` and one ``nn.Linear``.
+        """Stack copies of trained modules, each holding one ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` and one
+        ``nn.Linear``.
 
         How a module names or nests the two does not matter. Absent biases become zeros.
 
@@ -250,8 +255,13 @@ class Population:
 
         Args:
             permutations: for each layer an index tensor ``[N, H]``; unit ``permutations[l][n, j]`` becomes unit ``j``.
+
+        Raises:
+            RNN2VecError: if there is not one for each layer.
         """
         hidden, gates = self.spec.hidden_size, self.spec.num_gates
+        if len(permutations) != self.spec.num_layers:
+            raise RNN2VecError(f"one permutation for each of {self.spec.num_layers} layers; got {len(permutations)}")
         weights = dict(self.weights)
 
         def rows(weight: Tensor, order: Tensor) -> Tensor:

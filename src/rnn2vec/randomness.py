@@ -15,7 +15,8 @@ def generator(seed: int, *key: int | str) -> np.random.Generator:
         seed: the seed of the zoo or of the training run.
         key: integers and strings that name the use.
     """
-    digest = hashlib.blake2b(repr((int(seed), *key)).encode(), digest_size=16).digest()
+    plain = tuple(part if isinstance(part, str) else int(part) for part in (seed, *key))  # numpy's integers too
+    digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 

@@ -10,7 +10,6 @@ import torch
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPRegressor
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,7 +23,7 @@ from rnn2vec.zoo.store import Zoo
 
 LETTERS = ("mb", "mc", "md")
 GENERATES = 0.9
-"""A network generates its language if at least this share of its strings is in it; only such have a language to tell."""
+"""A network generates its language if at least this share of its strings is in it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,8 @@ def embed(encoder: Encoder, population: Population) -> np.ndarray:
 def evaluate_frozen(zoo: Zoo, z: np.ndarray, seed: int = 0) -> dict[str, dict[str, float]]:
     """Predict language and accuracy from frozen representations (section 5.3 of the paper).
 
-    A logistic regression for every shift, and a small MLP for the accuracy, see the train tasks and half of the OOD tasks.
+    A logistic regression for every shift, and a small MLP for the accuracy, see the train tasks and half of the OOD
+    tasks.
 
     Args:
         zoo: whose snapshots were encoded.
@@ -92,7 +92,7 @@ def evaluate_frozen(zoo: Zoo, z: np.ndarray, seed: int = 0) -> dict[str, dict[st
     scaler = StandardScaler().fit(z[seen])
     x = scaler.transform(z)
     shifts = np.stack([_classifier(x[seen], zoo.tasks[seen, place]).predict(x) for place in range(3)], axis=1)
-    regressor = make_pipeline(MLPRegressor((64,), early_stopping=True, max_iter=500, random_state=seed))
+    regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=2000, random_state=seed)
     accuracy = regressor.fit(x[seen], zoo.column("accuracy")[seen]).predict(x)
     return _by_part(split, zoo, lambda rows: Prediction(shifts[rows], accuracy[rows]))
 
@@ -106,8 +106,8 @@ def evaluate_supervised(
 ) -> dict[str, dict[str, float]]:
     """The rival: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
 
-    It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping of
-    ``recipe``; its emulator and rollouts play no part.
+    It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping
+    of ``recipe``; its emulator and rollouts play no part.
 
     Args:
         zoo: networks and their labels.

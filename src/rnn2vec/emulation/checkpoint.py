@@ -71,8 +71,8 @@ def load_checkpoint(
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if record["identity"] != json.dumps(identity, sort_keys=True):
             raise RNN2VecError(
-                f"{path} belongs to an unfinished pretraining with another zoo, encoder, recipe or seed: repeat its command, "
-                "or choose another directory"
+                f"{path} belongs to an unfinished pretraining with another zoo, encoder, recipe or seed: repeat its "
+                "command, or choose another directory"
             )
         modules.load_state_dict({name[7:]: tensor for name, tensor in tensors.items() if name.startswith("module.")})
         state = optimizer.state_dict()

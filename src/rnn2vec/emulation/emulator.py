@@ -56,7 +56,7 @@ class Emulator(nn.Module):
         Returns:
             Logits ``[N, B, T, Y]`` and the state after the last step.
         """
-        models, batch, length = inputs.shape[:3]
+        models, batch = inputs.shape[:2]
         if inputs.is_floating_point():
             x = self.embed(inputs)
         else:

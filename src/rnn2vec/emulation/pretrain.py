@@ -58,8 +58,8 @@ def pretrain(
 ) -> Pretrained:
     """Train an encoder by emulation on the train tasks of a zoo.
 
-    In every step a batch of networks is drawn; each is encoded, and the emulator, told z, predicts the network's outputs
-    on rollouts the network wrote. No label is used.
+    In every step a batch of networks is drawn; each is encoded, and the emulator, told z, predicts the network's
+    outputs on rollouts the network wrote. No label is used.
 
     Args:
         zoo: networks and their rollouts.

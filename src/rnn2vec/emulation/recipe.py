@@ -61,27 +61,38 @@ class PretrainRecipe:
         return rate
 
 
-_LEARNS = {"probe_init": "rollouts", "readout": "all", "core_size": 128, "core_layers": 1}
+_PROBES = {"probe_init": "rollouts", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
+_LEARNS = PretrainRecipe(
+    steps=1500,
+    networks=32,
+    rollouts=4,
+    learning_rate=2e-3,
+    clip=1.0,
+    warmup=50,
+    decay="cosine",
+    emulator_size=96,
+    emulator_layers=1,
+    conditioning="every",
+    encoder_options={
+        "noninteractive": _PROBES | {"probe_length": 19},
+        "interactive": _PROBES | {"probe_length": 19, "feedback": "echo"},
+    },
+)
 
 PRESETS = {
-    "demo": PretrainRecipe(
-        steps=1500,
-        networks=32,
-        rollouts=4,
-        learning_rate=2e-3,
-        clip=1.0,
-        warmup=50,
-        decay="cosine",
-        emulator_size=96,
-        emulator_layers=1,
-        conditioning="every",
+    "demo": _LEARNS,
+    "laptop": dataclasses.replace(
+        _LEARNS,
+        steps=6000,
+        emulator_size=128,
         encoder_options={
-            "noninteractive": _LEARNS | {"probes": 8, "probe_length": 19},
-            "interactive": _LEARNS | {"probes": 8, "probe_length": 19},
+            "noninteractive": _PROBES | {"probe_length": 41},
+            "interactive": _PROBES | {"probe_length": 41, "feedback": "echo"},
         },
     ),
     "paper": PretrainRecipe(steps=100_000),
 }
+"""Sizes of a pretraining. ``paper`` is the paper's; ``demo`` and ``laptop`` hold what learns in minutes."""
 
 
 def pretrain_recipe(preset: str, **overrides: Any) -> PretrainRecipe:

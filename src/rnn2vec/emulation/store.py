@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from rnn2vec.emulation.checkpoint import CHECKPOINT
 from rnn2vec.emulation.emulator import Emulator
-from rnn2vec.emulation.pretrain import Pretrained, build_emulator
+from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
-from rnn2vec.encoders import Encoder, load_encoder
+from rnn2vec.encoders import Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.files import read_json, read_tensors, require_new_directory, write_atomically, write_json
 from rnn2vec.zoo.store import INDEX, Zoo
 
 EMULATOR = "emulator.safetensors"
@@ -98,3 +100,27 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
             f"{directory / EMULATOR} does not fit the zoo or its record: {' '.join(str(error).split())}"
         ) from error
     return TrainedEncoder(directory, encoder, emulator.eval(), recipe, record)
+
+
+def pretrain_into(
+    zoo_directory: Path,
+    name: str,
+    recipe: PretrainRecipe,
+    seed: int,
+    directory: Path,
+    *,
+    report: Callable[[int, str], None],
+) -> None:
+    """Pretrain one encoder on a zoo and write its directory; go on from its checkpoint if there is one.
+
+    Raises:
+        RNN2VecError: if the directory holds anything but the checkpoint of the same pretraining.
+    """
+    zoo = Zoo.open(zoo_directory)
+    checkpoint = directory / CHECKPOINT
+    if (directory / RECORD).exists() or not checkpoint.exists():
+        require_new_directory(directory)
+    encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}))
+    trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
+    save_trained(directory, trained, zoo, recipe, seed)
+    checkpoint.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def build_encoder(name: str, spec: RNNSpec, seed: int = 0, **options: Any) -> En
     Raises:
         RNN2VecError: if the name or an option is unknown, or an option is out of range.
     """
-    if name not in ENCODERS:
+    if not isinstance(name, str) or name not in ENCODERS:
         raise RNN2VecError(f"encoders are {', '.join(ENCODERS)}; got {name!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "encoder", name))

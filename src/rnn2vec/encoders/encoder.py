@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +38,9 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 
     def __init__(self, spec: RNNSpec, embedding_size: int, options: dict[str, Any]) -> None:
         super().__init__()
+        for name, value in {"embedding_size": embedding_size, **options}.items():
+            if not isinstance(value, str) and (not isinstance(value, int) or value < 1):
+                raise RNN2VecError(f"{name} of an encoder is a whole number of at least 1; got {value!r}")
         self.spec, self.embedding_size, self.options = spec, embedding_size, options
 
     def represent(self, population: Population) -> Tensor:
@@ -53,7 +57,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         return F.normalize(self.represent(population), dim=-1)
 
     def check_readable(self, spec: RNNSpec) -> None:
-        """Raise :class:`RNN2VecError` unless networks of ``spec`` can be read: by default, those of the encoder's own spec."""
+        """Raise :class:`RNN2VecError` unless networks of ``spec`` can be read: by default, the encoder's own."""
         if spec != self.spec:
             raise RNN2VecError(
                 f"the {self.name} encoder reads the weights of networks like those it was built for, {self.spec}; "
@@ -95,7 +99,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 def multilayer_perceptron(sizes: list[int]) -> nn.Sequential:
     """Linear layers of the given sizes with ReLU between them."""
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

@@ -91,8 +91,8 @@ class ProbingEncoder(Encoder):
                 raise RNN2VecError(f"{name} is one of {', '.join(known)}; got {options[name]!r}")
         if feedback == "echo" and (not self.interactive or spec.input_size != spec.output_size):
             raise RNN2VecError(
-                "feedback=echo asks a network its own last answer, so it needs an interactive encoder and networks that "
-                f"predict their next input; got the {self.name} encoder, {spec}"
+                "feedback=echo asks a network its own last answer, so it needs an interactive encoder and "
+                f"networks that predict their next input; got the {self.name} encoder, {spec}"
             )
         answer_size = probes * spec.output_size
         self.probe_logits = nn.Parameter(torch.randn(probes, probe_length, spec.input_size))
@@ -109,16 +109,16 @@ class ProbingEncoder(Encoder):
     def check_readable(self, spec: RNNSpec) -> None:
         if (spec.input_size, spec.output_size) != (self.spec.input_size, self.spec.output_size):
             raise RNN2VecError(
-                f"this {self.name} encoder reads networks with {self.spec.input_size} inputs and {self.spec.output_size} "
-                f"outputs; got {spec}"
+                f"this {self.name} encoder reads networks with {self.spec.input_size} inputs and "
+                f"{self.spec.output_size} outputs; got {spec}"
             )
 
     @torch.no_grad()
     def start_probes(self, strings: Tensor) -> None:
-        """With ``probe_init=rollouts``, let the probes begin as strings ``[K, T]``; the k-th probe as string k modulo K.
+        """With ``probe_init=rollouts``, let the probes begin as strings ``[K, T]``; probe k as string k modulo K.
 
-        A token's logit is 3 above the others', which is 4/5 of the probability among six; strings shorter than the probes
-        go on with random logits.
+        A token's logit is 3 above the others', which is 4/5 of the probability among six; strings shorter than the
+        probes go on with random logits.
         """
         if self.options["probe_init"] != "rollouts":
             return

@@ -12,8 +12,8 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def weight_statistics(population: Population) -> Tensor:
-    """Mean, standard deviation and the quantiles 0, .25, .5, .75, 1 of every gate's input weights, recurrent weights and
-    biases, and of the head: ``[N, 7 * (4 * G * L + 2)]``.
+    """Mean, standard deviation and the quantiles 0, .25, .5, .75, 1 of every gate's input weights, recurrent weights
+    and biases, and of the head: ``[N, 7 * (4 * G * L + 2)]``.
 
     They do not change when hidden units are renumbered.
     """

@@ -143,4 +143,7 @@ def _checked_state(population: Population, inputs: Tensor, state: State | None) 
         raise RNN2VecError(
             f"the state of {spec} is {kind} of shape {list(shape)}; got {[list(part.shape) for part in parts]}"
         )
+    for part in parts:
+        if part.dtype != population.dtype:
+            raise RNN2VecError(f"the state has the dtype of the weights, {population.dtype}; got {part.dtype}")
     return parts

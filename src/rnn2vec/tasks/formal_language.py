@@ -26,7 +26,8 @@ class FormalLanguage:
     """The language of all strings a^n b^(n+mb) c^(n+mc) d^(n+md), written as BOS, letters, EOS, EOS, ...
 
     A window of ``length`` tokens shows a string; one too long for it shows its beginning only (in the paper's sizes
-    this happens to (2, 2, 2) with n = 9 alone). Training strings have n below ``max_n``; membership knows no such bound.
+    this happens to (2, 2, 2) with n = 9 alone). Training strings have n below ``max_n``; membership knows no such
+    bound.
 
     Attributes:
         mb: how many b a string has more than a; likewise ``mc`` and ``md``.
@@ -110,8 +111,8 @@ class FormalLanguage:
     def accept(self, tokens: np.ndarray) -> np.ndarray:
         """Whether each window ``[..., length]`` shows a string of the language, as booleans ``[...]``.
 
-        Nothing but EOS may follow the first EOS. A window cut off before its string ends is accepted if it begins like a
-        training string, since no network could have written more of it.
+        Nothing but EOS may follow the first EOS. A window cut off before its string ends is accepted if it begins like
+        a training string, since no network could have written more of it.
 
         Raises:
             RNN2VecError: if the windows have another length.
@@ -127,7 +128,7 @@ class FormalLanguage:
 
 def all_languages(length: int = 42, max_n: int = 10, shifts: Sequence[int] = SHIFTS) -> list[FormalLanguage]:
     """Every language with its three shifts from ``shifts``, in lexicographic order (216 of them in the paper)."""
-    return [FormalLanguage(*m, length=length, max_n=max_n) for m in itertools.product(shifts, repeat=3)]
+    return [FormalLanguage(mb, mc, md, length, max_n) for mb, mc, md in itertools.product(shifts, repeat=3)]
 
 
 def to_text(tokens: np.ndarray) -> str:

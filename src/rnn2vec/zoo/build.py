@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, write_atomically, write_json
+from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator
@@ -51,9 +51,8 @@ def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: R
                 f"{directory} holds an unfinished zoo of another recipe (see {marker}): repeat its command, or choose "
                 "another directory"
             )
-    elif directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise RNN2VecError(f"a zoo is built in a new or empty directory; {directory} already exists")
     else:
+        require_new_directory(directory)
         write_json(marker, recipe.to_dict())
     report = report or (lambda job, amount, note: None)
     missing = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +35,8 @@ class Recipe:
             random order, so that each gets ``models / languages`` networks, give or take one.
         rollouts: strings kept per snapshot, with the probabilities of each next token.
         evaluation_strings: strings sampled to measure a snapshot's accuracy.
-        models_per_shard: networks that are trained side by side and stored in one file; their weights do not depend on it.
+        models_per_shard: networks that are trained side by side and stored in one file; their weights do not depend on
+            it.
     """
 
     family: str
@@ -62,6 +64,10 @@ class Recipe:
             raise RNN2VecError(f"the family of a zoo is {FAMILY}; got {self.family!r}")
         if self.assignment not in ("balanced", "uniform"):
             raise RNN2VecError(f"tasks are assigned balanced or uniform; got {self.assignment!r}")
+        if len(self.learning_rates) != 3:
+            raise RNN2VecError(f"learning_rates are the first, middle and last one; got {list(self.learning_rates)}")
+        if not self.snapshots:
+            raise RNN2VecError("snapshots are the steps at which a network is kept, at least one; got none")
         if (
             list(self.snapshots) != sorted(set(self.snapshots))
             or not 0 <= self.snapshots[0] <= self.snapshots[-1] <= self.steps
@@ -72,10 +78,17 @@ class Recipe:
                 f"the rollouts are the first of the strings that measure accuracy, so evaluation_strings is at least "
                 f"{self.rollouts}; got {self.evaluation_strings}"
             )
+        if not self.languages:
+            raise RNN2VecError("shifts are the values that mb, mc and md take, at least one; got none")
+
+    @functools.cached_property
+    def languages(self) -> list[FormalLanguage]:
+        """All languages that networks may be trained on."""
+        return all_languages(self.length, self.max_n, self.shifts)
 
     def task(self, model: int) -> FormalLanguage:
         """The language of network ``model``."""
-        languages = all_languages(self.length, self.max_n, self.shifts)
+        languages = self.languages
         if self.assignment == "uniform":
             return languages[int(generator(self.seed, model, "task").integers(len(languages)))]
         deal, place = divmod(model, len(languages))

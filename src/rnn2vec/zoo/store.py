@@ -1,4 +1,4 @@
-"""A zoo on disk: weights and rollouts in safetensors shards, a row a snapshot in parquet, one JSON file about it all."""
+"""A zoo on disk: weights and rollouts in safetensors shards, a row a snapshot in parquet, one index in JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def weights_path(directory: Path, shard: int) -> Path:
 
 
 def rollouts_path(directory: Path, shard: int) -> Path:
-    """File of a shard's ``inputs`` ``[S, R, T]``, ``outputs`` ``[S, R, T - 1, Y]`` (log-probabilities) and ``accuracy``."""
+    """File of a shard's ``inputs`` ``[S, R, T]``, ``outputs`` ``[S, R, T - 1, Y]`` and ``accuracy`` ``[S]``."""
     return directory / "rollouts" / f"{shard:05d}.safetensors"
 
 
@@ -58,7 +58,8 @@ class Zoo:
     Attributes:
         directory: where it is.
         recipe: how it was built.
-        snapshots: the table, one row a snapshot: ``model``, ``step``, the task's parameters, metrics, ``shard``, ``row``.
+        snapshots: the table, one row a snapshot: ``model``, ``step``, the task's parameters, metrics, ``shard``,
+            ``row``.
         checksums: SHA-256 of every file, by its path within the directory.
     """
 
@@ -166,7 +167,7 @@ class Zoo:
             tensors = self._read(path)
             if not {"inputs", "outputs"} <= set(tensors):
                 raise RNN2VecError(f"a shard of rollouts holds inputs and outputs; {path} holds {', '.join(tensors)}")
-            self._check_rows(shard, within, len(tensors["inputs"]))
+            self._check_rows(shard, within, min(len(tensors["inputs"]), len(tensors["outputs"])))
             inputs.append(tensors["inputs"][within])
             outputs.append(tensors["outputs"][within])
         return Rollouts(np.concatenate(inputs), np.concatenate(outputs))[self._order(rows)]
@@ -177,14 +178,18 @@ class Zoo:
         Returns:
             One line for each thing that is wrong; an empty list for a sound zoo.
         """
-        problems = []
+        problems, damaged = [], set()
         for name, sha256 in self.checksums.items():
             path = self.directory / name
             if not path.is_file():
                 problems.append(f"{path} is missing")
+                damaged.add(path)
             elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
                 problems.append(f"{path} differs from its recorded checksum: it was truncated or altered")
+                damaged.add(path)
         for shard in range(self.recipe.num_shards):
+            if {weights_path(self.directory, shard), rollouts_path(self.directory, shard)} & damaged:
+                continue
             rows = np.flatnonzero(self.column("shard") == shard)
             try:
                 self.population(rows)
@@ -192,14 +197,16 @@ class Zoo:
             except RNN2VecError as error:
                 problems.append(str(error))
                 continue
-            expected = (len(rows), self.recipe.rollouts, self.recipe.length)
-            if rollouts.inputs.shape != expected:
-                problems.append(
-                    f"rollouts of shard {shard} have the shape {rollouts.inputs.shape} instead of {expected}"
-                )
+            count, length = self.recipe.rollouts, self.recipe.length
+            for name, array, shape in (
+                ("inputs", rollouts.inputs, (len(rows), count, length)),
+                ("outputs", rollouts.outputs, (len(rows), count, length - 1, self.spec.output_size)),
+            ):
+                if array.shape != shape:
+                    problems.append(f"{name} of shard {shard} have the shape {array.shape}, not {shape}")
             if not np.isfinite(rollouts.outputs).all():
                 problems.append(f"rollouts of shard {shard} hold NaN or infinity")
-        return list(dict.fromkeys(problems))
+        return problems
 
     def _read(self, path: Path) -> dict[str, np.ndarray]:
         return read_tensors(path, self.checksums.get(path.relative_to(self.directory).as_posix(), ""))
@@ -268,12 +275,13 @@ configs:
 # A model zoo: {recipe.models} recurrent networks trained on {recipe.family}
 
 {recipe.spec}; snapshots at steps {", ".join(map(str, recipe.snapshots))}; {table.num_rows} in all. At the last one,
-{(accuracy >= 0.9).mean():.0%} of the networks write their language with an accuracy of at least .9 (median {np.median(accuracy):.3f}).
+{(accuracy >= 0.9).mean():.0%} of the networks write their language with an accuracy of at least .9 (median
+{np.median(accuracy):.3f}).
 
 - `{TABLE}`: a row a snapshot: model, step, task (mb, mc, md), accuracy, and where its weights are (shard, row)
 - `weights/*.safetensors`: parameters under torch.nn's names, `[snapshots of the shard, ...]`
-- `rollouts/*.safetensors`: `inputs`, strings each network wrote, `[S, {recipe.rollouts}, {recipe.length}]`; `outputs`, the
-  log-probabilities of each next token, `[S, {recipe.rollouts}, {recipe.length - 1}, {recipe.spec.output_size}]`
+- `rollouts/*.safetensors`: `inputs`, strings each network wrote, `[S, {recipe.rollouts}, {recipe.length}]`; `outputs`,
+  the log-probabilities of each next token, `[S, {recipe.rollouts}, {recipe.length - 1}, {recipe.spec.output_size}]`
 - `{INDEX}`: schema version, recipe, seed, checksums
 
 ```python

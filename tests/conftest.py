@@ -1,0 +1,83 @@
+"""Shared fixtures: random populations of any shape, tiny zoos, and deterministic hypothesis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import settings
+
+from rnn2vec import Population, Recipe, RNNSpec, Zoo, build_zoo, formal_language_recipe
+
+settings.register_profile("rnn2vec", deadline=None, max_examples=25, derandomize=True, database=None)
+settings.load_profile("rnn2vec")
+
+CELLS = {
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "elman-tanh": {"cell": "elman", "nonlinearity": "tanh"},
+    "elman-relu": {"cell": "elman", "nonlinearity": "relu"},
+}
+
+MakePopulation = Callable[..., Population]
+
+
+@pytest.fixture(scope="session", params=list(CELLS.values()), ids=list(CELLS))
+def cell(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The fields of an :class:`RNNSpec` that name a cell, for every cell in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def random_population() -> MakePopulation:
+    """``make(spec, models, dtype, seed)``: networks with weights from a normal distribution."""
+
+    def make(spec: RNNSpec, models: int = 3, dtype: torch.dtype = torch.float64, seed: int = 0) -> Population:
+        generator = torch.Generator().manual_seed(seed)
+        flat = 0.5 * torch.randn(models, spec.num_parameters, dtype=torch.float64, generator=generator)
+        return Population.from_flat(spec, flat.to(dtype))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> Recipe:
+    """Eight barely trained networks in three shards: 3, 3 and 2."""
+    return formal_language_recipe(
+        "demo",
+        models=8,
+        steps=12,
+        snapshots=(0, 5, 12),
+        hidden_size=8,
+        batch_size=4,
+        rollouts=4,
+        evaluation_strings=20,
+        models_per_shard=3,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_zoo(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """The zoo of ``tiny_recipe``; tests that damage it work on a copy."""
+    return build_zoo(tiny_recipe, tmp_path_factory.mktemp("tiny") / "zoo")
+
+
+@pytest.fixture(scope="session")
+def trained_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """Four networks of the demo's size that have learnt something; all strings that measure accuracy are kept."""
+    recipe = formal_language_recipe("demo", models=4, steps=400, rollouts=200, evaluation_strings=200)
+    return build_zoo(recipe, tmp_path_factory.mktemp("trained") / "zoo")
+
+
+@pytest.fixture
+def file_bytes() -> Callable[[Path], dict[str, bytes]]:
+    """Contents of every file under a directory, by relative path."""
+
+    def read(directory: Path) -> dict[str, bytes]:
+        files = (path for path in sorted(directory.rglob("*")) if path.is_file())
+        return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
+
+    return read

@@ -1,0 +1,247 @@
+"""The command line: the whole way through at a tiny size, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import rnn2vec.demo
+from rnn2vec import Zoo, cli
+from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
+from rnn2vec.zoo.recipe import formal_language_recipe
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def rnn2vec_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line here; returns exit status, output and errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rnn2vec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output, errors = capfd.readouterr()
+        return int(ended.value.code or 0), output, errors
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A zoo that the command line built."""
+    directory = tmp_path_factory.mktemp("cli") / "zoo"
+    options = {"preset": "demo", "models": 24, "steps": 60, "hidden-size": 8, "seed": 1, "workers": 1, "batch-size": 8}
+    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "rnn2vec", "zoo", "build", "formal-languages", "--out", str(directory), *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+    return directory
+
+
+@pytest.fixture
+def damaged(zoo: Path, tmp_path: Path) -> Path:
+    """A copy of the zoo, to be damaged."""
+    target = tmp_path / "damaged"
+    subprocess.run(["cp", "-r", str(zoo), str(target)], check=True)
+    return target
+
+
+def fails(result: tuple[int, str, str], *words: str) -> None:
+    """Exit status 1 and one line of error with the given words, no traceback."""
+    status, _, errors = result
+    assert status == 1
+    assert errors.startswith("error:"), errors
+    assert errors.count("\n") == 1, errors
+    assert "Traceback" not in errors
+    for word in words:
+        assert word in errors
+
+
+def test_build_flags_win_over_the_preset(zoo: Path, rnn2vec_command: Command) -> None:
+    recipe = Zoo.open(zoo).recipe
+    assert (recipe.models, recipe.steps, recipe.spec.hidden_size, recipe.seed, recipe.batch_size) == (24, 60, 8, 1, 8)
+    assert recipe.snapshots == (0, 50, 60)
+    assert (recipe.length, recipe.max_n) == (20, 5)
+    status, output, _ = rnn2vec_command("zoo", "info", zoo)
+    assert status == 0
+    assert "24 networks (LSTM, 1 x 8" in output
+    status, output, _ = rnn2vec_command("zoo", "verify", zoo)
+    assert status == 0
+    assert "is sound: 72 snapshots" in output
+
+
+@pytest.mark.parametrize("cell", ["gru", "elman"])
+def test_other_cells_and_layers_are_built(cell: str, tmp_path: Path, rnn2vec_command: Command) -> None:
+    options = f"--preset demo --cell {cell} --layers 2 --hidden-size 5 --models 2 --steps 2 --workers 1".split()
+    assert rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path / "z", *options)[0] == 0
+    spec = Zoo.open(tmp_path / "z").spec
+    assert (spec.cell, spec.num_layers, spec.hidden_size) == (cell, 2, 5)
+
+
+def test_presets_have_the_promised_sizes() -> None:
+    demo, laptop, paper = (formal_language_recipe(name) for name in ("demo", "laptop", "paper"))
+    assert len({demo.task(model) for model in range(demo.models)}) >= 64
+    tasks = [laptop.task(model) for model in range(laptop.models)]
+    assert len(set(tasks)) == 216
+    assert all(tasks.count(task) >= 2 for task in set(tasks))
+    assert (laptop.spec.num_layers, laptop.spec.hidden_size) == (2, 32)
+    assert (paper.models, paper.steps, paper.batch_size, paper.weight_decay) == (1000, 20_000, 32, 1e-4)
+    assert [paper.learning_rate(step) for step in (0, 10_000, 20_000)] == pytest.approx([0.01, 0.003, 0.0003])
+    assert paper.learning_rate(5_000) == pytest.approx(0.0065)
+
+
+def test_pretrain_and_evaluate(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    for encoder in ("statistics", "noninteractive"):
+        options = ("--preset", "demo", "--steps", 3, "--loss", "js", "--seed", 5)
+        status, _, errors = rnn2vec_command(
+            "pretrain", zoo, "--encoder", encoder, "--out", tmp_path / encoder, *options
+        )
+        assert status == 0, errors
+    record = json.loads((tmp_path / "statistics" / "training.json").read_text())
+    assert (record["recipe"]["steps"], record["recipe"]["loss"], record["seed"]) == (3, "js", 5)
+    encoders = (tmp_path / "statistics", tmp_path / "noninteractive")
+    status, output, errors = rnn2vec_command(
+        "evaluate", zoo, *encoders, "--out", tmp_path / "out", "--supervised-steps", 2
+    )
+    assert status == 0, errors
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    for name in ("statistics", "noninteractive"):
+        entry = results["encoders"][name]
+        assert set(entry["emulation_loss"]) == {"name", "validation", "ood"}
+        assert {"frozen", "supervised", "parameters", "seconds", "seed", "versions"} <= set(entry)
+        assert name in output
+    assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+    fails(rnn2vec_command("evaluate", zoo, *encoders, "--out", tmp_path / "out"), "already exists")
+    fails(rnn2vec_command("evaluate", zoo, encoders[0], encoders[0], "--out", tmp_path / "twice"), "different encoders")
+
+
+def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    out = ("--out", tmp_path / "out")
+    fails(rnn2vec_command("zoo", "build", "poems", *out), "formal-languages", "'poems'")
+    fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--preset", "huge"), "demo, laptop, paper")
+    fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--cell", "qrnn"), "lstm, gru, elman")
+    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", zoo), str(zoo), "already exists")
+    fails(rnn2vec_command("pretrain", zoo, "--encoder", "oracle", *out), "interactive", "'oracle'")
+    fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", *out, "--loss", "hinge"), "total-variation")
+    fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", zoo), "already exists")
+    fails(rnn2vec_command("pretrain", tmp_path, "--encoder", "flat", *out), "zoo.json", "zoo build")
+    fails(rnn2vec_command("zoo", "info", tmp_path / "nowhere"), "zoo.json")
+    fails(rnn2vec_command("evaluate", zoo, tmp_path, *out), "config.json", "pretrain")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_newer_schema(damaged: Path, rnn2vec_command: Command) -> None:
+    index = json.loads((damaged / "zoo.json").read_text())
+    (damaged / "zoo.json").write_text(json.dumps(index | {"schema_version": 99}))
+    fails(rnn2vec_command("zoo", "info", damaged), "schema version 99", "upgrade")
+
+
+def test_a_truncated_shard(damaged: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    shard = damaged / "weights" / "00001.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    fails(rnn2vec_command("zoo", "verify", damaged), str(shard), "checksum")
+    out = ("--out", tmp_path / "out")
+    fails(rnn2vec_command("pretrain", damaged, "--encoder", "flat", *out, "--preset", "demo"), str(shard), "truncated")
+
+
+def test_an_altered_shard(damaged: Path, rnn2vec_command: Command) -> None:
+    shard = damaged / "rollouts" / "00000.safetensors"
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    fails(rnn2vec_command("zoo", "verify", damaged), str(shard), "checksum")
+
+
+def test_weights_that_are_not_numbers(damaged: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    import hashlib
+
+    shard = damaged / "weights" / "00000.safetensors"
+    tensors = safetensors.numpy.load_file(shard)
+    tensors["weight_hh_l0"][3, 0, 0] = np.nan
+    shard.write_bytes(safetensors.numpy.save(tensors))
+    index = json.loads((damaged / "zoo.json").read_text())
+    index["checksums"]["weights/00000.safetensors"] = hashlib.sha256(shard.read_bytes()).hexdigest()
+    (damaged / "zoo.json").write_text(json.dumps(index))
+    fails(rnn2vec_command("zoo", "verify", damaged), str(shard), "NaN")
+    fails(
+        rnn2vec_command("pretrain", damaged, "--encoder", "flat", "--out", tmp_path / "out", "--preset", "demo"), "NaN"
+    )
+
+
+def test_an_encoder_that_does_not_fit_the_zoo(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    options = ["--preset", "demo", "--models", "24", "--steps", "1", "--hidden-size", "6", "--workers", "1"]
+    assert rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path / "other", *options)[0] == 0
+    trained = ("--encoder", "flat", "--out", tmp_path / "flat", "--preset", "demo", "--steps", 1)
+    assert rnn2vec_command("pretrain", tmp_path / "other", *trained)[0] == 0
+    fails(rnn2vec_command("evaluate", zoo, tmp_path / "flat", "--out", tmp_path / "out"), "1 x 6", "1 x 8")
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A file system of 96 kB; where none can be mounted, one that reports to be full at the first large file."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True).returncode == 0:
+        yield place
+        subprocess.run(["umount", str(place)], check=True)
+        return
+    synchronise = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size > 50_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    yield place
+
+
+def test_no_space_left(full_disk: Path, rnn2vec_command: Command) -> None:
+    options = ["--preset", "demo", "--models", "4", "--steps", "2", "--hidden-size", "20", "--workers", "1"]
+    build = ("zoo", "build", "formal-languages", "--out", full_disk / "zoo", *options)
+    fails(rnn2vec_command(*build), "no space left", "same command")
+    left = {path.name for path in (full_disk / "zoo").rglob("*") if path.is_file()}
+    assert "building.json" in left
+    assert not any(name.endswith(".partial") for name in left)
+
+
+def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command) -> None:
+    small = formal_language_recipe("demo", models=64, steps=4, hidden_size=4, snapshots=(0, 4), rollouts=12)
+    monkeypatch.setitem(PRESETS, "demo", pretrain_recipe("demo", steps=2, networks=4, rollouts=1, emulator_size=8))
+    monkeypatch.setattr(rnn2vec.demo, "formal_language_recipe", lambda preset, seed: small)
+    monkeypatch.setattr(rnn2vec.demo, "SUPERVISED_STEPS", 1)
+    drawn = rnn2vec.demo.write_report
+    monkeypatch.setattr(rnn2vec.demo, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+    out = tmp_path / "demo"
+    status, _, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
+    assert status == 130
+    assert "the same command goes on" in errors
+    kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
+    monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
+    status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
+    assert status == 0, errors
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == kept
+    results = json.loads((out / "results.json").read_text())
+    assert list(results["encoders"]) == ["interactive", "noninteractive", "flat", "statistics"]
+    assert results["zoo"]["languages"] == 64
+    assert (out / "report.html").is_file()
+    assert not (out / "demo.json").exists()
+    assert "The demo is small" in output
+    fails(rnn2vec_command("demo", "--out", out), "already exists")
+
+
+def test_info_names_the_backend(rnn2vec_command: Command) -> None:
+    status, output, _ = rnn2vec_command("info")
+    assert status == 0
+    for word in ("torch", "backend in use", "cpu"):
+        assert word in output

@@ -1,0 +1,68 @@
+"""What z knows: metrics and predictors, on representations whose content is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnn2vec import Zoo, build_encoder, build_zoo, formal_language_recipe, split_zoo
+from rnn2vec.downstream.predict import Prediction, evaluate_frozen, evaluate_supervised, measure
+from rnn2vec.emulation.recipe import pretrain_recipe
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """A zoo of all 64 demo languages whose recorded accuracies are then taken as they come."""
+    recipe = formal_language_recipe(
+        "demo", models=64, steps=250, snapshots=(0, 100, 250), rollouts=2, evaluation_strings=50
+    )
+    return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
+
+
+def test_measure_counts_what_it_says(zoo: Zoo) -> None:
+    rows = np.argsort(-zoo.column("accuracy"))[:6]
+    truth, accuracy = zoo.tasks[rows], zoo.column("accuracy")[rows]
+    wrong = truth.copy()
+    wrong[0, 1] += 1
+    found = measure(zoo, rows, Prediction(wrong, accuracy))
+    able = accuracy >= 0.9
+    assert found["exact_all"] == pytest.approx(5 / 6)
+    assert found["accuracy_r2"] == 1
+    assert found["accuracy_error"] == 0
+    assert found["generating"] == able.sum()
+    if able.any():
+        assert found["mc"] == pytest.approx(1 - able[0] / able.sum())
+        assert found["mb"] == found["md"] == 1
+    mean = measure(zoo, rows, Prediction(truth, np.full(6, accuracy.mean())))
+    assert mean["accuracy_r2"] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_representation_that_holds_the_labels_is_read(zoo: Zoo) -> None:
+    z = np.concatenate([zoo.tasks, zoo.column("accuracy")[:, None]], axis=1).astype(np.float32)
+    metrics = evaluate_frozen(zoo, z)
+    for part in ("validation", "ood"):
+        assert metrics[part]["exact_all"] > 0.95
+        assert metrics[part]["accuracy_r2"] > 0.9
+
+
+def test_noise_is_at_chance(zoo: Zoo) -> None:
+    z = np.random.default_rng(0).normal(size=(len(zoo), 16)).astype(np.float32)
+    metrics = evaluate_frozen(zoo, z)
+    assert metrics["validation"]["exact_all"] < 0.15
+    assert metrics["validation"]["accuracy_r2"] < 0.3
+
+
+def test_unseen_tasks_do_not_leak(zoo: Zoo) -> None:
+    split = split_zoo(zoo)
+    z = np.zeros((len(zoo), 2), dtype=np.float32)
+    z[split.validation, 0] = 1  # a mark that no seen row carries
+    z[split.validation, 1] = zoo.tasks[split.validation, 0]
+    assert evaluate_frozen(zoo, z)["validation"]["exact_all"] < 0.2
+
+
+def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
+    options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "rollouts", "mlp_size": 32}
+    encoder = build_encoder("noninteractive", zoo.spec, 0, **options)
+    recipe = pretrain_recipe("demo", steps=150)
+    metrics = evaluate_supervised(zoo, encoder, recipe)
+    assert metrics["validation"]["accuracy_r2"] > 0.8

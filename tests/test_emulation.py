@@ -1,0 +1,211 @@
+"""Emulation: losses, the emulator, pretraining, checkpoints and encoder directories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import jensenshannon
+
+from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, formal_language_recipe
+from rnn2vec.emulation import pretrain as pretrain_module
+from rnn2vec.emulation.emulator import Emulator
+from rnn2vec.emulation.losses import LOSSES
+from rnn2vec.emulation.pretrain import pretrain
+from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.emulation.store import load_trained, pretrain_into
+
+
+@pytest.fixture(scope="module")
+def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """32 barely trained networks of 27 languages."""
+    recipe = formal_language_recipe(
+        "demo",
+        models=32,
+        steps=30,
+        hidden_size=8,
+        shifts=(-1, 0, 1),
+        snapshots=(0, 30),
+        rollouts=12,
+        evaluation_strings=20,
+    )
+    return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
+
+
+def tiny_recipe(steps: int = 12, **overrides: object):
+    """The demo recipe at a size for tests."""
+    return pretrain_recipe("demo", steps=steps, networks=8, rollouts=2, emulator_size=16, **overrides)
+
+
+def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):
+    """A probing encoder at a size for tests."""
+    options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "rollouts"} | options
+    return build_encoder(name, zoo.spec, 0, **options)
+
+
+def test_losses_agree_with_independent_formulas() -> None:
+    generator = np.random.default_rng(0)
+    p, q = (generator.dirichlet(np.ones(6), size=(3, 4)) for _ in range(2))
+    network, emulator = (torch.from_numpy(np.log(values)) for values in (p, q))
+    expected = {
+        "total-variation": np.maximum(p - q, 0).sum(-1).mean(),
+        "reverse-kl": (q * np.log(q / p)).sum(-1).mean(),
+        "kl": (p * np.log(p / q)).sum(-1).mean(),
+        "js": (jensenshannon(p, q, axis=-1) ** 2).mean(),
+        "mse": ((p - q) ** 2).mean(),
+    }
+    assert set(expected) == set(LOSSES)
+    for name, value in expected.items():
+        assert float(LOSSES[name](network, emulator)) == pytest.approx(value, rel=1e-9)
+        assert float(LOSSES[name](network, network)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("conditioning", ["first", "every"])
+def test_emulator_step_by_step_equals_all_at_once(conditioning: str) -> None:
+    torch.manual_seed(0)
+    emulator = Emulator(6, 6, 4, 16, 2, conditioning).double()
+    z, tokens = torch.randn(3, 4, dtype=torch.float64), torch.randint(0, 6, (3, 5, 7))
+    together, _ = emulator(z, tokens)
+    state, steps = None, []
+    for t in range(7):
+        logits, state = emulator(z, tokens[:, :, t : t + 1], state)
+        steps.append(logits)
+    torch.testing.assert_close(torch.cat(steps, 2), together)
+
+
+def test_emulator_takes_z_and_floats() -> None:
+    torch.manual_seed(0)
+    emulator = Emulator(6, 6, 4, 16, 1, "first").double()
+    tokens = torch.randint(0, 6, (2, 3, 5))
+    z = torch.randn(2, 4, dtype=torch.float64)
+    assert not torch.allclose(emulator(z, tokens)[0], emulator(-z, tokens)[0])
+    one_hot = torch.nn.functional.one_hot(tokens, 6).double()
+    torch.testing.assert_close(emulator(z, tokens)[0], emulator(z, one_hot)[0])
+
+
+def test_unknown_conditioning_loss_and_preset_are_refused() -> None:
+    with pytest.raises(RNN2VecError, match="conditioning is one of"):
+        Emulator(6, 6, conditioning="twice")
+    with pytest.raises(RNN2VecError, match="emulation losses are"):
+        pretrain_recipe("demo", loss="hinge")
+    with pytest.raises(RNN2VecError, match="presets are"):
+        pretrain_recipe("huge")
+    with pytest.raises(RNN2VecError, match="unknown field"):
+        pretrain_recipe("demo", speed=3)
+
+
+def test_paper_preset_keeps_the_papers_values() -> None:
+    recipe = pretrain_recipe("paper")
+    assert (recipe.steps, recipe.networks, recipe.rollouts) == (100_000, 64, 1)
+    assert (recipe.learning_rate, recipe.weight_decay, recipe.clip) == (1e-4, 0.01, 0.1)
+    assert (recipe.emulator_size, recipe.emulator_layers, recipe.conditioning) == (256, 2, "first")
+    assert (recipe.warmup, recipe.decay, recipe.loss) == (0, "none", "total-variation")
+    assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
+    options = build_encoder(
+        "interactive", formal_language_recipe("paper").spec, **recipe.encoder_options.get("interactive", {})
+    ).options
+    assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
+        256,
+        2,
+        128,
+        22,
+    )
+    assert (options["probe_init"], options["readout"], options["feedback"]) == ("random", "last", "none")
+
+
+def test_pretraining_lowers_the_loss_and_is_reproducible(small_zoo: Zoo) -> None:
+    recipe = tiny_recipe(steps=60)
+    first = pretrain(small_zoo, tiny_encoder(small_zoo), recipe, evaluations=6)
+    second = pretrain(small_zoo, tiny_encoder(small_zoo), recipe, evaluations=6)
+    other = pretrain(small_zoo, tiny_encoder(small_zoo), recipe, seed=1, evaluations=6)
+    assert first.history[-1]["validation"] < 0.9 * first.history[0]["validation"]
+    assert first.losses == second.losses != other.losses
+    for own, same in zip(first.encoder.parameters(), second.encoder.parameters(), strict=True):
+        assert torch.equal(own, same)
+
+
+def test_probes_start_as_strings_of_trained_networks(small_zoo: Zoo) -> None:
+    encoder = tiny_encoder(small_zoo, "noninteractive")
+    pretrain(small_zoo, encoder, tiny_recipe(steps=1, learning_rate=0.0))
+    asked = encoder.probe_logits.argmax(-1).numpy()  # type: ignore[union-attr,operator]
+    final = np.flatnonzero(small_zoo.column("step") == 30)
+    written = small_zoo.rollouts(final).inputs[:, :, :5].reshape(-1, 5)
+    assert all((written == probe).all(1).any() for probe in asked)
+
+
+def test_an_interrupted_pretraining_ends_with_the_same_bytes(
+    small_zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrain_module, "CHECKPOINT_SECONDS", 0.0)
+    recipe = tiny_recipe(encoder_options={"interactive": tiny_encoder(small_zoo).options})
+
+    class Interrupted(Exception):
+        """Stands for a process that ends."""
+
+    def stop_at(step: int):
+        done = 0
+
+        def report(amount: int, note: str) -> None:
+            nonlocal done
+            done += amount
+            if done == step:
+                raise Interrupted
+
+        return report
+
+    pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "whole", report=lambda amount, note: None)
+    for step in (4, 9):
+        with pytest.raises(Interrupted):
+            pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=stop_at(step))
+    with pytest.raises(RNN2VecError, match="belongs to an unfinished pretraining"):
+        pretrain_into(
+            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
+        )
+    pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None)
+    for name in ("model.safetensors", "emulator.safetensors", "config.json"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "parts" / "checkpoint.safetensors").exists()
+    with pytest.raises(RNN2VecError, match="already exists"):
+        pretrain_into(
+            small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None
+        )
+
+
+def test_a_damaged_checkpoint_is_named(small_zoo: Zoo, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
+    with pytest.raises(RNN2VecError, match=r"checkpoint.safetensors is damaged"):
+        pretrain_into(small_zoo.directory, "statistics", tiny_recipe(), 0, tmp_path, report=lambda amount, note: None)
+
+
+def test_an_encoder_directory_reads_back(small_zoo: Zoo, tmp_path: Path) -> None:
+    recipe = tiny_recipe(encoder_options={"noninteractive": tiny_encoder(small_zoo, "noninteractive").options})
+    pretrain_into(small_zoo.directory, "noninteractive", recipe, 0, tmp_path / "e", report=lambda amount, note: None)
+    trained = load_trained(tmp_path / "e", small_zoo)
+    record = json.loads((tmp_path / "e" / "training.json").read_text())
+    assert record["recipe"] == json.loads(json.dumps(vars(recipe)))
+    assert record["parameters"] == sum(p.numel() for p in trained.encoder.parameters())
+    assert set(record["losses"]) == {"validation", "ood"}
+    split_loss = pretrain_module.emulation_loss(
+        trained.encoder,
+        trained.emulator,
+        *pretrain_module.part_of_zoo(small_zoo, pretrain_module.split_zoo(small_zoo).validation),
+        LOSSES["total-variation"],
+    )
+    assert split_loss == pytest.approx(record["losses"]["validation"], rel=1e-6)
+    (tmp_path / "e" / "training.json").write_text("{}")
+    with pytest.raises(RNN2VecError, match="not the record of a pretraining"):
+        load_trained(tmp_path / "e", small_zoo)
+
+
+def test_an_encoder_of_other_inputs_is_refused(small_zoo: Zoo) -> None:
+    from rnn2vec import RNNSpec
+
+    other = build_encoder("noninteractive", RNNSpec("lstm", 16, 8, 1, 10), probes=1, probe_length=3)
+    with pytest.raises(RNN2VecError, match="16 inputs and 10 outputs"):
+        pretrain(small_zoo, other, tiny_recipe())
+    other = build_encoder("flat", RNNSpec("lstm", 6, 9, 1, 6))
+    with pytest.raises(RNN2VecError, match="reads the weights of networks like those it was built for"):
+        pretrain(small_zoo, other, tiny_recipe())

@@ -1,0 +1,505 @@
+"""Encoders: unit vectors, invariances that hold exactly, questions that depend on answers, files that read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from rnn2vec import ENCODERS, Encoder, Population, RNN2VecError, RNNSpec, build_encoder, load_encoder, run
+from rnn2vec.encoders.statistics import weight_statistics
+
+MakePopulation = Callable[..., Population]
+"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
+SPEC = RNNSpec("lstm", 6, 5, 2, 6)
+SMALL: dict[str, dict[str, Any]] = {
+    "interactive": {"probes": 2, "probe_length": 4, "core_size": 8, "mlp_size": 7},
+    "noninteractive": {"probes": 2, "probe_length": 4, "core_size": 8, "mlp_size": 7},
+    "statistics": {"hidden_size": 9},
+    "flat": {"hidden_size": 9},
+}
+WEIGHT_ENCODERS = ["statistics", "flat"]
+PROBING = ["interactive", "noninteractive"]
+PROBING_VARIANTS = {
+    "noninteractive, last": ("noninteractive", {"readout": "last"}),
+    "noninteractive, all": ("noninteractive", {"readout": "all"}),
+    "interactive, last": ("interactive", {"readout": "last"}),
+    "interactive, all": ("interactive", {"readout": "all"}),
+    "interactive, echo": ("interactive", {"feedback": "echo"}),
+}
+variants = pytest.mark.parametrize(("name", "options"), PROBING_VARIANTS.values(), ids=PROBING_VARIANTS)
+
+
+def small_encoder(name: str, spec: RNNSpec = SPEC, seed: int = 0, **options: Any) -> Encoder:
+    """An encoder of a few parameters, in double precision."""
+    return build_encoder(name, spec, seed, **(SMALL[name] | options)).double()
+
+
+@torch.no_grad()
+def with_dead_units(population: Population, extra: int) -> Population:
+    """The same functions computed by larger networks: ``extra`` more units a layer, which nobody listens to."""
+    small = population.spec
+    spec = dataclasses.replace(small, hidden_size=small.hidden_size + extra)
+    models, gates, old, new = len(population), spec.num_gates, small.hidden_size, spec.hidden_size
+    generator = torch.Generator().manual_seed(1)
+    flat = torch.randn(models, spec.num_parameters, dtype=population.dtype, generator=generator)
+    larger = Population.from_flat(spec, flat)
+    for name, weight in population.weights.items():
+        target = larger.weights[name]
+        if name == "linear.bias":
+            target.copy_(weight)
+        elif name == "linear.weight":
+            target[:, :, :old], target[:, :, old:] = weight, 0
+        elif weight.ndim == 2:
+            target.view(models, gates, new)[:, :, :old] = weight.view(models, gates, old)
+        else:
+            rows = target.view(models, gates, new, -1)[:, :, :old]  # what the live units hear
+            rows.zero_()
+            rows[..., : weight.shape[2]] = weight.view(models, gates, old, -1)
+    return larger
+
+
+# --- any encoder ---
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_z_is_a_unit_vector_for_each_network(
+    name: str, cell: dict[str, Any], random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    population = random_population(spec, 7, torch.float32)
+    z = build_encoder(name, spec)(population)
+    assert z.shape == (7, 16)
+    assert z.dtype == torch.float32
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(7))
+    other = build_encoder(name, spec, embedding_size=3)(population)
+    assert other.shape == (7, 3)
+    torch.testing.assert_close(other.norm(dim=1), torch.ones(7))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_networks_are_read_one_by_one(name: str, random_population: MakePopulation) -> None:
+    """A network's z does not depend on the others, and differs from theirs."""
+    encoder, population = small_encoder(name), random_population(SPEC, 5)
+    z = encoder(population)
+    torch.testing.assert_close(encoder(population[[3]]), z[[3]])
+    torch.testing.assert_close(encoder(population[[4, 0]]), z[[4, 0]])
+    assert torch.cdist(z, z)[~torch.eye(5, dtype=torch.bool)].min() > 1e-6
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_is_a_function_of_its_seed(name: str) -> None:
+    state = torch.get_rng_state()
+    first, again, other = (build_encoder(name, SPEC, seed, **SMALL[name]).state_dict() for seed in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(123)
+    later = build_encoder(name, SPEC, 3, **SMALL[name]).state_dict()
+    for key, tensor in first.items():
+        assert torch.equal(again[key], tensor)
+        assert torch.equal(later[key], tensor)
+        assert not torch.equal(other[key], tensor)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*((name, {}) for name in ENCODERS), *PROBING_VARIANTS.values()],
+    ids=[*ENCODERS, *PROBING_VARIANTS],
+)
+def test_gradients_reach_every_parameter(name: str, options: dict[str, Any], random_population: MakePopulation) -> None:
+    encoder = small_encoder(name, mlp_size=32, **options) if name in PROBING else small_encoder(name, hidden_size=32)
+    population = random_population(SPEC, 6)
+    encoder(population).mul(torch.randn(6, 16, dtype=torch.float64)).sum().backward()
+    for key, parameter in encoder.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().max() > 0, key
+        assert parameter.grad.isfinite().all(), key
+    assert not any(weight.requires_grad for weight in population.weights.values())
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_gradients_reach_the_networks(name: str, random_population: MakePopulation) -> None:
+    """An encoder is differentiable in the weights it is shown."""
+    population = random_population(SPEC, 2)
+    for weight in population.weights.values():
+        weight.requires_grad_()
+    small_encoder(name)(population)[0, 0].backward()
+    for key, weight in population.weights.items():
+        assert weight.grad[0].abs().max() > 0, key
+        assert weight.grad[1].abs().max() == 0, key
+
+
+@pytest.mark.parametrize("name", WEIGHT_ENCODERS)
+@pytest.mark.parametrize("field", [{"cell": "gru"}, {"hidden_size": 4}, {"num_layers": 1}, {"input_size": 5}], ids=str)
+def test_weight_encoders_refuse_other_networks(
+    name: str, field: dict[str, Any], random_population: MakePopulation
+) -> None:
+    spec = dataclasses.replace(SPEC, **field)
+    with pytest.raises(RNN2VecError, match=rf"the {name} encoder reads the weights .*2 x 5, .*; got .*probing encoder"):
+        small_encoder(name)(random_population(spec))
+
+
+@pytest.mark.parametrize("name", PROBING)
+@pytest.mark.parametrize("field", [{"input_size": 5}, {"output_size": 5}], ids=str)
+def test_probing_encoders_refuse_other_inputs_and_outputs(
+    name: str, field: dict[str, Any], random_population: MakePopulation
+) -> None:
+    spec = dataclasses.replace(SPEC, **field)
+    encoder = small_encoder(name)
+    for read in (encoder, encoder.interrogate):
+        with pytest.raises(RNN2VecError, match=rf"{name} encoder reads networks with 6 inputs and 6 outputs; got .*5"):
+            read(random_population(spec))
+
+
+WRONG_OPTIONS = [
+    ("deep", {}, "encoders are interactive, noninteractive, statistics, flat; got 'deep'"),
+    ("flat", {"probes": 3}, "the flat encoder does not take these options: .*probes"),
+    ("interactive", {"hidden_size": 3}, "the interactive encoder does not take these options"),
+    ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, rollouts; got 'zeros'"),
+    ("noninteractive", {"readout": "first"}, "readout is one of last, all; got 'first'"),
+    ("interactive", {"feedback": "loud"}, "feedback is one of none, echo; got 'loud'"),
+    ("noninteractive", {"feedback": "echo"}, "needs an interactive encoder .*; got the noninteractive encoder"),
+    ("flat", {"hidden_size": 0}, "hidden_size"),
+    ("flat", {"hidden_size": -1}, "hidden_size"),
+    ("flat", {"layers": -1}, "layers"),
+    ("statistics", {"embedding_size": 0}, "embedding_size"),
+    ("statistics", {"hidden_size": 2.5}, "options|hidden_size"),
+    ("interactive", {"probes": 0}, "probes"),
+    ("interactive", {"probe_length": 0}, "probe_length"),
+    ("noninteractive", {"probe_length": -2}, "probe_length"),
+    ("interactive", {"core_size": 0}, "core_size"),
+    ("interactive", {"core_layers": 0}, "core_layers"),
+    ("noninteractive", {"mlp_size": 0}, "mlp_size"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize(("name", "options", "message"), WRONG_OPTIONS, ids=str)
+def test_wrong_options_are_explained(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(RNN2VecError, match=message):
+        build_encoder(name, SPEC, **options)
+
+
+def test_echo_needs_networks_that_predict_their_next_input() -> None:
+    with pytest.raises(RNN2VecError, match="predict their next input; got the interactive encoder"):
+        build_encoder("interactive", RNNSpec("lstm", 6, 5, 1, 4), feedback="echo")
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [*((name, {}) for name in ENCODERS), *PROBING_VARIANTS.values()],
+    ids=[*ENCODERS, *PROBING_VARIANTS],
+)
+def test_an_encoder_reads_back_exactly(
+    name: str, options: dict[str, Any], random_population: MakePopulation, tmp_path: Path
+) -> None:
+    encoder = build_encoder(name, SPEC, 5, embedding_size=7, **(SMALL[name] | options))
+    encoder.save_pretrained(tmp_path / "encoder")
+    config = json.loads((tmp_path / "encoder" / "config.json").read_text())
+    assert (config["encoder"], config["embedding_size"]) == (name, 7)
+    population = random_population(SPEC, 3, torch.float32)
+    for loaded in (load_encoder(tmp_path / "encoder"), Encoder.from_pretrained(tmp_path / "encoder")):
+        assert type(loaded) is type(encoder)
+        assert (loaded.spec, loaded.embedding_size, loaded.options) == (SPEC, 7, encoder.options)
+        assert not loaded.training
+        for key, tensor in encoder.state_dict().items():
+            assert torch.equal(loaded.state_dict()[key], tensor)
+        assert torch.equal(loaded(population), encoder(population))
+
+
+def rewrite_config(directory: Path, **values: Any) -> None:
+    """Replace some fields of an encoder's configuration."""
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, **values}))
+
+
+def rewrite_weights(directory: Path, change: Callable[[dict[str, Tensor]], object]) -> None:
+    """Edit an encoder's tensors."""
+    tensors = safetensors.torch.load((directory / "model.safetensors").read_bytes())
+    change(tensors)
+    (directory / "model.safetensors").write_bytes(safetensors.torch.save(tensors))
+
+
+def truncate(path: Path) -> None:
+    """Cut off the end of a file."""
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no directory": (shutil.rmtree, "has no config.json: make one with `rnn2vec pretrain"),
+    "no config": (lambda path: (path / "config.json").unlink(), "has no config.json: make one with `rnn2vec pretrain"),
+    "config cut": (lambda path: truncate(path / "config.json"), r"config\.json is not valid JSON"),
+    "empty config": (lambda path: (path / "config.json").write_text("{}"), "is not that of an encoder"),
+    "unknown encoder": (lambda path: rewrite_config(path, encoder="deep"), "encoders are .*; got 'deep'"),
+    "encoder a list": (lambda path: rewrite_config(path, encoder=["flat"]), "encoder"),
+    "unknown option": (lambda path: rewrite_config(path, options={"depth": 1}), "does not take these options"),
+    "option out of range": (lambda path: rewrite_config(path, options={"hidden_size": -3}), "hidden_size"),
+    "options a list": (lambda path: rewrite_config(path, options=[1]), "is not that of an encoder"),
+    "spec a text": (lambda path: rewrite_config(path, spec="lstm"), "spec|is not that of an encoder"),
+    "spec incomplete": (lambda path: rewrite_config(path, spec={"cell": "lstm"}), "an RNN spec has the fields"),
+    "another spec": (
+        lambda path: rewrite_config(path, spec=dataclasses.replace(SPEC, hidden_size=6).to_dict()),
+        "do not fit its configuration: .*size mismatch for mlp.0.weight",
+    ),
+    "another size": (lambda path: rewrite_config(path, embedding_size=15), "do not fit its configuration: .*mismatch"),
+    "no weights": (lambda path: (path / "model.safetensors").unlink(), r"cannot read .*model\.safetensors"),
+    "weights cut": (lambda path: truncate(path / "model.safetensors"), r"model\.safetensors is not a whole"),
+    "a tensor too few": (
+        lambda path: rewrite_weights(path, lambda tensors: tensors.pop("mlp.0.bias")),
+        "do not fit its configuration: .*mlp.0.bias",
+    ),
+    "a tensor too many": (
+        lambda path: rewrite_weights(path, lambda tensors: tensors.update(extra=torch.zeros(1))),
+        "do not fit its configuration: .*extra",
+    ),
+    "NaN": (lambda path: rewrite_weights(path, lambda t: t["mlp.0.bias"].fill_(torch.nan)), "finite numbers"),
+    "infinity": (lambda path: rewrite_weights(path, lambda t: t["mlp.0.bias"].fill_(torch.inf)), "finite numbers"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_encoder_is_explained(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
+    build_encoder("flat", SPEC, hidden_size=9).save_pretrained(tmp_path / "encoder")
+    damage(tmp_path / "encoder")
+    with pytest.raises(RNN2VecError, match=message):
+        load_encoder(tmp_path / "encoder")
+
+
+# --- those that read weights ---
+
+
+def test_statistics_are_what_numpy_finds(cell: dict[str, Any], random_population: MakePopulation) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=4, num_layers=2, output_size=5)
+    population = random_population(spec, 3)
+    gates, found = spec.num_gates, weight_statistics(population).numpy()
+    assert found.shape == (3, 7 * (4 * gates * 2 + 2))
+    for model in range(3):
+        expected = []
+        for name, weight in population.weights.items():
+            blocks = [weight[model]] if name.startswith("linear.") else weight[model].chunk(gates)
+            numbers = [block.numpy().ravel() for block in blocks]
+            for statistic in (np.mean, np.std, *(lambda x, q=q: np.quantile(x, q) for q in (0, 0.25, 0.5, 0.75, 1))):
+                expected += [statistic(block) for block in numbers]
+        np.testing.assert_allclose(found[model], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_statistics_ignore_the_numbering_of_units_and_flat_does_not(
+    cell: dict[str, Any], random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    population = random_population(spec, 4)
+    renumbered = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
+    statistics, flat = small_encoder("statistics", spec), small_encoder("flat", spec)
+    torch.testing.assert_close(statistics(renumbered), statistics(population), rtol=0, atol=1e-12)
+    assert (flat(renumbered) - flat(population)).norm(dim=1).min() > 1e-3
+
+
+def test_only_flat_sees_other_numberings_in_training(random_population: MakePopulation) -> None:
+    population = random_population(SPEC, 3)
+    generator = torch.Generator().manual_seed(0)
+    for name in ENCODERS:
+        shown = small_encoder(name).augment(population, generator)
+        assert torch.equal(shown.flatten(), population.flatten()) == (name != "flat")
+    first, second = (small_encoder("flat").augment(population, generator) for _ in range(2))
+    assert not torch.equal(first.flatten(), second.flatten())
+    inputs = torch.randint(0, 6, (3, 2, 5))
+    torch.testing.assert_close(run(first, inputs)[0], run(population, inputs)[0])
+
+
+def test_flat_reads_every_weight(random_population: MakePopulation) -> None:
+    encoder, population = small_encoder("flat", hidden_size=64), random_population(SPEC, 1)
+    flat = population.flatten().requires_grad_()
+    encoder(Population.from_flat(SPEC, flat))[0, 0].backward()
+    assert (flat.grad != 0).all()
+
+
+# --- those that ask ---
+
+
+@variants
+def test_probing_sees_functions_only(
+    name: str, options: dict[str, Any], cell: dict[str, Any], random_population: MakePopulation
+) -> None:
+    """Neither the numbering of units nor units that nobody listens to change z."""
+    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    population, encoder = random_population(spec, 4), small_encoder(name, spec, **options)
+    z = encoder(population)
+    renumbered = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
+    larger = with_dead_units(population, 3)
+    assert larger.spec.hidden_size == 8
+    torch.testing.assert_close(encoder(renumbered), z, rtol=0, atol=1e-10)
+    torch.testing.assert_close(encoder(larger), z, rtol=0, atol=1e-10)
+    altered = with_dead_units(population, 3)
+    altered.weights["linear.weight"][:, 0, 5:] = 1  # now an output listens
+    assert (encoder(altered) - z).norm(dim=1).max() > 1e-6
+
+
+@pytest.mark.parametrize("name", PROBING)
+def test_probing_reads_other_sizes_and_cells(
+    name: str, cell: dict[str, Any], random_population: MakePopulation
+) -> None:
+    encoder = small_encoder(name)
+    for hidden, layers in ((5, 2), (9, 1), (2, 3)):
+        spec = RNNSpec(**cell, input_size=6, hidden_size=hidden, num_layers=layers, output_size=6)
+        z = encoder(random_population(spec, 3))
+        assert z.shape == (3, 16)
+        assert z.isfinite().all()
+
+
+def differing_later(population: Population) -> Population:
+    """Networks that answer the first question alike, and differ from the second on (their state starts at zero)."""
+    weights = {name: weight.clone() for name, weight in population.weights.items()}
+    for name in weights:
+        if name.startswith("weight_hh"):
+            weights[name] = -weights[name]
+    return Population(population.spec, weights)
+
+
+@pytest.mark.parametrize("options", [{}, {"readout": "all"}, {"feedback": "echo"}], ids=str)
+def test_interactive_questions_depend_on_the_answers_so_far(
+    options: dict[str, Any], random_population: MakePopulation
+) -> None:
+    population, encoder = random_population(SPEC, 3), small_encoder("interactive", **options)
+    mine, other = encoder.interrogate(population), encoder.interrogate(differing_later(population))
+    first, second, third = (mine.probes[:, :, place] for place in range(3))
+    assert torch.equal(first, first[:1].expand_as(first))  # the same for everybody
+    assert (second[0] - second[1]).abs().max() > 1e-6  # it depends on who was asked,
+    torch.testing.assert_close(other.answers[:, :, 0], mine.answers[:, :, 0])
+    torch.testing.assert_close(other.probes[:, :, :2], mine.probes[:, :, :2])  # through the first answer alone
+    assert (other.answers[:, :, 1] - mine.answers[:, :, 1]).abs().flatten(1).max(1).values.min() > 1e-6
+    assert (other.probes[:, :, 2] - third).abs().flatten(1).max(1).values.min() > 1e-8
+
+
+@pytest.mark.parametrize("readout", ["last", "all"])
+def test_noninteractive_questions_are_fixed(readout: str, random_population: MakePopulation) -> None:
+    encoder = small_encoder("noninteractive", readout=readout)
+    asked = encoder.interrogate(random_population(SPEC, 3))
+    expected = encoder.probe_logits.softmax(-1).expand(3, -1, -1, -1)
+    assert torch.equal(asked.probes, expected)
+    assert asked.answers.std(0).max() > 1e-3  # though the answers differ
+
+
+@pytest.mark.parametrize(("probes", "length"), [(1, 1), (1, 9), (5, 2)])
+@variants
+def test_any_number_of_probes_of_any_length(
+    name: str, options: dict[str, Any], probes: int, length: int, random_population: MakePopulation
+) -> None:
+    population = random_population(SPEC, 3)
+    encoder = small_encoder(name, probes=probes, probe_length=length, **options)
+    asked = encoder.interrogate(population)
+    assert asked.probes.shape == asked.answers.shape == (3, probes, length, 6)
+    for distribution in (asked.probes, asked.answers):
+        assert distribution.min() > 0
+        torch.testing.assert_close(distribution.sum(-1), torch.ones(3, probes, length, dtype=torch.float64))
+    answers = run(population, asked.probes)[0].softmax(-1)  # every probe starts from a zero state
+    torch.testing.assert_close(asked.answers, answers)
+    assert encoder(population).shape == (3, 16)
+
+
+def test_probes_of_other_networks_answers_stay_apart(random_population: MakePopulation) -> None:
+    """A network's questions do not depend on whom else is asked."""
+    population, encoder = random_population(SPEC, 4), small_encoder("interactive")
+    together, alone = encoder.interrogate(population), encoder.interrogate(population[2])
+    torch.testing.assert_close(together.probes[2], alone.probes[0])
+    torch.testing.assert_close(together.core_state[2], alone.core_state[0])
+
+
+@variants
+def test_z_is_read_from_the_answers(name: str, options: dict[str, Any], random_population: MakePopulation) -> None:
+    """From all of them or from the core's last state: whatever else there is does not matter."""
+    population, encoder = random_population(SPEC, 3), small_encoder(name, **options)
+    asked = encoder.interrogate(population)
+    if options.get("readout") == "all":
+        read = encoder.readout(asked.answers.flatten(1))
+    else:
+        hidden, _ = encoder.core(asked.answers.transpose(1, 2).flatten(2))
+        torch.testing.assert_close(hidden[:, -1], asked.core_state)
+        read = encoder.readout(hidden[:, -1])
+    torch.testing.assert_close(encoder(population), torch.nn.functional.normalize(read, dim=1))
+
+
+def test_interactive_differs_from_noninteractive_in_its_questioner_alone(random_population: MakePopulation) -> None:
+    interactive, fixed = small_encoder("interactive"), small_encoder("noninteractive", seed=1)
+    shared = {k: v for k, v in interactive.state_dict().items() if not k.startswith("questioner.")}
+    fixed.load_state_dict(shared)
+    population = random_population(SPEC, 3)
+    assert not torch.allclose(interactive(population), fixed(population))
+    with torch.no_grad():
+        for parameter in interactive.questioner.parameters():
+            parameter.zero_()
+    torch.testing.assert_close(interactive(population), fixed(population))
+
+
+def test_echo_asks_a_network_its_own_last_answer(random_population: MakePopulation) -> None:
+    population, encoder = random_population(SPEC, 3), small_encoder("interactive", feedback="echo")
+    with torch.no_grad():
+        for parameter in (*encoder.questioner.parameters(), encoder.probe_logits):
+            parameter.zero_()
+    asked = encoder.interrogate(population)
+    torch.testing.assert_close(asked.probes[:, :, 0], torch.full((3, 2, 6), 1 / 6, dtype=torch.float64))
+    torch.testing.assert_close(asked.probes[:, :, 1:], asked.answers[:, :, :-1])
+
+
+@pytest.mark.parametrize("name", PROBING)
+def test_probes_start_as_the_strings_they_are_given(name: str, random_population: MakePopulation) -> None:
+    strings = torch.tensor([[4, 0, 1, 2, 3, 5], [4, 1, 1, 5, 5, 5], [4, 2, 3, 0, 0, 1]], dtype=torch.int8)
+    encoder = small_encoder(name, probes=5, probe_length=4, probe_init="rollouts")
+    if name == "interactive":
+        with torch.no_grad():
+            for parameter in encoder.questioner.parameters():
+                parameter.zero_()
+    encoder.start_probes(strings)
+    assert encoder.probe_logits.requires_grad
+    probes = encoder.interrogate(random_population(SPEC, 1)).probes[0]
+    asked = strings[[0, 1, 2, 0, 1], :4].long()
+    assert torch.equal(probes.argmax(-1), asked)
+    likelihood = probes.gather(-1, asked[..., None])
+    torch.testing.assert_close(likelihood, torch.full_like(likelihood, np.e**3 / (np.e**3 + 5)))
+
+
+@pytest.mark.parametrize("name", PROBING)
+def test_strings_that_are_too_short_or_not_wanted(name: str) -> None:
+    strings = torch.tensor([[4, 0]])
+    encoder = small_encoder(name, probe_init="rollouts")
+    before = encoder.probe_logits.detach().clone()
+    encoder.start_probes(strings)
+    assert torch.equal(encoder.probe_logits[:, 2:], before[:, 2:])
+    assert torch.equal(encoder.probe_logits[:, :2].argmax(-1), strings.expand(2, -1))
+    unwilling = small_encoder(name)
+    before = unwilling.probe_logits.detach().clone()
+    unwilling.start_probes(strings)
+    assert torch.equal(unwilling.probe_logits, before)
+
+
+def test_weight_encoders_have_no_use_for_strings() -> None:
+    for name in WEIGHT_ENCODERS:
+        encoder = small_encoder(name)
+        before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
+        encoder.start_probes(torch.tensor([[4, 0]]))
+        assert all(torch.equal(encoder.state_dict()[key], tensor) for key, tensor in before.items())
+        assert encoder.reads_weights
+    assert not any(ENCODERS[name].reads_weights for name in PROBING)
+
+
+def test_defaults_are_the_papers() -> None:
+    for name in PROBING:
+        encoder = build_encoder(name, RNNSpec("lstm", 6, 32, 2, 6))
+        assert encoder.embedding_size == 16
+        assert encoder.probe_logits.shape == (1, 22, 6)
+        assert (encoder.core.hidden_size, encoder.core.num_layers) == (256, 2)
+        assert [layer.out_features for layer in encoder.readout if hasattr(layer, "out_features")] == [128, 16]
+    assert [tuple(p.shape) for p in build_encoder("flat", RNNSpec("lstm", 6, 32, 2, 6)).mlp[0].parameters()] == [
+        (128, 13766),
+        (128,),
+    ]

@@ -1,0 +1,369 @@
+"""The engine: every backend against torch.nn, one model at a time, in double precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from rnn2vec import Population, RNN2VecError, RNNSpec, engine, run
+
+MakePopulation = Callable[..., Population]
+"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
+SUPPORTED = {"torch": (torch.float64, torch.float32)}
+"""Dtypes that a backend is tested in; float32 alone unless said otherwise here."""
+TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}
+CASES = [(name, dtype) for name in engine.BACKENDS for dtype in SUPPORTED.get(name, (torch.float32,))]
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{str(case[1]).removeprefix('torch.')}")
+def dtype(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
+    """A dtype in which a backend, which `run` is made to use, is tested."""
+    name, dtype = request.param
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "BACKENDS", {name: engine.BACKENDS[name]})
+        yield dtype
+
+
+def assert_near(actual: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
+    """Agreement relative to the largest number expected."""
+    scale = max(1.0, float(expected.detach().abs().max()))
+    torch.testing.assert_close(actual.double(), expected.double(), rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+def draw_inputs(spec: RNNSpec, models: int, batch: int, steps: int, kind: str, dtype: torch.dtype) -> Tensor:
+    """Random tokens or floats."""
+    if kind == "tokens":
+        return torch.randint(0, spec.input_size, (models, batch, steps))
+    return torch.randn(models, batch, steps, spec.input_size, dtype=dtype)
+
+
+def as_state(parts: Sequence[Tensor]) -> Any:
+    """What `run` takes: a tensor, or two for LSTM."""
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def draw_state(spec: RNNSpec, models: int, batch: int, dtype: torch.dtype) -> Any:
+    """A random initial state."""
+    shape = (models, spec.num_layers, batch, spec.hidden_size)
+    return as_state([torch.randn(shape, dtype=dtype) for _ in range(2 if spec.cell == "lstm" else 1)])
+
+
+def parts_of(state: Any) -> tuple[Tensor, ...]:
+    """A state as a tuple, whatever the cell."""
+    return (state,) if isinstance(state, Tensor) else tuple(state)
+
+
+class Reference(nn.Module):
+    """Network ``index`` of a population as plain torch.nn layers in double precision, every parameter a leaf."""
+
+    def __init__(self, population: Population, index: int) -> None:
+        super().__init__()
+        spec = population.spec
+        options = {"nonlinearity": spec.nonlinearity} if spec.cell == "elman" else {}
+        kind = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}[spec.cell]
+        self.rnn = kind(spec.input_size, spec.hidden_size, spec.num_layers, batch_first=True, **options).double()
+        self.linear = nn.Linear(spec.hidden_size, spec.output_size).double()
+        with torch.no_grad():
+            for name, weight in population.weights.items():
+                own = self.linear if name.startswith("linear.") else self.rnn
+                getattr(own, name.removeprefix("linear.")).copy_(weight[index])
+
+    def gradient(self, name: str) -> Tensor:
+        """Gradient of the parameter that a population calls ``name``."""
+        own = self.linear if name.startswith("linear.") else self.rnn
+        return getattr(own, name.removeprefix("linear.")).grad
+
+
+def check_against_torch(population: Population, inputs: Tensor, state: Any, dtype: torch.dtype) -> None:
+    """Outputs, final state, and the gradients in inputs, initial state and weights of a random linear functional."""
+    spec = population.spec
+    given_state = [] if state is None else [part.requires_grad_() for part in parts_of(state)]
+    for weight in population.weights.values():
+        weight.requires_grad_()
+    if inputs.is_floating_point():
+        inputs.requires_grad_()
+    outputs, final = run(population, inputs, state)
+    results = (outputs, *parts_of(final))
+    assert all(result.dtype == dtype for result in results)
+    cotangents = [torch.randn_like(result) for result in results]
+    sum((c * r).sum() for c, r in zip(cotangents, results, strict=True)).backward()
+    for index in range(len(population)):
+        reference = Reference(population, index)
+        own = inputs[index].detach()
+        own = own.double().requires_grad_() if own.is_floating_point() else nn.functional.one_hot(own, spec.input_size)
+        start = [part[index].detach().double().requires_grad_() for part in given_state]
+        hidden, last = reference.rnn(own.double(), as_state(start) if start else None)
+        expected = (reference.linear(hidden), *parts_of(last))
+        for name, actual, wanted in zip(("outputs", "h", "c"), results, expected, strict=False):
+            assert actual[index].shape == wanted.shape, name
+            assert_near(actual[index], wanted, dtype)
+        sum((c[index].double() * e).sum() for c, e in zip(cotangents, expected, strict=True)).backward()
+        for name, weight in population.weights.items():
+            assert_near(weight.grad[index], reference.gradient(name), dtype)
+        if inputs.is_floating_point():
+            assert_near(inputs.grad[index], own.grad, dtype)
+        for part, wanted in zip(given_state, start, strict=True):
+            assert_near(part.grad[index], wanted.grad, dtype)
+
+
+@given(
+    sizes=st.fixed_dictionaries(
+        {
+            "input_size": st.integers(1, 5),
+            "hidden_size": st.integers(1, 9),
+            "num_layers": st.integers(1, 3),
+            "output_size": st.integers(1, 4),
+        }
+    ),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 8)),
+    kind=st.sampled_from(["tokens", "floats"]),
+    with_state=st.booleans(),
+    seed=st.integers(0, 2**16),
+)
+@example({"input_size": 1, "hidden_size": 1, "num_layers": 1, "output_size": 1}, (1, 1, 1), "floats", True, 0)
+@example({"input_size": 1, "hidden_size": 1, "num_layers": 3, "output_size": 1}, (1, 1, 1), "tokens", False, 1)
+@example({"input_size": 6, "hidden_size": 17, "num_layers": 1, "output_size": 6}, (3, 1, 13), "tokens", True, 2)
+@example({"input_size": 7, "hidden_size": 33, "num_layers": 2, "output_size": 5}, (2, 7, 3), "floats", True, 3)
+@example({"input_size": 6, "hidden_size": 32, "num_layers": 2, "output_size": 6}, (2, 9, 11), "tokens", False, 4)
+@example({"input_size": 3, "hidden_size": 5, "num_layers": 3, "output_size": 2}, (1, 3, 1), "floats", False, 5)
+def test_equals_torch_in_outputs_state_and_every_gradient(
+    cell: dict[str, Any],
+    dtype: torch.dtype,
+    random_population: MakePopulation,
+    sizes: dict[str, int],
+    shape: tuple[int, int, int],
+    kind: str,
+    with_state: bool,
+    seed: int,
+) -> None:
+    models, batch, steps = shape
+    torch.manual_seed(seed)
+    spec = RNNSpec(**cell, **sizes)
+    population = random_population(spec, models, dtype, seed)
+    inputs = draw_inputs(spec, models, batch, steps, kind, dtype)
+    check_against_torch(population, inputs, draw_state(spec, models, batch, dtype) if with_state else None, dtype)
+
+
+def test_views_are_read_as_they_look(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    """Weights, inputs and states may be slices, transpositions or expansions of other tensors."""
+    torch.manual_seed(0)
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=2)
+    every = random_population(spec, 6, dtype).weights
+    weights = {name: (w.mT.contiguous().mT if w.ndim == 3 else w)[::2] for name, w in every.items()}
+    inputs = torch.randn(1, 2, 9, 3, dtype=dtype).expand(3, -1, -1, -1)[:, :, 1::2]
+    state = [torch.randn(5, 2, 2, 3, dtype=dtype).permute(3, 1, 2, 0) for _ in range(2 if spec.cell == "lstm" else 1)]
+    copies = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in weights.items()}
+    outputs, final = run(Population(spec, weights), inputs, as_state(state))
+    expected, wanted = run(Population(spec, copies), inputs.contiguous(), as_state([s.contiguous() for s in state]))
+    for actual, other in zip((outputs, *parts_of(final)), (expected, *parts_of(wanted)), strict=True):
+        assert_near(actual, other, dtype)
+
+
+def test_tokens_equal_one_hot_inputs(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    torch.manual_seed(0)
+    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=4)
+    tokens = draw_inputs(spec, 3, 2, 7, "tokens", dtype)
+    found = []
+    for inputs in (tokens, nn.functional.one_hot(tokens, 6).to(dtype)):
+        population = random_population(spec, 3, dtype)
+        for weight in population.weights.values():
+            weight.requires_grad_()
+        outputs, state = run(population, inputs)
+        (outputs.square().sum() + sum(part.sin().sum() for part in parts_of(state))).backward()
+        found.append([outputs, *parts_of(state), *(weight.grad for weight in population.weights.values())])
+    for looked_up, multiplied in zip(*found, strict=True):
+        assert_near(looked_up, multiplied, dtype)
+
+
+@pytest.mark.parametrize("integer", [torch.int8, torch.uint8, torch.int16, torch.int32])
+def test_tokens_of_any_integer_type(
+    integer: torch.dtype, dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    spec = RNNSpec("lstm", 6, 4, 1, 3)
+    population = random_population(spec, 2, dtype)
+    tokens = draw_inputs(spec, 2, 3, 5, "tokens", dtype)
+    assert torch.equal(run(population, tokens.to(integer))[0], run(population, tokens)[0])
+
+
+@pytest.mark.parametrize("kind", ["tokens", "floats"])
+@pytest.mark.parametrize("cuts", [(1,) * 6, (2, 4), (5, 1)])
+def test_piece_by_piece_equals_all_at_once(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, kind: str, cuts: tuple[int, ...]
+) -> None:
+    torch.manual_seed(0)
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec, 3, dtype)
+    inputs, state = draw_inputs(spec, 3, 2, 6, kind, dtype), draw_state(spec, 3, 2, dtype)
+    together, final = run(population, inputs, state)
+    pieces = []
+    for piece in inputs.split(cuts, dim=2):
+        outputs, state = run(population, piece, state)
+        pieces.append(outputs)
+    assert_near(torch.cat(pieces, dim=2), together, dtype)
+    for part, wanted in zip(parts_of(state), parts_of(final), strict=True):
+        assert_near(part, wanted, dtype)
+
+
+def test_no_state_is_a_state_of_zeros(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec, 3, dtype)
+    inputs = draw_inputs(spec, 3, 2, 4, "floats", dtype)
+    state = draw_state(spec, 3, 2, dtype)
+    zeros = as_state([torch.zeros_like(part) for part in parts_of(state)])
+    assert torch.equal(run(population, inputs, zeros)[0], run(population, inputs)[0])
+
+
+def leaves_of(*results: Tensor) -> set[int]:
+    """Ids of the tensors whose gradient a backward pass from ``results`` would accumulate."""
+    waiting, seen, leaves = [result.grad_fn for result in results], set(), set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):
+            leaves.add(id(node.variable))
+        waiting += [following for following, _ in node.next_functions]
+    return leaves
+
+
+@pytest.mark.parametrize("asked", ["nothing", "inputs", "state", "weight_hh_l0", "linear.bias", "weight_ih_l1"])
+def test_only_what_requires_a_gradient_gets_one(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, asked: str
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec, 3, dtype)
+    inputs, state = draw_inputs(spec, 3, 2, 4, "floats", dtype), draw_state(spec, 3, 2, dtype)
+    every = {"inputs": inputs, "state": parts_of(state)[0], **population.weights}
+    if asked != "nothing":
+        every[asked].requires_grad_()
+    outputs, final = run(population, inputs, state)
+    assert outputs.requires_grad == (asked != "nothing")
+    assert leaves_of(outputs, *parts_of(final)) == ({id(every[asked])} if asked != "nothing" else set())
+    if asked != "nothing":
+        outputs.sum().backward()
+        assert every[asked].grad is not None
+        assert every[asked].grad.abs().max() > 0
+    assert [name for name, tensor in every.items() if tensor.grad is not None] == [asked] * (asked != "nothing")
+
+
+def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(
+    cell: dict[str, Any], random_population: MakePopulation
+) -> None:
+    """Gradients of the inputs alone take about half the multiplications of those of inputs and weights."""
+    spec = RNNSpec(**cell, input_size=8, hidden_size=8, num_layers=2, output_size=8)
+    flops = []
+    for names in ((), tuple(spec.parameter_shapes())):
+        population = random_population(spec, 3)
+        inputs = draw_inputs(spec, 3, 2, 4, "floats", torch.float64).requires_grad_()
+        for name in names:
+            population.weights[name].requires_grad_()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "BACKENDS", {"torch": engine.torch_backend.run})
+            outputs, _ = run(population, inputs)
+        with FlopCounterMode(display=False) as counter:
+            outputs.sum().backward()
+        flops.append(counter.get_total_flops())
+    assert 0 < flops[0] < 0.6 * flops[1]
+
+
+def test_inputs_and_weights_are_left_alone(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec, 3, dtype)
+    inputs, state = draw_inputs(spec, 3, 2, 4, "floats", dtype), draw_state(spec, 3, 2, dtype)
+    tensors = [inputs, *parts_of(state), *population.weights.values()]
+    before = [tensor.clone() for tensor in tensors]
+    run(population, inputs, state)
+    assert all(torch.equal(old, new) for old, new in zip(before, tensors, strict=True))
+
+
+@pytest.mark.parametrize("where", ["weight_hh_l0", "weight_ih_l1", "linear.bias"])
+def test_nan_in_the_weights_of_a_model_stays_there(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, where: str
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    sound, broken = random_population(spec, 3, dtype), random_population(spec, 3, dtype)
+    broken.weights[where][1] = float("nan")
+    inputs = draw_inputs(spec, 3, 2, 4, "floats", dtype)
+    for population in (sound, broken):
+        for weight in population.weights.values():
+            weight.requires_grad_()
+    outputs, expected = run(broken, inputs)[0], run(sound, inputs)[0]
+    assert outputs[1].isnan().all()
+    assert torch.equal(outputs[[0, 2]], expected[[0, 2]])
+    outputs.sum().backward()
+    expected.sum().backward()
+    for name, weight in broken.weights.items():
+        assert torch.equal(weight.grad[[0, 2]], sound.weights[name].grad[[0, 2]])
+
+
+def test_nan_in_an_input_stays_in_its_sequence_from_its_step_on(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    inputs = draw_inputs(spec, 3, 2, 6, "floats", dtype)
+    inputs[1, 0, 2, 1] = float("nan")
+    outputs, final = run(random_population(spec, 3, dtype), inputs)
+    expected = torch.zeros(3, 2, 6, dtype=torch.bool)
+    expected[1, 0, 2:] = True
+    assert torch.equal(outputs.isnan().any(-1), expected)
+    assert torch.equal(outputs.isnan().all(-1), expected)
+    for part in parts_of(final):
+        assert torch.equal(part.isnan().any(-1).any(1), expected[:, :, -1])
+
+
+SPEC = RNNSpec("lstm", 3, 5, 2, 4)
+FLOATS = torch.zeros(2, 3, 6, 3, dtype=torch.float64)
+TOKENS = torch.zeros(2, 3, 6, dtype=torch.long)
+STATE = torch.zeros(2, 2, 3, 5, dtype=torch.float64)
+MISTAKES = {
+    "floats of too few models": (FLOATS[:1], None, r"\[2, B, T, 3\]; got \[1, 3, 6, 3\]"),
+    "floats of too many features": (FLOATS.repeat(1, 1, 1, 2), None, r"\[2, B, T, 3\]; got \[2, 3, 6, 6\]"),
+    "floats without a batch": (FLOATS[:, 0], None, r"\[2, B, T, 3\]; got \[2, 6, 3\]"),
+    "tokens of too few models": (TOKENS[:1], None, r"\[2, B, T\]; got \[1, 3, 6\]"),
+    "tokens with features": (TOKENS[..., None], None, r"\[2, B, T\]; got \[2, 3, 6, 1\]"),
+    "token too large": (TOKENS + 3, None, r"tokens lie in 0\.\.2; got 3\.\.3"),
+    "token negative": (TOKENS - 1, None, r"tokens lie in 0\.\.2; got -1\.\.-1"),
+    "floats of another dtype": (FLOATS.float(), None, r"torch\.float64; got torch\.float32"),
+    "floats without steps": (FLOATS[:, :, :0], None, r"at least one step; got \[2, 3, 0, 3\]"),
+    "floats without sequences": (FLOATS[:, :0], None, r"at least one sequence .*; got \[2, 0, 6, 3\]"),
+    "tokens without steps": (TOKENS[:, :, :0], None, r"at least one step; got \[2, 3, 0\]"),
+    "tokens without sequences": (TOKENS[:, :0], None, r"at least one sequence .*; got \[2, 0, 6\]"),
+    "state without c": (TOKENS, STATE, r"\(h, c\), each of shape \[2, 2, 3, 5\]; got"),
+    "state of three parts": (TOKENS, (STATE,) * 3, r"\(h, c\), each of shape"),
+    "state of another batch": (TOKENS, (STATE[:, :, :1],) * 2, r"each of shape \[2, 2, 3, 5\]; got \[\[2, 2, 1, 5\]"),
+    "only c of another shape": (TOKENS, (STATE, STATE[:, :1]), r"got \[\[2, 2, 3, 5\], \[2, 1, 3, 5\]\]"),
+    "state of another dtype": (TOKENS, (STATE, STATE.float()), r"torch\.float64.*torch\.float32"),
+}
+
+
+@pytest.mark.parametrize(("inputs", "state", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_explained(random_population: MakePopulation, inputs: Tensor, state: Any, message: str) -> None:
+    with pytest.raises(RNN2VecError, match=message):
+        run(random_population(SPEC, 2), inputs, state)
+
+
+@pytest.mark.parametrize("kind", ["gru", "elman"])
+def test_a_state_with_c_is_for_lstm_only(random_population: MakePopulation, kind: str) -> None:
+    spec = RNNSpec(kind, 3, 5, 2, 4)
+    with pytest.raises(RNN2VecError, match=r"is h, of shape \[2, 2, 3, 5\]"):
+        run(random_population(spec, 2), TOKENS, (STATE, STATE))
+
+
+def test_the_backend_in_use_is_one_of_them() -> None:
+    assert engine.backend_name() in engine.BACKENDS

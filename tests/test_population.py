@@ -1,0 +1,403 @@
+"""Populations: stacking modules, taking them apart again, renumbering hidden units, fresh networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from rnn2vec import Population, RNN2VecError, RNNSpec, run
+from rnn2vec.population import concatenate
+
+MakePopulation = Callable[..., Population]
+"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
+
+
+def parts_of(state: Any) -> tuple[Tensor, ...]:
+    """A state as a tuple, whatever the cell."""
+    return (state,) if isinstance(state, Tensor) else tuple(state)
+
+
+class Nested(nn.Module):
+    """The two layers under names of their own, one of them deeper down, the head first, dropout besides."""
+
+    def __init__(self, rnn: nn.RNNBase, head: nn.Linear) -> None:
+        super().__init__()
+        self.readout = nn.Sequential(nn.Dropout(0.1), head)
+        self.body = nn.ModuleDict({"memory": nn.ModuleList([rnn])})
+
+
+class SubclassedGRU(nn.GRU):
+    """A recurrent layer of a user's own class."""
+
+
+KINDS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+
+
+def recurrent_layer(spec: RNNSpec, **options: Any) -> nn.RNNBase:
+    """A torch.nn layer of a spec."""
+    if spec.cell == "elman":
+        options["nonlinearity"] = spec.nonlinearity
+    return KINDS[spec.cell](spec.input_size, spec.hidden_size, spec.num_layers, **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_from_modules_whatever_their_names(cell: dict[str, Any], dtype: torch.dtype) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    layers = [(recurrent_layer(spec).to(dtype), nn.Linear(5, 4).to(dtype)) for _ in range(3)]
+    wrapped = [Nested(*layers[0]), nn.ModuleList(layers[1][::-1]), nn.Sequential(*layers[2])]
+    population = Population.from_modules(wrapped)
+    assert population.spec == spec
+    assert len(population) == 3
+    assert population.dtype == dtype
+    assert list(population.weights) == list(spec.parameter_shapes())
+    for index, (rnn, head) in enumerate(layers):
+        for name, weight in population.weights.items():
+            own = getattr(head, name[7:]) if name.startswith("linear.") else getattr(rnn, name)
+            assert torch.equal(weight[index], own)
+            assert not weight.requires_grad
+
+
+def test_from_modules_copies() -> None:
+    module = nn.ModuleList([nn.GRU(2, 3), nn.Linear(3, 2)])
+    population = Population.from_modules([module])
+    before = population.flatten().clone()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(1)
+    assert torch.equal(population.flatten(), before)
+
+
+def test_from_modules_knows_subclasses() -> None:
+    assert Population.from_modules([nn.Sequential(SubclassedGRU(2, 3), nn.Linear(3, 1))]).spec.cell == "gru"
+
+
+@pytest.mark.parametrize(("rnn_bias", "head_bias"), [(False, True), (True, False), (False, False)])
+def test_missing_biases_are_zeros(cell: dict[str, Any], rnn_bias: bool, head_bias: bool) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    rnn = recurrent_layer(spec, bias=rnn_bias, batch_first=True).double()
+    head = nn.Linear(5, 4, bias=head_bias).double()
+    population = Population.from_modules([nn.ModuleList([rnn, head])])
+    zero = {name for name, weight in population.weights.items() if not weight.any()}
+    given = {"linear": head_bias, "bias": rnn_bias}
+    expected = {name for name in population.weights if "bias" in name and not given[name[:6].split("_")[0]]}
+    assert zero == expected
+    assert {weight.dtype for weight in population.weights.values()} == {torch.float64}
+    inputs = torch.randn(1, 2, 4, 3, dtype=torch.float64)
+    torch.testing.assert_close(run(population, inputs)[0][0], head(rnn(inputs[0])[0]))
+
+
+REFUSED = {
+    "none": ([], "at least one network"),
+    "two recurrent layers": (
+        [nn.ModuleList([nn.LSTM(2, 3), nn.GRU(3, 3), nn.Linear(3, 1)])],
+        r"module 0 .*holds 2 and 1",
+    ),
+    "no head": ([nn.ModuleList([nn.LSTM(2, 3)])], r"module 0 .*holds 1 and 0"),
+    "a bare layer": ([nn.GRU(2, 3)], r"module 0 \(GRU\) holds 1 and 0"),
+    "two heads": ([nn.ModuleList([nn.LSTM(2, 3), nn.Linear(3, 1), nn.Linear(3, 1)])], r"holds 1 and 2"),
+    "no recurrent layer": ([nn.Sequential(nn.Linear(2, 3))], r"module 0 \(Sequential\) holds 0 and 1"),
+    "bidirectional": ([nn.ModuleList([nn.GRU(2, 3, bidirectional=True), nn.Linear(6, 1)])], "bidirectional=True"),
+    "projection": ([nn.ModuleList([nn.LSTM(2, 3, proj_size=2), nn.Linear(2, 1)])], "proj_size=2"),
+    "head of another width": ([nn.ModuleList([nn.LSTM(2, 3), nn.Linear(4, 1)])], "hidden state of 3; .*reads 4"),
+    "mixed hidden sizes": (
+        [nn.ModuleList([nn.LSTM(2, 3), nn.Linear(3, 1)]), nn.ModuleList([nn.LSTM(2, 4), nn.Linear(4, 1)])],
+        r"module 0 is LSTM, 1 x 3, .* module 1 is LSTM, 1 x 4",
+    ),
+    "mixed cells": (
+        [nn.ModuleList([nn.LSTM(2, 3), nn.Linear(3, 1)]), nn.ModuleList([nn.GRU(2, 3), nn.Linear(3, 1)])],
+        r"module 1 is GRU",
+    ),
+    "mixed nonlinearities": (
+        [nn.ModuleList([nn.RNN(2, 3, nonlinearity=kind), nn.Linear(3, 1)]) for kind in ("tanh", "relu")],
+        r"Elman \(tanh\).*Elman \(relu\)",
+    ),
+    "the second is wrong": (
+        [nn.ModuleList([nn.LSTM(2, 3), nn.Linear(3, 1)]), nn.ModuleList([nn.LSTM(2, 3)])],
+        r"module 1 .*holds 1 and 0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("modules", "message"), REFUSED.values(), ids=REFUSED)
+def test_from_modules_explains_what_it_refuses(modules: list[nn.Module], message: str) -> None:
+    with pytest.raises(RNN2VecError, match=message):
+        Population.from_modules(modules)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_to_modules_and_back(cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec, 3, dtype)
+    modules = population.to_modules()
+    back = Population.from_modules(modules)
+    assert back.spec == spec
+    assert all(torch.equal(back.weights[name], weight) for name, weight in population.weights.items())
+    assert back.dtype == dtype
+    inputs = torch.randn(3, 2, 6, 3, dtype=dtype)
+    outputs, state = run(population, inputs)
+    for index, module in enumerate(modules):
+        expected, final = module(inputs[index])
+        for actual, wanted in zip((outputs, *parts_of(state)), (expected, *parts_of(final)), strict=True):
+            torch.testing.assert_close(actual[index], wanted)
+
+
+def test_modules_own_their_weights(random_population: MakePopulation) -> None:
+    population = random_population(RNNSpec("gru", 2, 3, 1, 2))
+    before = population.flatten().clone()
+    for module in population.to_modules():
+        for parameter in module.parameters():
+            assert parameter.requires_grad
+            parameter.data.zero_()
+    assert torch.equal(population.flatten(), before)
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), st.integers(1, 4)),
+    models=st.integers(1, 4),
+)
+def test_flatten_and_back(cell: dict[str, Any], sizes: tuple[int, int, int, int], models: int) -> None:
+    spec = RNNSpec(cell["cell"], *sizes, cell.get("nonlinearity", "tanh"))
+    flat = torch.arange(models * spec.num_parameters, dtype=torch.float64).reshape(models, -1)
+    population = Population.from_flat(spec, flat)
+    assert torch.equal(population.flatten(), flat)
+    in_torchs_order = [
+        torch.cat([parameter.flatten() for parameter in (*module.rnn.parameters(), *module.linear.parameters())])
+        for module in population.to_modules()
+    ]
+    assert torch.equal(torch.stack(in_torchs_order), flat)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (77,), (1, 1, 77)])
+def test_from_flat_names_the_shape(shape: tuple[int, ...]) -> None:
+    spec = RNNSpec("elman", 2, 6, 1, 2)
+    with pytest.raises(RNN2VecError, match=rf"\[N, {spec.num_parameters}\]; got \{list(shape)}"):
+        Population.from_flat(spec, torch.zeros(shape))
+
+
+@given(seed=st.integers(0, 2**16), hidden=st.integers(2, 7), layers=st.integers(1, 3), models=st.integers(1, 4))
+def test_renumbering_units_leaves_the_function(
+    cell: dict[str, Any], random_population: MakePopulation, seed: int, hidden: int, layers: int, models: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    spec = RNNSpec(**cell, input_size=3, hidden_size=hidden, num_layers=layers, output_size=2)
+    population = random_population(spec, models, seed=seed)
+    orders = [torch.stack([torch.randperm(hidden, generator=generator) for _ in range(models)]) for _ in range(layers)]
+    renumbered = population.permute_hidden(orders)
+    inputs = torch.randn(models, 2, 5, 3, dtype=torch.float64, generator=generator)
+    (outputs, state), (expected, wanted) = run(renumbered, inputs), run(population, inputs)
+    torch.testing.assert_close(outputs, expected)
+    for actual, part in zip(parts_of(state), parts_of(wanted), strict=True):
+        for layer, order in enumerate(orders):
+            places = order[:, None].expand(-1, 2, -1)
+            torch.testing.assert_close(actual[:, layer], part[:, layer].gather(2, places))
+    for index in range(models):
+        moved = any((order[index] != torch.arange(hidden)).any() for order in orders)
+        assert torch.equal(renumbered.flatten()[index], population.flatten()[index]) != moved
+
+
+def test_random_renumbering_differs_between_networks_and_layers(
+    cell: dict[str, Any], random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=2)
+    one = random_population(spec, 1)
+    population = concatenate([one, one, one])
+    renumbered = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
+    again = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
+    other = population.permute_hidden_randomly(torch.Generator().manual_seed(1))
+    flat = renumbered.flatten()
+    assert torch.equal(flat, again.flatten())
+    assert not torch.equal(flat, other.flatten())
+    assert len({tuple(row.tolist()) for row in (*flat, *one.flatten())}) == 4
+    orders = [renumbered.weights[f"bias_hh_l{layer}"][0, :16].argsort().tolist() for layer in range(2)]
+    before = [population.weights[f"bias_hh_l{layer}"][0, :16].argsort().tolist() for layer in range(2)]
+    moves = [[old.index(unit) for unit in new] for old, new in zip(before, orders, strict=True)]
+    assert moves[0] != moves[1]
+    assert sorted(moves[0]) == list(range(16))
+    inputs = torch.randn(3, 1, 4, 3, dtype=torch.float64)
+    torch.testing.assert_close(run(renumbered, inputs)[0], run(population, inputs)[0])
+
+
+@pytest.mark.parametrize(
+    ("index", "rows"),
+    [
+        (1, [1]),
+        (-1, [4]),
+        (np.int64(3), [3]),
+        (slice(1, 4), [1, 2, 3]),
+        (slice(None, None, 2), [0, 2, 4]),
+        ([3, 0, 3], [3, 0, 3]),
+        (np.array([4, 1]), [4, 1]),
+        (torch.tensor([2, 2]), [2, 2]),
+        (np.array([True, False, False, True, False]), [0, 3]),
+        (np.array([], dtype=np.int64), []),
+    ],
+    ids=str,
+)
+def test_indexing(random_population: MakePopulation, index: Any, rows: list[int]) -> None:
+    population = random_population(RNNSpec("lstm", 2, 3, 1, 2), 5, torch.float32)
+    chosen = population[index]
+    assert len(chosen) == len(rows)
+    assert chosen.dtype == torch.float32
+    assert torch.equal(chosen.flatten(), population.flatten()[rows])
+
+
+def test_indexing_beyond_the_end(random_population: MakePopulation) -> None:
+    population = random_population(RNNSpec("lstm", 2, 3, 1, 2), 5)
+    for index in (5, -6):
+        with pytest.raises(IndexError, match="of a population of 5"):
+            population[index]
+    assert [len(network) for network in population] == [1] * 5  # iteration ends
+
+
+def test_concatenate_joins_in_order(random_population: MakePopulation) -> None:
+    spec = RNNSpec("gru", 2, 3, 1, 2)
+    first, second = random_population(spec, 2, seed=1), random_population(spec, 3, seed=2)
+    assert torch.equal(concatenate([second, first]).flatten(), torch.cat([second.flatten(), first.flatten()]))
+    with pytest.raises(RNN2VecError, match="populations of one spec"):
+        concatenate([first, random_population(RNNSpec("gru", 2, 4, 1, 2))])
+    with pytest.raises(RNN2VecError, match="populations of one spec"):
+        concatenate([])
+
+
+def test_every_operation_keeps_the_dtype(random_population: MakePopulation) -> None:
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        population = random_population(RNNSpec("gru", 2, 3, 2, 2), 3, dtype)
+        results = [
+            population[1:],
+            population.permute_hidden_randomly(),
+            concatenate([population, population]),
+            Population.from_modules(population.to_modules()),
+            Population.from_flat(population.spec, population.flatten()),
+        ]
+        for result in results:
+            assert {weight.dtype for weight in result.weights.values()} == {dtype}
+        assert population.to(torch.float32).dtype == torch.float32
+
+
+def test_fresh_networks_do_not_depend_on_each_other(cell: dict[str, Any]) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    every = Population.initialise(spec, 7, range(6))
+    for models in ([4], [5, 1], [0, 1, 2, 3]):
+        assert torch.equal(Population.initialise(spec, 7, models).flatten(), every.flatten()[models])
+    assert len(every.flatten().unique(dim=0)) == 6
+    assert (Population.initialise(spec, 8, range(6)).flatten() == every.flatten()).float().mean() < 0.01
+
+
+def test_fresh_networks_numbered_by_numpy() -> None:
+    spec = RNNSpec("gru", 2, 3, 1, 2)
+    assert torch.equal(
+        Population.initialise(spec, 7, np.arange(3)).flatten(), Population.initialise(spec, 7, [0, 1, 2]).flatten()
+    )
+
+
+def test_fresh_networks_are_uniform_as_torchs_own(cell: dict[str, Any]) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=4)
+    population = Population.initialise(spec, 0, range(200))
+    assert population.dtype == torch.float32
+    for weight in population.weights.values():
+        scaled = weight * 4  # in units of 1 / sqrt(H)
+        assert scaled.abs().max() <= 1
+        assert scaled.max() > 0.98
+        assert scaled.min() < -0.98
+        assert abs(float(scaled.mean())) < 6 / (3 * weight.numel()) ** 0.5
+        assert float(scaled.var()) == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_gradients_flow_to_the_weights(cell: dict[str, Any], random_population: MakePopulation) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec)
+    for weight in population.weights.values():
+        weight.requires_grad_()
+    renumbered = population[[2, 0]].permute_hidden_randomly()
+    run(renumbered, torch.randn(2, 2, 4, 3, dtype=torch.float64))[0].square().sum().backward()
+    for weight in population.weights.values():
+        assert weight.grad[[0, 2]].flatten(1).any(1).all()
+        assert not weight.grad[1].any()  # it was left out
+
+
+def test_training_a_population_is_training_its_modules(cell: dict[str, Any], random_population: MakePopulation) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=1, output_size=4)
+    population = random_population(spec)
+    modules = population.to_modules()
+    inputs, targets = torch.randn(3, 2, 4, 3).double(), torch.randn(3, 2, 4, 4).double()
+    optimizer = torch.optim.SGD([weight.requires_grad_() for weight in population.weights.values()], lr=0.05)
+    own = torch.optim.SGD([parameter for module in modules for parameter in module.parameters()], lr=0.05)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (run(population, inputs)[0] - targets).square().sum().backward()
+        optimizer.step()
+        own.zero_grad()
+        sum((m(x)[0] - y).square().sum() for m, x, y in zip(modules, inputs, targets, strict=True)).backward()
+        own.step()
+    torch.testing.assert_close(Population.from_modules(modules).flatten(), population.flatten())
+
+
+WRONG_SPECS = {
+    "cell": ({"cell": "transformer"}, "lstm, gru, elman; got 'transformer'"),
+    "nonlinearity": ({"cell": "elman", "nonlinearity": "sigmoid"}, "tanh or relu; got 'sigmoid'"),
+    "relu for lstm": ({"nonlinearity": "relu"}, "only an Elman network"),
+    "zero": ({"hidden_size": 0}, "hidden_size must be a whole number of at least 1; got 0"),
+    "fraction": ({"num_layers": 1.0}, "num_layers must be a whole number"),
+    "text": ({"input_size": "6"}, "input_size must be a whole number"),
+    "truth": ({"output_size": True}, "output_size must be a whole number"),
+    "unknown field": ({"dropout": 0.1}, "has the fields cell, .*dropout"),
+}
+
+
+@pytest.mark.parametrize(("fields", "message"), WRONG_SPECS.values(), ids=WRONG_SPECS)
+def test_a_wrong_spec_is_explained(fields: dict[str, Any], message: str) -> None:
+    spec = RNNSpec("lstm", 6, 4, 1, 6)
+    with pytest.raises(RNN2VecError, match=message):
+        RNNSpec.from_dict({**spec.to_dict(), **fields})
+
+
+def test_a_spec_survives_its_dictionary(cell: dict[str, Any]) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    assert RNNSpec.from_dict(spec.to_dict()) == spec
+    module = Population.initialise(spec, 0, [0]).to_modules()[0]
+    assert spec.num_parameters == sum(parameter.numel() for parameter in module.parameters())
+    with pytest.raises(RNN2VecError, match="has the fields cell, input_size"):
+        RNNSpec.from_dict({"cell": "lstm"})
+
+
+def test_wrong_weights_are_explained(random_population: MakePopulation) -> None:
+    population = random_population(RNNSpec("lstm", 2, 3, 1, 2))
+    weights = population.weights
+    with pytest.raises(RNN2VecError, match=r"missing or unknown: linear\.bias"):
+        Population(population.spec, {name: w for name, w in weights.items() if name != "linear.bias"})
+    with pytest.raises(RNN2VecError, match="missing or unknown: extra"):
+        Population(population.spec, {**weights, "extra": weights["linear.bias"]})
+    with pytest.raises(RNN2VecError, match=r"weight_hh_l0 .* has the shape \[3, 12, 3\]; got \[3, 3, 12\]"):
+        Population(population.spec, {**weights, "weight_hh_l0": weights["weight_hh_l0"].mT})
+    with pytest.raises(RNN2VecError, match=r"bias_hh_l0 of 3 networks"):
+        Population(population.spec, {**weights, "bias_hh_l0": weights["bias_hh_l0"][:2]})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
+def test_weights_of_different_or_integer_dtypes_are_refused(
+    random_population: MakePopulation, dtype: torch.dtype
+) -> None:
+    population = random_population(RNNSpec("lstm", 2, 3, 1, 2))
+    with pytest.raises(RNN2VecError, match="dtype"):
+        Population(population.spec, {**population.weights, "linear.bias": population.weights["linear.bias"].to(dtype)})
+
+
+def test_weights_come_in_torchs_order(random_population: MakePopulation) -> None:
+    population = random_population(RNNSpec("gru", 2, 3, 2, 2))
+    shuffled = Population(population.spec, dict(reversed(population.weights.items())))
+    assert list(shuffled.weights) == list(population.weights)
+    assert torch.equal(shuffled.flatten(), population.flatten())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_permutations_are_one_for_each_layer(random_population: MakePopulation, count: int) -> None:
+    population = random_population(RNNSpec("gru", 2, 3, 2, 2))
+    with pytest.raises(RNN2VecError, match="layer"):
+        population.permute_hidden([torch.arange(3).expand(3, -1)] * count)

@@ -1,0 +1,666 @@
+"""Zoos: the same bytes however they are built, what the files say, how they are split, and what damage is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import safetensors.numpy
+import torch
+
+from rnn2vec import (
+    FormalLanguage,
+    Population,
+    Recipe,
+    RNN2VecError,
+    Zoo,
+    build_zoo,
+    formal_language_recipe,
+    run,
+    split_zoo,
+)
+from rnn2vec.tasks.formal_language import BOS
+
+FileBytes = Callable[[Path], dict[str, bytes]]
+
+
+def final_weights(zoo: Zoo) -> torch.Tensor:
+    """All parameters of all snapshots, in the order of the table."""
+    return zoo.population().flatten()
+
+
+def rewrite_index(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Edit a zoo's ``zoo.json``."""
+    index = json.loads((directory / "zoo.json").read_text())
+    change(index)
+    (directory / "zoo.json").write_text(json.dumps(index))
+
+
+def rewrite_shard(directory: Path, name: str, change: Callable[[dict[str, np.ndarray]], object]) -> None:
+    """Edit the tensors of a shard and make its recorded checksum fit."""
+    tensors = safetensors.numpy.load((directory / name).read_bytes())
+    change(tensors)
+    content = safetensors.numpy.save(tensors)
+    (directory / name).write_bytes(content)
+    rewrite_index(directory, lambda index: index["checksums"].update({name: hashlib.sha256(content).hexdigest()}))
+
+
+def put_nan(name: str) -> Callable[[dict[str, np.ndarray]], None]:
+    """An edit that makes one number of a tensor NaN."""
+
+    def change(tensors: dict[str, np.ndarray]) -> None:
+        tensors[name] = tensors[name].copy()
+        tensors[name].reshape(-1)[-1] = np.nan
+
+    return change
+
+
+def flip_a_byte(path: Path) -> None:
+    """Alter the last byte of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+@pytest.fixture
+def copy(tiny_zoo: Zoo, tmp_path: Path) -> Path:
+    """A copy of the tiny zoo, to be damaged."""
+    return Path(shutil.copytree(tiny_zoo.directory, tmp_path / "copy"))
+
+
+# --- built in any way, a zoo is the same ---
+
+
+@pytest.mark.parametrize("models_per_shard", [1, 8])
+def test_weights_do_not_depend_on_the_shards(
+    tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path, models_per_shard: int
+) -> None:
+    recipe = dataclasses.replace(tiny_recipe, models_per_shard=models_per_shard)
+    zoo = build_zoo(recipe, tmp_path / "zoo")
+    assert len(list((tmp_path / "zoo" / "weights").iterdir())) == 8 // models_per_shard
+    assert torch.equal(final_weights(zoo), final_weights(tiny_zoo))
+
+
+@pytest.mark.parametrize(
+    ("fields", "batch_size"),
+    [
+        ({"cell": "lstm", "hidden_size": 5}, 3),
+        ({"cell": "gru", "hidden_size": 7, "num_layers": 2}, 1),
+        ({"cell": "elman", "hidden_size": 5, "nonlinearity": "relu"}, 3),
+    ],
+    ids=["lstm", "gru", "elman"],
+)
+def test_weights_do_not_depend_on_the_shards_at_odd_sizes(
+    tmp_path: Path, fields: dict[str, Any], batch_size: int
+) -> None:
+    recipe = formal_language_recipe(
+        "demo", models=8, steps=12, snapshots=(12,), batch_size=batch_size, rollouts=1, evaluation_strings=1, **fields
+    )
+    built = []
+    for models_per_shard in (1, 3, 8):
+        cut = dataclasses.replace(recipe, models_per_shard=models_per_shard)
+        built.append(final_weights(build_zoo(cut, tmp_path / str(models_per_shard))))
+    assert torch.equal(built[0], built[1])
+    assert torch.equal(built[1], built[2])
+
+
+def test_two_workers_write_the_same_bytes_as_one(
+    tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path, file_bytes: FileBytes
+) -> None:
+    done: Counter[int] = Counter()
+    build_zoo(tiny_recipe, tmp_path / "zoo", 2, lambda shard, amount, note: done.update({shard: amount}))
+    assert file_bytes(tmp_path / "zoo") == file_bytes(tiny_zoo.directory)
+    assert done == {0: 36, 1: 36, 2: 24}
+
+
+def test_the_seed_decides(tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path, file_bytes: FileBytes) -> None:
+    build_zoo(tiny_recipe, tmp_path / "again")
+    assert file_bytes(tmp_path / "again") == file_bytes(tiny_zoo.directory)
+    other = build_zoo(dataclasses.replace(tiny_recipe, seed=1), tmp_path / "other")
+    assert (final_weights(other) == final_weights(tiny_zoo)).float().mean() < 0.01
+    assert not np.array_equal(other.rollouts().inputs, tiny_zoo.rollouts().inputs)
+
+
+@pytest.mark.parametrize("steps_done", [1, 30, 40, 80])
+def test_an_interrupted_build_goes_on(
+    tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path, file_bytes: FileBytes, steps_done: int
+) -> None:
+    done = 0
+
+    def interrupt(shard: int, amount: int, note: str) -> None:
+        nonlocal done
+        done += amount
+        if done >= steps_done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_zoo(tiny_recipe, tmp_path / "zoo", report=interrupt)
+    assert (tmp_path / "zoo" / "building.json").is_file()
+    with pytest.raises(RNN2VecError, match="build has not finished: run the same command again"):
+        Zoo.open(tmp_path / "zoo")
+    kept = {path: path.stat().st_ino for path in (tmp_path / "zoo" / "rollouts").glob("*")}
+    reports: Counter[str] = Counter()
+    build_zoo(tiny_recipe, tmp_path / "zoo", report=lambda shard, amount, note: reports.update({note: amount}))
+    assert {path: path.stat().st_ino for path in kept} == kept  # not written again
+    assert reports["kept"] == 36 * len(kept)
+    assert sum(reports.values()) == 96
+    assert file_bytes(tmp_path / "zoo") == file_bytes(tiny_zoo.directory)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ["rollouts/00001.safetensors"],
+        ["rollouts/00000.safetensors", "weights/00000.safetensors", "snapshots.parquet"],
+        ["rollouts/00000.safetensors", "rollouts/00001.safetensors", "rollouts/00002.safetensors"],
+        [],
+    ],
+)
+def test_only_lost_shards_are_built_again(
+    tiny_zoo: Zoo, tiny_recipe: Recipe, copy: Path, file_bytes: FileBytes, lost: list[str]
+) -> None:
+    for name in ["zoo.json", *lost]:
+        (copy / name).unlink()
+    (copy / "building.json").write_text(json.dumps(tiny_recipe.to_dict()))
+    build_zoo(tiny_recipe, copy)
+    assert file_bytes(copy) == file_bytes(tiny_zoo.directory)
+
+
+BRIEF = {"models": 4, "steps": 3, "snapshots": (0, 3), "hidden_size": 8, "rollouts": 2, "evaluation_strings": 2}
+
+
+@pytest.fixture(scope="module")
+def brief_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """The smallest zoo with several shards."""
+    recipe = formal_language_recipe("demo", **BRIEF, models_per_shard=2)
+    return build_zoo(recipe, tmp_path_factory.mktemp("brief") / "zoo")
+
+
+@pytest.mark.parametrize("moment", range(1, 17))
+def test_a_build_killed_while_it_writes_goes_on(
+    brief_zoo: Zoo, tmp_path: Path, file_bytes: FileBytes, moment: int
+) -> None:
+    """Marker, two files a shard, table, card and index, each with two synchronisations: killed at any of them."""
+
+    class Killed(BaseException):
+        """Stands for the end of the process: nothing is tidied up."""
+
+    calls = 0
+    fsync = os.fsync
+
+    def die(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == moment:
+            raise Killed
+        fsync(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", die)
+        with pytest.raises(Killed):
+            build_zoo(brief_zoo.recipe, tmp_path / "zoo")
+    build_zoo(brief_zoo.recipe, tmp_path / "zoo")
+    assert file_bytes(tmp_path / "zoo") == file_bytes(brief_zoo.directory)
+
+
+@pytest.mark.parametrize("moment", [1, 3, 5, 11])
+def test_a_build_that_finds_the_disk_full_goes_on(
+    brief_zoo: Zoo, tmp_path: Path, file_bytes: FileBytes, moment: int
+) -> None:
+    calls = 0
+    fsync = os.fsync
+
+    def fail(descriptor: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == moment:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(RNN2VecError, match=r"no space left on the disk for .*run the same command again"):
+            build_zoo(brief_zoo.recipe, tmp_path / "zoo")
+    assert not list(tmp_path.rglob("*.partial"))
+    build_zoo(brief_zoo.recipe, tmp_path / "zoo")
+    assert file_bytes(tmp_path / "zoo") == file_bytes(brief_zoo.directory)
+
+
+def test_a_build_refuses_what_is_not_its_own(tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(RNN2VecError, match=re.escape(f"{tiny_zoo.directory} already exists")):
+        build_zoo(tiny_recipe, tiny_zoo.directory)
+    (tmp_path / "file").write_text("something")
+    with pytest.raises(RNN2VecError, match=r"file already exists"):
+        build_zoo(tiny_recipe, tmp_path / "file")
+    with pytest.raises(RNN2VecError, match="already exists"):
+        build_zoo(tiny_recipe, tmp_path)
+    assert os.listdir(tmp_path) == ["file"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "building.json").write_text(json.dumps(dataclasses.replace(tiny_recipe, seed=9).to_dict()))
+    with pytest.raises(RNN2VecError, match=rf"unfinished zoo of another recipe \(see {re.escape(str(other))}"):
+        build_zoo(tiny_recipe, other)
+    assert os.listdir(other) == ["building.json"]
+    (other / "building.json").write_text("{")
+    with pytest.raises(RNN2VecError, match=r"build marker .*building\.json is not valid JSON"):
+        build_zoo(tiny_recipe, other)
+
+
+def test_a_recipe_without_strings_leaves_nothing_behind(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(RNN2VecError, match="a window holds at least"):
+        build_zoo(dataclasses.replace(tiny_recipe, length=3), tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_diverging_training_names_the_network(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(tiny_recipe, learning_rates=(1e30, 1e30, 1e30))
+    with pytest.raises(RNN2VecError, match=r"those of model 0 are not at step 5: lower the learning rate"):
+        build_zoo(recipe, tmp_path / "zoo")
+
+
+# --- what is in it ---
+
+
+def test_training_learns_the_languages(trained_zoo: Zoo) -> None:
+    accuracy = trained_zoo.column("accuracy").reshape(4, -1)
+    assert trained_zoo.column("step").reshape(4, -1).tolist() == [[0, 50, 100, 200, 400]] * 4
+    assert accuracy[:, -1].mean() > 0.7, accuracy
+    assert accuracy[:, 0].max() < 0.1
+
+
+@pytest.mark.parametrize("which", ["tiny_zoo", "trained_zoo"])
+def test_stored_outputs_are_those_of_the_stored_weights(request: pytest.FixtureRequest, which: str) -> None:
+    zoo: Zoo = request.getfixturevalue(which)
+    rollouts = zoo.rollouts()
+    assert rollouts.inputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length)
+    assert rollouts.outputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length - 1, 6)
+    assert (rollouts.inputs.dtype, rollouts.outputs.dtype) == (np.int8, np.float16)
+    assert (rollouts.inputs[:, :, 0] == BOS).all()
+    found = run(zoo.population(), torch.from_numpy(rollouts.inputs[:, :, :-1]))[0].log_softmax(-1).double().numpy()
+    stored = rollouts.outputs.astype(np.float64)
+    # float16 rounds by 2**-11 of the number at most; what is left is single precision's
+    assert (np.abs(found - stored) - 2.0**-11 * np.abs(stored)).max() < 5e-5
+    np.testing.assert_allclose(np.exp(stored).sum(-1), 1, atol=3e-3)
+
+
+def test_strings_are_drawn_from_the_stored_probabilities(trained_zoo: Zoo) -> None:
+    """Mean log-likelihood against its expectation, minus the entropy: for each step of training."""
+    rollouts, steps = trained_zoo.rollouts(), trained_zoo.column("step")
+    log_probabilities = rollouts.outputs.astype(np.float64)
+    chosen = np.take_along_axis(log_probabilities, rollouts.inputs[:, :, 1:, None].astype(np.int64), -1)[..., 0]
+    probabilities = np.exp(log_probabilities)
+    expected = (probabilities * log_probabilities).sum(-1)
+    variance = (probabilities * log_probabilities**2).sum(-1) - expected**2
+    for step in (0, 50, 100, 200):
+        rows = steps == step
+        z = (chosen - expected)[rows].sum() / np.sqrt(variance[rows].sum())
+        assert abs(z) < 4.5, step
+        assert variance[rows].mean() > 0.01
+
+
+def test_stored_accuracy_is_the_share_of_accepted_strings(trained_zoo: Zoo) -> None:
+    inputs, accuracy = trained_zoo.rollouts().inputs, trained_zoo.column("accuracy")
+    for row in range(len(trained_zoo)):
+        language = FormalLanguage(*(int(shift) for shift in trained_zoo.tasks[row]), 20, 5)
+        assert accuracy[row] == pytest.approx(language.accept(inputs[row]).mean(), abs=1e-6)
+    assert len(np.unique(accuracy)) > 8
+
+
+def test_networks_write_different_strings_at_every_step(trained_zoo: Zoo) -> None:
+    untrained = trained_zoo.rollouts(np.flatnonzero(trained_zoo.column("step") == 0)).inputs
+    assert len(np.unique(untrained.reshape(-1, 20), axis=0)) > 0.99 * 4 * 200
+
+
+def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
+    """Read with other people's tools: pyarrow and safetensors alone."""
+    directory, population, rollouts = tiny_zoo.directory, tiny_zoo.population(), tiny_zoo.rollouts()
+    table = pq.read_table(directory / "snapshots.parquet").to_pylist()
+    assert [(row["model"], row["step"]) for row in table] == [(m, s) for m in range(8) for s in (0, 5, 12)]
+    assert [row["shard"] for row in table] == [0] * 9 + [1] * 9 + [2] * 6
+    for place, row in enumerate(table):
+        weights = safetensors.numpy.load_file(directory / "weights" / f"{row['shard']:05d}.safetensors")
+        for name, weight in population.weights.items():
+            np.testing.assert_array_equal(weights[name][row["row"]], weight[place].numpy())
+        strings = safetensors.numpy.load_file(directory / "rollouts" / f"{row['shard']:05d}.safetensors")
+        np.testing.assert_array_equal(strings["inputs"][row["row"]], rollouts.inputs[place])
+        np.testing.assert_array_equal(strings["outputs"][row["row"]], rollouts.outputs[place])
+        assert strings["accuracy"][row["row"]] == np.float32(row["accuracy"])
+        language = tiny_zoo.recipe.task(row["model"])
+        assert (row["mb"], row["mc"], row["md"]) == language.shifts
+    untrained = Population.initialise(tiny_zoo.spec, tiny_zoo.recipe.seed, range(8))
+    assert torch.equal(population[tiny_zoo.column("step") == 0].flatten(), untrained.flatten())
+    index = json.loads((directory / "zoo.json").read_text())
+    for name, checksum in index["checksums"].items():
+        assert hashlib.sha256((directory / name).read_bytes()).hexdigest() == checksum
+    every_file = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+    assert every_file == {*index["checksums"], "zoo.json"}
+    assert (directory / "README.md").read_text().startswith("---\n")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[5], [0, 1, 2], [23, 0, 12, 9, 8, 17], [20, 3, 20, 3, 3], list(range(23, -1, -1)), np.array([10, 1])],
+    ids=str,
+)
+def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> None:
+    every, rollouts = final_weights(tiny_zoo), tiny_zoo.rollouts()
+    assert len(every.unique(dim=0)) == 24
+    assert torch.equal(tiny_zoo.population(rows).flatten(), every[rows])
+    chosen = tiny_zoo.rollouts(rows)
+    np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[rows])
+    np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[rows])
+
+
+@pytest.mark.parametrize("rows", [[], [24], [-1], [0, 99]], ids=str)
+def test_rows_that_are_not_there_are_refused(tiny_zoo: Zoo, rows: list[int]) -> None:
+    for read in (tiny_zoo.population, tiny_zoo.rollouts):
+        with pytest.raises(RNN2VecError, match=r"rows of this zoo lie in 0\.\.23"):
+            read(rows)
+
+
+def test_columns(tiny_zoo: Zoo) -> None:
+    assert len(tiny_zoo) == 24
+    np.testing.assert_array_equal(tiny_zoo.tasks[:, 1], tiny_zoo.column("mc"))
+    with pytest.raises(RNN2VecError, match=r"columns of this zoo are model, step, .*; got 'angle'"):
+        tiny_zoo.column("angle")
+
+
+# --- recipes ---
+
+
+def test_balanced_languages_are_dealt_out_evenly() -> None:
+    recipe = formal_language_recipe("demo", models=150)
+    tasks = [recipe.task(model).shifts for model in range(150)]
+    for deal in (tasks[:64], tasks[64:128]):
+        assert len(set(deal)) == 64
+    assert len(set(tasks[128:])) == 22
+    assert tasks[:64] != tasks[64:128]
+    assert tasks != [dataclasses.replace(recipe, seed=1).task(model).shifts for model in range(150)]
+    more = dataclasses.replace(recipe, models=200)
+    assert tasks == [more.task(model).shifts for model in range(150)]
+
+
+def test_uniform_languages_are_drawn_for_each_network() -> None:
+    recipe = formal_language_recipe("demo", models=640, assignment="uniform")
+    counts = Counter(recipe.task(model).shifts for model in range(640))
+    assert len(counts) == 64
+    assert 10 < max(counts.values()) < 30  # ten each on average; balanced would be ten exactly
+
+
+def test_the_learning_rate_is_linear_between_three_values() -> None:
+    recipe = formal_language_recipe("paper")
+    rates = [recipe.learning_rate(step) for step in (0, 5000, 10_000, 15_000, 20_000)]
+    assert rates == pytest.approx([0.01, 0.0065, 0.003, 0.00165, 0.0003])
+
+
+@pytest.mark.parametrize("preset", ["demo", "laptop", "paper"])
+def test_a_recipe_survives_json(preset: str) -> None:
+    recipe = formal_language_recipe(preset, seed=5, cell="elman", nonlinearity="relu", hidden_size=3)
+    assert (recipe.seed, recipe.spec.cell, recipe.spec.hidden_size) == (5, "elman", 3)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_other_steps_bring_other_snapshots() -> None:
+    assert formal_language_recipe("demo", steps=150).snapshots == (0, 50, 100, 150)
+    assert formal_language_recipe("demo", steps=100).snapshots == (0, 50, 100)
+    assert formal_language_recipe("demo", steps=100, snapshots=(7,)).snapshots == (7,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"models": 0}, "models is at least 1; got 0"),
+        ({"batch_size": 0}, "batch_size is at least 1"),
+        ({"models_per_shard": 0}, "models_per_shard is at least 1"),
+        ({"snapshots": (0, 900)}, r"within 0\.\.800; got \[0, 900\]"),
+        ({"snapshots": (5, 5)}, "snapshots ascend"),
+        ({"snapshots": (-1, 5)}, "snapshots ascend"),
+        ({"snapshots": ()}, "snapshots"),
+        ({"shifts": ()}, "shifts"),
+        ({"learning_rates": (0.01,)}, "learning_rates"),
+        ({"evaluation_strings": 10}, "evaluation_strings is at least 50; got 10"),
+        ({"assignment": "random"}, "balanced or uniform; got 'random'"),
+        ({"family": "digits"}, "formal-languages; got 'digits'"),
+        ({"cell": "rwkv"}, "cell must be one of"),
+        ({"hidden_size": 0}, "hidden_size"),
+        ({"momentum": 0.9}, "unknown field of a zoo recipe: .*momentum"),
+    ],
+    ids=str,
+)
+def test_a_wrong_recipe_is_explained(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(RNN2VecError, match=message):
+        formal_language_recipe("demo", **fields)
+
+
+def test_an_unknown_preset_is_explained() -> None:
+    with pytest.raises(RNN2VecError, match="demo, laptop, paper; got 'huge'"):
+        formal_language_recipe("huge")
+
+
+# --- splits ---
+
+
+@pytest.fixture(scope="module")
+def many_languages(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """Hardly trained networks of 64 languages, some of them twice, two snapshots each."""
+    recipe = formal_language_recipe(
+        "demo", models=80, steps=1, hidden_size=4, batch_size=1, rollouts=1, evaluation_strings=1, models_per_shard=80
+    )
+    return build_zoo(recipe, tmp_path_factory.mktemp("many") / "zoo")
+
+
+def languages_of(zoo: Zoo, rows: np.ndarray) -> set[tuple[int, ...]]:
+    """The languages of some rows."""
+    return {tuple(task) for task in zoo.tasks[rows].tolist()}
+
+
+def test_no_language_is_in_two_parts(many_languages: Zoo) -> None:
+    zoo, split = many_languages, split_zoo(many_languages)
+    parts = [split.train, split.validation, split.ood]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(zoo)))
+    train, validation, ood = (languages_of(zoo, rows) for rows in parts)
+    assert not train & validation
+    assert not train & ood
+    assert not validation & ood
+    assert (len(train), len(validation), len(ood)) == (44, 10, 10)
+
+
+def test_out_of_distribution_is_what_is_smallest(many_languages: Zoo) -> None:
+    zoo, split = many_languages, split_zoo(many_languages)
+    size = np.abs(zoo.tasks).sum(1)
+    assert size[split.ood].max() <= size[np.concatenate([split.train, split.validation])].min()
+    seen, unseen = languages_of(zoo, split.ood_seen), languages_of(zoo, split.ood_unseen)
+    assert len(seen) == len(unseen) == 5
+    assert not seen & unseen
+    assert sorted([*split.ood_seen, *split.ood_unseen]) == split.ood.tolist()
+
+
+def test_a_split_is_random_and_reproducible(many_languages: Zoo) -> None:
+    first, again = split_zoo(many_languages), split_zoo(Zoo.open(many_languages.directory))
+    for field in dataclasses.fields(first):
+        np.testing.assert_array_equal(getattr(first, field.name), getattr(again, field.name))
+    reseeded = dataclasses.replace(many_languages, recipe=dataclasses.replace(many_languages.recipe, seed=1))
+    assert languages_of(reseeded, split_zoo(reseeded).validation) != languages_of(many_languages, first.validation)
+    assert len({task[0] for task in languages_of(many_languages, first.validation)}) > 1  # not one corner of the grid
+
+
+def test_too_few_languages_cannot_be_split(tiny_zoo: Zoo) -> None:
+    with pytest.raises(RNN2VecError, match="at least 10 languages in the zoo; this one has 8"):
+        split_zoo(tiny_zoo)
+
+
+# --- damage ---
+
+
+def test_a_sound_zoo_has_no_problems(tiny_zoo: Zoo, trained_zoo: Zoo) -> None:
+    assert tiny_zoo.verify() == []
+    assert trained_zoo.verify() == []
+
+
+def test_a_folder_that_is_no_zoo(tmp_path: Path) -> None:
+    for directory in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(RNN2VecError, match=f"{re.escape(str(directory))} has none: make one with `rnn2vec zoo"):
+            Zoo.open(directory)
+
+
+INDEX_DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "newer schema": (lambda index: index.update(schema_version=2), r"schema version 2, .* up to 1: upgrade"),
+    "no schema": (lambda index: index.pop("schema_version"), "states no schema_version"),
+    "schema as text": (lambda index: index.update(schema_version="1"), "states no schema_version"),
+    "no recipe": (lambda index: index.pop("recipe"), "lacks a recipe or checksums"),
+    "no checksums": (lambda index: index.pop("checksums"), "lacks a recipe or checksums"),
+    "a field too many": (lambda index: index["recipe"].update(momentum=1), "recipe has the fields .*momentum"),
+    "a field too few": (lambda index: index["recipe"].pop("steps"), "recipe has the fields"),
+    "a wrong spec": (lambda index: index["recipe"]["spec"].update(cell="rwkv"), "cell must be one of"),
+    "spec as text": (lambda index: index["recipe"].update(spec="lstm"), "recipe|spec"),
+    "no snapshots": (lambda index: index["recipe"].update(snapshots=[]), "snapshots"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), INDEX_DAMAGE.values(), ids=INDEX_DAMAGE)
+def test_a_damaged_index_is_explained(copy: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    rewrite_index(copy, change)
+    with pytest.raises(RNN2VecError, match=message):
+        Zoo.open(copy)
+
+
+def test_an_index_that_is_no_json(copy: Path) -> None:
+    content = (copy / "zoo.json").read_bytes()
+    (copy / "zoo.json").write_bytes(content[: len(content) // 2])
+    with pytest.raises(RNN2VecError, match=rf"zoo index {re.escape(str(copy / 'zoo.json'))} is not valid JSON"):
+        Zoo.open(copy)
+
+
+def test_a_damaged_table_is_named(copy: Path) -> None:
+    path = copy / "snapshots.parquet"
+    flip_a_byte(path)
+    with pytest.raises(RNN2VecError, match=rf"{re.escape(str(path))} differs from its recorded checksum"):
+        Zoo.open(copy)
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    rewrite_index(copy, lambda index: index["checksums"].update({"snapshots.parquet": checksum}))
+    with pytest.raises(RNN2VecError, match=rf"cannot read {re.escape(str(path))}"):
+        Zoo.open(copy)
+    path.unlink()
+    with pytest.raises(RNN2VecError, match=rf"cannot read {re.escape(str(path))}"):
+        Zoo.open(copy)
+
+
+FILE_DAMAGE: dict[str, Callable[[Path], object]] = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "one byte altered": flip_a_byte,
+    "missing": Path.unlink,
+    "another shard's": lambda path: shutil.copy(path.with_name("00000.safetensors"), path),
+}
+
+
+@pytest.mark.parametrize("damage", FILE_DAMAGE.values(), ids=FILE_DAMAGE)
+@pytest.mark.parametrize("kind", ["weights", "rollouts"])
+def test_a_damaged_shard_is_named(tiny_zoo: Zoo, copy: Path, kind: str, damage: Callable[[Path], object]) -> None:
+    path = copy / kind / "00001.safetensors"
+    damage(path)
+    zoo = Zoo.open(copy)
+    damaged, other = (zoo.population, zoo.rollouts) if kind == "weights" else (zoo.rollouts, zoo.population)
+    with pytest.raises(RNN2VecError, match=re.escape(str(path))):
+        damaged([0, 10])
+    other([0, 10])
+    damaged([0, 20])  # the shards beside it are sound
+    problems = zoo.verify()
+    assert len(problems) == 1, problems
+    assert str(path) in problems[0]
+
+
+TENSOR_DAMAGE: dict[str, tuple[str, Callable[[dict[str, np.ndarray]], object], str]] = {
+    "NaN weights": ("weights", put_nan("weight_hh_l0"), "holds NaN or infinity"),
+    "NaN in the head": ("weights", put_nan("linear.bias"), "holds NaN or infinity"),
+    "a tensor too few": ("weights", lambda tensors: tensors.pop("linear.bias"), "missing or unknown: linear.bias"),
+    "a tensor too many": ("weights", lambda t: t.update(x=t["linear.bias"]), "missing or unknown: x"),
+    "another shape": (
+        "weights",
+        lambda t: t.update(weight_hh_l0=np.ascontiguousarray(t["weight_hh_l0"].transpose(0, 2, 1))),
+        "weight_hh_l0",
+    ),
+    "weights of too few snapshots": (
+        "weights",
+        lambda t: t.update({name: np.ascontiguousarray(array[:-1]) for name, array in t.items()}),
+        "has 8 rows; the table asks for row 8",
+    ),
+    "rollouts of too few snapshots": (
+        "rollouts",
+        lambda t: t.update({name: np.ascontiguousarray(array[:-1]) for name, array in t.items()}),
+        "has 8 rows; the table asks for row 8",
+    ),
+    "no outputs": ("rollouts", lambda tensors: tensors.pop("outputs"), "holds inputs and outputs"),
+    "outputs of too few snapshots": (
+        "rollouts",
+        lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][:-1])),
+        "00001.safetensors|shard 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "change", "message"), TENSOR_DAMAGE.values(), ids=TENSOR_DAMAGE)
+def test_tensors_that_do_not_fit_are_explained(
+    copy: Path, kind: str, change: Callable[[dict[str, np.ndarray]], object], message: str
+) -> None:
+    rewrite_shard(copy, f"{kind}/00001.safetensors", change)
+    zoo = Zoo.open(copy)
+    read = zoo.population if kind == "weights" else zoo.rollouts
+    with pytest.raises(RNN2VecError, match=message):
+        read()
+    problems = zoo.verify()
+    assert len(problems) == 1, problems
+    assert re.search(message, problems[0])
+
+
+VERIFIED: dict[str, tuple[Callable[[dict[str, np.ndarray]], object], str]] = {
+    "NaN outputs": (put_nan("outputs"), "shard 1 hold NaN"),
+    "shorter strings": (lambda t: t.update(inputs=np.ascontiguousarray(t["inputs"][:, :, :-1])), r"shard 1.*shape"),
+    "fewer outputs": (lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][:, :, :-1])), r"shard 1.*shape"),
+    "fewer classes": (lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][..., :-1])), r"shard 1.*shape"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), VERIFIED.values(), ids=VERIFIED)
+def test_verify_looks_at_the_rollouts(
+    copy: Path, change: Callable[[dict[str, np.ndarray]], object], message: str
+) -> None:
+    rewrite_shard(copy, "rollouts/00001.safetensors", change)
+    problems = Zoo.open(copy).verify()
+    assert len(problems) == 1, problems
+    assert re.search(message, problems[0])
+
+
+def test_verify_lists_every_problem_once(copy: Path) -> None:
+    flip_a_byte(copy / "weights" / "00000.safetensors")
+    (copy / "rollouts" / "00002.safetensors").unlink()
+    flip_a_byte(copy / "README.md")
+    rewrite_shard(copy, "weights/00001.safetensors", put_nan("bias_hh_l0"))
+    problems = Zoo.open(copy).verify()
+    assert len(problems) == 4, problems
+    for name, word in {
+        "weights/00000.safetensors": "checksum",
+        "rollouts/00002.safetensors": "missing|No such file",
+        "README.md": "checksum",
+        "weights/00001.safetensors": "NaN",
+    }.items():
+        assert any(str(copy / name) in problem and re.search(word, problem) for problem in problems), (name, problems)
+
+
+def test_a_shard_nobody_recorded_is_not_read(copy: Path) -> None:
+    rewrite_index(copy, lambda index: index["checksums"].pop("weights/00001.safetensors"))
+    zoo = Zoo.open(copy)
+    with pytest.raises(RNN2VecError, match=r"weights/00001\.safetensors"):
+        zoo.population([10])
+    assert zoo.verify() != []
