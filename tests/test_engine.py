@@ -27,7 +27,7 @@ def dtype(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
     """A dtype in which a backend, which `run` is made to use, is tested."""
     name, dtype = request.param
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "BACKENDS", {name: engine.BACKENDS[name]})
+        patch.setenv("RNN2VEC_BACKEND", name)
         yield dtype
 
 

@@ -18,8 +18,8 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population, RNNSpec
 
 TAPE_BYTES = 16 << 20
-"""Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which is
-slower than computing it again for one network at a time, in cache."""
+"""Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which
+is slower than computing it again for one network at a time, in cache."""
 
 _CELLS = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("elman", "tanh"): 2, ("elman", "relu"): 3}
 
