@@ -27,7 +27,7 @@ class Contestant:
 
     Attributes:
         run: do the work once, return the seconds.
-        result: what it found the first time it ran: losses and weights after a step, or outputs and input gradients.
+        result: what it finds at first: losses and weights after a step, or outputs and gradients of inputs.
         close: give back what it holds.
     """
 
@@ -38,7 +38,7 @@ class Contestant:
 
 @dataclasses.dataclass
 class Problem:
-    """The same networks and data for all contestants: tokens ``[N, B, T]`` to train on, or T probes ``[N, B, 1, X]``."""
+    """The same networks and data for all: tokens ``[N, B, T]`` to train on, or T probes ``[N, B, 1, X]``."""
 
     spec: RNNSpec
     models: int

@@ -20,8 +20,8 @@ State = Tensor | tuple[Tensor, Tensor]
 """Recurrent state: ``h`` for GRU and Elman, ``(h, c)`` for LSTM, each ``[N, L, B, H]``."""
 
 BACKENDS = {"native": "rnn2vec.engine.native_backend", "torch": "rnn2vec.engine.torch_backend"}
-"""Modules of the backends by name, in order of preference for CPU float32. Each has ``run`` and ``train_step``; a backend
-hands what it does not cover to the torch backend, the oracle of all others."""
+"""Modules of the backends by name, in order of preference. Each has ``run`` and ``train_step``; a backend hands what it
+does not cover (``native``: all but float32 on the CPU) to the torch backend, the oracle of all others."""
 
 
 def backend_name() -> str:

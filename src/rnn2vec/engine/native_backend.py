@@ -11,15 +11,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rnn2vec.engine import _native, torch_backend
 from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population, RNNSpec
 
 TAPE_BYTES = 16 << 20
-"""Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which is
-slower than computing it again for one network at a time, in cache."""
+"""Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which
+is slower than computing it again for one network at a time, in cache."""
 
 _CELLS = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("elman", "tanh"): 2, ("elman", "relu"): 3}
 
@@ -31,8 +31,9 @@ def instruction_set() -> str:
 
 def run(population: Population, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract."""
-    tensors = (inputs, *state, *population.weights.values())
-    if not all(map(_covered, tensors)):
+    weights = population.weights.values()
+    tensors = (inputs, *state, *weights)
+    if not _covered((*state, *weights), inputs):
         return torch_backend.run(population, inputs, state)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         outputs, *final = _Run.apply(population.spec, *tensors)
@@ -47,7 +48,7 @@ def train_step(
     """Train each network for one step while its data is in cache; see :func:`rnn2vec.engine.train_step`."""
     weights = list(population.weights.values())
     in_place = [*weights, *optimizer.first.values(), *optimizer.second.values()]
-    if not all(map(_covered, (inputs, *in_place))) or not all(tensor.is_contiguous() for tensor in in_place):
+    if not _covered(in_place, inputs) or not all(tensor.is_contiguous() for tensor in in_place):
         return torch_backend.train_step(population, optimizer, inputs, targets, learning_rate)
     optimizer.step += 1
     (beta1, beta2), step = optimizer.betas, optimizer.step
@@ -81,12 +82,11 @@ class _Run(torch.autograd.Function):
         return _forward(spec, contiguous, ctx.tape)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Tensor | None, ...]:
-        inputs, *rest = tensors = [tensor.contiguous() for tensor in ctx.saved_tensors]
-        states = _states(ctx.spec)
-        wanted = ctx.needs_input_grad[1:]
-        # weights' gradients are summed up and cleared by the kernels; the others are simply written
+        if torch.is_grad_enabled():  # as it is for create_graph=True
+            raise RNN2VecError("the native backend has no second derivatives: set RNN2VEC_BACKEND=torch for them")
+        tensors = [tensor.contiguous() for tensor in ctx.saved_tensors]
+        states, wanted = _states(ctx.spec), ctx.needs_input_grad[1:]
         found = [torch.empty_like(t) if want else None for t, want in zip(tensors, wanted, strict=True)]
         given = [None if gradient is None else gradient.contiguous() for gradient in incoming]
         tape, ctx.tape = ctx.tape, None  # it serves once; another backward pass computes it again
@@ -139,5 +139,10 @@ def _addresses(first: Tensor | None, parts: Sequence[Tensor | None], states: int
     return _address(first), _address(parts[0]), _address(parts[1]) if states == 2 else 0
 
 
-def _covered(tensor: Tensor) -> bool:
-    return tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.int64)
+def _covered(tensors: Sequence[Tensor], inputs: Tensor) -> bool:
+    """Whether everything is on the CPU and single precision, or tokens."""
+    single = torch.float32
+    for tensor in tensors:
+        if tensor.dtype is not single or not tensor.is_cpu:
+            return False
+    return inputs.is_cpu and inputs.dtype in (single, torch.int64)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "activations.hpp"
+#include "products.hpp"
 
 namespace {
 
@@ -24,7 +25,7 @@ struct Lstm {
   static constexpr bool has_cell = true;
 
   static void forward(std::int64_t hidden, const Moment& m) {
-    const std::int64_t size = hidden * Z::width;
+    const std::int64_t size = Z::block(hidden);
     float *i = m.gates, *f = i + size, *g = f + size, *o = g + size;
     for (std::int64_t e = 0; e < size; e += S::lanes) {
       const auto input = sigmoid<S>(S::load(i + e)), forget = sigmoid<S>(S::load(f + e));
@@ -40,7 +41,7 @@ struct Lstm {
   }
 
   static void backward(std::int64_t hidden, const Moment& m, const float* above, float* dh, float* dc) {
-    const std::int64_t size = hidden * Z::width;
+    const std::int64_t size = Z::block(hidden);
     float *i = m.gates, *f = i + size, *g = f + size, *o = g + size;
     for (std::int64_t e = 0; e < size; e += S::lanes) {
       const auto input = S::load(i + e), forget = S::load(f + e), candidate = S::load(g + e), output = S::load(o + e);
@@ -64,7 +65,7 @@ struct Gru {
   static constexpr bool has_cell = false;
 
   static void forward(std::int64_t hidden, const Moment& m) {
-    const std::int64_t size = hidden * Z::width;
+    const std::int64_t size = Z::block(hidden);
     float *r = m.gates, *z = r + size, *n = z + size, *recurrent = n + size;
     for (std::int64_t e = 0; e < size; e += S::lanes) {
       const auto reset = sigmoid<S>(S::load(r + e)), update = sigmoid<S>(S::load(z + e));
@@ -77,7 +78,7 @@ struct Gru {
   }
 
   static void backward(std::int64_t hidden, const Moment& m, const float* above, float* dh, float*) {
-    const std::int64_t size = hidden * Z::width;
+    const std::int64_t size = Z::block(hidden);
     float *r = m.gates, *z = r + size, *n = z + size, *recurrent = n + size;
     for (std::int64_t e = 0; e < size; e += S::lanes) {
       const auto reset = S::load(r + e), update = S::load(z + e), candidate = S::load(n + e);
@@ -99,7 +100,7 @@ struct Elman {
   static constexpr bool has_cell = false;
 
   static void forward(std::int64_t hidden, const Moment& m) {
-    for (std::int64_t e = 0; e < hidden * Z::width; e += S::lanes) {
+    for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
       const auto x = S::load(m.gates + e);
       if constexpr (Relu) S::store(m.h + e, x < 0.0f ? typename S::F{} : x);
       else S::store(m.h + e, hyperbolic_tangent<S>(x));
@@ -107,7 +108,7 @@ struct Elman {
   }
 
   static void backward(std::int64_t hidden, const Moment& m, const float* above, float* dh, float*) {
-    for (std::int64_t e = 0; e < hidden * Z::width; e += S::lanes) {
+    for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
       const auto h = S::load(m.h + e), d_h = S::load(above + e) + S::load(dh + e);
       if constexpr (Relu) S::store(m.gates + e, h <= 0.0f ? typename S::F{} : d_h);
       else S::store(m.gates + e, d_h * (1.0f - h * h));

@@ -50,14 +50,15 @@ std::vector<std::int64_t> parameter_sizes(const Shape& s) {
 // The models of a call, cut into slices in a way that depends on the size of the batch alone.
 class Plan {
  public:
-  explicit Plan(const Call& call)
-      : call_(call), shape_(call.shape), sizes(parameter_sizes(shape_)),
+  explicit Plan(const Call& call, bool training = false)
+      : call_(call), training_(training), shape_(call.shape), sizes(parameter_sizes(shape_)),
         slices((shape_.batch + slice_width - 1) / slice_width) {
     for (std::int64_t size : sizes) parameters += size;
   }
 
  private:
   const Call& call_;
+  const bool training_;
   const Shape& shape_;
 
  public:
@@ -90,7 +91,7 @@ class Plan {
   }
 
   Layout layout(std::int64_t index, bool keep) const {
-    return {shape_, kernels().width(std::min(slice_width, shape_.batch - index * slice_width)), keep};
+    return {shape_, kernels().width(std::min(slice_width, shape_.batch - index * slice_width), training_), keep};
   }
 
   std::int64_t model_tape() const { return (slices - 1) * layout(0, true).tape + layout(slices - 1, true).tape; }
@@ -174,7 +175,7 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
 
 void train(const Call& call, const std::int64_t* targets, const Moments& moments, const std::vector<AdamW>& steps,
            float* losses) {
-  const Plan plan(call);
+  const Plan plan(call, true);
   const Shape& shape = call.shape;
   const std::int64_t positions = shape.batch * shape.steps;
   run_tasks(call.threads, shape.models, [&](std::int64_t model) {

@@ -12,59 +12,71 @@ using rnn2vec::Cell;
 
 // Narrow slices for narrow batches; blocks sized to the registers (32 of them, but for AVX2's and SSE's 16).
 #if defined(__AVX512F__)
+using Single = Slots<Simd<8>, 0, 1, 1, 1>;
 using Narrow = Slots<Simd<8>, 1, 8, 1, 4>;
 using Medium = Slots<Simd<16>, 1, 8, 1, 4>;
 using Wide = Slots<Simd<16>, 2, 8, 2, 4>;
 #elif defined(__AVX2__)
+using Single = Slots<Simd<8>, 0, 1, 1, 1>;
 using Narrow = Slots<Simd<8>, 1, 8, 1, 3>;
 using Medium = Slots<Simd<8>, 2, 4, 2, 3>;
 using Wide = Slots<Simd<8>, 4, 4, 2, 3>;
 #elif defined(__aarch64__)
+using Single = Slots<Simd<4>, 0, 1, 1, 1>;
 using Narrow = Slots<Simd<4>, 1, 8, 1, 4>;
 using Medium = Slots<Simd<4>, 4, 4, 4, 4>;
 using Wide = Slots<Simd<4>, 8, 4, 4, 4>;
 #else
+using Single = Slots<Simd<4>, 0, 1, 1, 1>;
 using Narrow = Slots<Simd<4>, 1, 8, 1, 3>;
 using Medium = Slots<Simd<4>, 4, 4, 2, 3>;
 using Wide = Slots<Simd<4>, 8, 4, 2, 3>;
 #endif
 static_assert(Wide::width == rnn2vec::slice_width);
 
-std::int64_t width(std::int64_t lanes) {
+std::int64_t width(std::int64_t lanes, bool training) {
+  if (lanes == 1 && !training) return 1;
   return lanes <= Narrow::width ? Narrow::width : lanes <= Medium::width ? Medium::width : Wide::width;
 }
 
+template <class T>
+struct Type {
+  using type = T;
+};
+
+// Call action with the Type of network that fits.
 template <class Z, class Action>
 auto with_cell(Cell cell, const Action& action) {
   switch (cell) {
-    case Cell::lstm: return action(static_cast<Network<Z, Lstm<Z>>*>(nullptr));
-    case Cell::gru: return action(static_cast<Network<Z, Gru<Z>>*>(nullptr));
-    case Cell::tanh: return action(static_cast<Network<Z, Elman<Z, false>>*>(nullptr));
-    default: return action(static_cast<Network<Z, Elman<Z, true>>*>(nullptr));
+    case Cell::lstm: return action(Type<Network<Z, Lstm<Z>>>{});
+    case Cell::gru: return action(Type<Network<Z, Gru<Z>>>{});
+    case Cell::tanh: return action(Type<Network<Z, Elman<Z, false>>>{});
+    default: return action(Type<Network<Z, Elman<Z, true>>>{});
   }
 }
 
-// Call action with a null pointer to the type of network, and of slots, that fit the slice.
-template <class Action>
+template <bool Training, class Action>
 auto with_network(const Slice& slice, const Action& action) {
-  const auto lanes = width(slice.lanes);
-  const auto cell = slice.shape->cell;
-  if (lanes == Narrow::width) return with_cell<Narrow>(cell, [&](auto* n) { return action(n, static_cast<Narrow*>(nullptr)); });
-  if (lanes == Medium::width) return with_cell<Medium>(cell, [&](auto* n) { return action(n, static_cast<Medium*>(nullptr)); });
-  return with_cell<Wide>(cell, [&](auto* n) { return action(n, static_cast<Wide*>(nullptr)); });
+  const Cell cell = slice.shape->cell;
+  const std::int64_t lanes = width(slice.lanes, Training);
+  if constexpr (!Training)
+    if (lanes == 1) return with_cell<Single>(cell, action);
+  if (lanes == Narrow::width) return with_cell<Narrow>(cell, action);
+  if (lanes == Medium::width) return with_cell<Medium>(cell, action);
+  return with_cell<Wide>(cell, action);
 }
 
 void forward(const Slice& slice, bool keep, float* tape, float* workspace, float* outputs, float* const* final_state) {
-  with_network(slice, [&](auto* type, auto*) {
-    std::remove_pointer_t<decltype(type)> network(slice, keep, tape, workspace);
+  with_network<false>(slice, [&](auto type) {
+    typename decltype(type)::type network(slice, keep, tape, workspace);
     network.forward();
     if (outputs) network.store_results(outputs, final_state);
   });
 }
 
 void backward(const Slice& slice, float* tape, float* workspace, const Gradients& gradients) {
-  with_network(slice, [&](auto* type, auto*) {
-    std::remove_pointer_t<decltype(type)> network(slice, true, tape, workspace);
+  with_network<false>(slice, [&](auto type) {
+    typename decltype(type)::type network(slice, true, tape, workspace);
     network.load_output_gradients(gradients.outputs);
     network.backward(gradients);
   });
@@ -72,11 +84,12 @@ void backward(const Slice& slice, float* tape, float* workspace, const Gradients
 
 double train(const Slice& slice, float* tape, float* workspace, const std::int64_t* targets, float scale,
              float* const* gradients) {
-  return with_network(slice, [&](auto* type, auto* slots) {
-    std::remove_pointer_t<decltype(type)> network(slice, true, tape, workspace);
+  return with_network<true>(slice, [&](auto type) {
+    using Own = typename decltype(type)::type;
+    Own network(slice, true, tape, workspace);
     const Shape& shape = *slice.shape;
     network.forward();
-    const double loss = cross_entropy<std::remove_pointer_t<decltype(slots)>>(
+    const double loss = cross_entropy<typename Own::Slots>(
         network.outputs(), targets + slice.first * shape.steps, shape.steps, shape.outputs, slice.lanes, scale);
     Gradients wanted{};
     wanted.weights = gradients;

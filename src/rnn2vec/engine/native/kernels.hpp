@@ -24,6 +24,11 @@ struct Shape {
 constexpr std::int64_t slice_width = 32;
 constexpr std::int64_t one_hot_limit = 32;  // with more different tokens, weight gradients scatter instead of multiply
 
+// Floats that so many features of a slice take. Those of a single lane are padded to whole vectors.
+constexpr std::int64_t block_size(std::int64_t features, std::int64_t width) {
+  return width == 1 ? (features + 15) / 16 * 16 : features * width;
+}
+
 // Offsets, in floats, into the memory of one slice: its tape (what backward() needs of forward()) and its workspace.
 struct Layout {
   std::int64_t width;
@@ -37,10 +42,11 @@ struct Layout {
   Layout(const Shape& s, std::int64_t lanes, bool keep) : width(lanes) {
     const auto align = [](std::int64_t floats) { return (floats + 15) / 16 * 16; };
     // Whole powers of two between time steps would put them all into the same few sets of the cache.
-    const std::int64_t pad = s.steps > 1 ? 4 * width : 0;
-    const std::int64_t gates_size = s.kept() * s.hidden * width + pad;
+    const std::int64_t pad = s.steps > 1 && width > 1 ? 4 * width : 0;
+    const std::int64_t block = block_size(s.hidden, width);
+    const std::int64_t gates_size = s.kept() * block + pad;
     input_step = s.input_size * width;
-    hidden_step = s.hidden * width + pad;
+    hidden_step = block + pad;
     gates_step = keep ? gates_size : 0;
 
     layer = align(s.tokens ? s.steps * width : s.steps * input_step);
@@ -54,7 +60,7 @@ struct Layout {
     outputs = align(s.kept() * s.hidden);
     errors = outputs + align(s.steps * s.outputs * width);
     carry = errors + align(s.steps * hidden_step);
-    extra = carry + align(2 * s.hidden * width);
+    extra = carry + 2 * align(block);
     const bool wide = s.tokens && s.input_size > one_hot_limit;
     workspace = extra + align(wide ? s.input_size : s.steps * input_step);
   }
@@ -93,8 +99,8 @@ struct AdamW {
 // One instruction set's kernels. Tapes and workspaces are 64-byte aligned and as large as Layout says.
 struct Kernels {
   const char* name;
-  // lanes in memory for so many sequences
-  std::int64_t (*width)(std::int64_t lanes);
+  // Lanes in memory for so many sequences; train() has no narrow path for a single one.
+  std::int64_t (*width)(std::int64_t lanes, bool training);
   // outputs: the model's [B, T, Y], null if only the tape matters; final_state: h and (LSTM) c, each [L, B, H]
   void (*forward)(const Slice&, bool keep, float* tape, float* workspace, float* outputs, float* const* final_state);
   // The tape serves once: gradients overwrite it.

@@ -21,6 +21,8 @@ class Network {
   using F = typename S::F;
 
  public:
+  using Slots = Z;
+
   Network(const Slice& slice, bool keep, float* tape, float* workspace)
       : slice_(slice), shape_(*slice.shape), at_(shape_, Z::width, keep), tape_(tape), work_(workspace) {}
 
@@ -33,8 +35,9 @@ class Network {
       merge_biases(layer);
       for (std::int64_t t = 0; t < shape_.steps; ++t) {
         const Moment now = moment(layer, t);
-        if (layer == 0 && shape_.tokens) preactivate(layer, t, Lookup{*this, t});
-        else preactivate(layer, t, Bias{work_ + at_.bias});
+        const float* bias = work_ + at_.bias;
+        if (layer == 0 && shape_.tokens) preactivate(layer, t, Lookup{weight(0, 0), bias, tokens(t), shape_.input_size});
+        else preactivate(layer, t, Bias{bias});
         Cell::forward(shape_.hidden, now);
       }
     }
@@ -82,26 +85,29 @@ class Network {
 
  private:
   struct Zero {
-    F operator()(std::int64_t, int) const { return F{}; }
+    INLINE F operator()(std::int64_t, int) const { return F{}; }
+    INLINE float one(std::int64_t) const { return 0.0f; }
   };
   struct Bias {
     const float* bias;
     INLINE F operator()(std::int64_t row, int) const { return S::broadcast(bias[row]); }
+    INLINE float one(std::int64_t row) const { return bias[row]; }
+    Bias after(std::int64_t rows) const { return {bias + rows}; }
   };
   struct Present {  // what is there already
     const float* x;
     INLINE F operator()(std::int64_t row, int v) const { return S::load(x + row * Z::width + v * S::lanes); }
+    INLINE float one(std::int64_t row) const { return x[row]; }
   };
   struct Lookup {  // the first layer's input half for tokens: a column of its weights
     const float *weights, *bias;
     const std::int32_t* tokens;
     std::int64_t size;
-    Lookup(const Network& n, std::int64_t t)
-        : weights(n.slice_.weights[0]), bias(n.work_ + n.at_.bias),
-          tokens(reinterpret_cast<const std::int32_t*>(n.tape_) + t * Z::width), size(n.shape_.input_size) {}
     INLINE F operator()(std::int64_t row, int v) const {
       return S::lookup(weights + row * size, size, S::load(tokens + v * S::lanes)) + bias[row];
     }
+    INLINE float one(std::int64_t row) const { return weights[row * size + *tokens] + bias[row]; }
+    Lookup after(std::int64_t rows) const { return {weights + rows * size, bias + rows, tokens, size}; }
   };
 
   const float* weight(std::int64_t layer, int which) const { return slice_.weights[4 * layer + which]; }
@@ -109,6 +115,7 @@ class Network {
   std::int64_t state_offset(std::int64_t layer) const {
     return (layer * shape_.batch + slice_.first) * shape_.hidden;
   }
+  std::int32_t* tokens(std::int64_t t) const { return reinterpret_cast<std::int32_t*>(tape_) + t * Z::width; }
   float* errors(std::int64_t t) { return work_ + at_.errors + t * at_.hidden_step; }
   float* extra(std::int64_t t) { return work_ + at_.extra + t * at_.input_step; }
 
@@ -128,8 +135,7 @@ class Network {
     const std::int64_t size = shape_.tokens ? 1 : shape_.input_size, stride = shape_.steps * size;
     for (std::int64_t t = 0; t < shape_.steps; ++t)
       if (shape_.tokens)
-        load_lanes<Z>(reinterpret_cast<std::int32_t*>(tape_) + t * Z::width, slice_.tokens + slice_.first * stride + t,
-                      stride, 1, slice_.lanes);
+        load_lanes<Z>(tokens(t), slice_.tokens + slice_.first * stride + t, stride, 1, slice_.lanes);
       else
         load_lanes<Z>(tape_ + t * at_.input_step, slice_.floats + slice_.first * stride + t * size, stride, size,
                       slice_.lanes);
@@ -158,25 +164,40 @@ class Network {
     }
   }
 
+  // Gate by gate: out = start + input half + recurrent half. A GRU's candidate has its two halves apart, as gates 2, 3.
   template <class Start>
   void preactivate(std::int64_t layer, std::int64_t t, const Start& start) {
     const std::int64_t hidden = shape_.hidden, inputs = columns(layer);
     const Moment now = moment(layer, t);
-    const Term above{weight(layer, 1), hidden, hidden, now.h_before};
-    const Term input{weight(layer, 0), inputs, layer == 0 && shape_.tokens ? 0 : inputs, below(layer, t)};
-    if constexpr (Cell::gates == Cell::kept) {
-      affine<Z, false>(Cell::gates * hidden, now.gates, start, input, above);
-    } else {
-      const std::int64_t rows = 2 * hidden;  // of the reset and update gates
-      Term candidate = input, recurrent = above;
-      candidate.weights += rows * inputs;
-      recurrent.weights += rows * hidden;
-      const auto shifted = [&](std::int64_t row, int v) { return start(row + rows, v); };
-      affine<Z, false>(rows, now.gates, start, input, above);
-      affine<Z, false>(hidden, now.gates + rows * Z::width, shifted, candidate, nothing);
-      affine<Z, false>(hidden, now.gates + (rows + hidden) * Z::width, Bias{work_ + at_.bias + rows + hidden},
-                       recurrent, nothing);
+    Term above{weight(layer, 1), hidden, hidden, now.h_before};
+    Term input{weight(layer, 0), inputs, layer == 0 && shape_.tokens ? 0 : inputs, below(layer, t)};
+    for (int gate = 0; gate < Cell::gates; ++gate) {
+      const bool apart = gate == 2 && Cell::gates != Cell::kept;
+      float* out = now.gates + gate * block_;
+      affine<Z, false>(hidden, out, start.after(gate * hidden), input, apart ? nothing : above);
+      if (apart) affine<Z, false>(hidden, out + block_, Bias{work_ + at_.bias + 3 * hidden}, above, nothing);
+      above.weights += hidden * hidden;
+      input.weights += hidden * inputs;
     }
+  }
+
+  // out = start + weights^T * gates' gradients, where `recurrent` tells which half of a GRU's candidate.
+  template <class Start>
+  void pull_back(std::int64_t columns, float* out, const Start& start, const float* weights, const float* gates,
+                 bool recurrent) {
+    const std::int64_t hidden = shape_.hidden;
+    const auto term = [&](int gate, int count, int at) {
+      return Term{weights + gate * hidden * columns, columns, count * hidden, gates + at * block_};
+    };
+    const bool apart = recurrent && Cell::gates != Cell::kept;
+    if (block_ == hidden * Z::width) {  // the gates lie back to back
+      if (apart) affine<Z, true>(columns, out, start, term(0, 2, 0), term(2, 1, 3));
+      else affine<Z, true>(columns, out, start, term(0, Cell::gates, 0), nothing);
+      return;
+    }
+    affine<Z, true>(columns, out, start, term(0, 1, 0), nothing);
+    for (int gate = 1; gate < Cell::gates; ++gate)
+      affine<Z, true>(columns, out, Present{out}, term(gate, 1, apart && gate == 2 ? 3 : gate), nothing);
   }
 
   void head_backward(const Gradients& gradients) {
@@ -197,8 +218,8 @@ class Network {
 
   // Through time: gates become gradients of pre-activations, errors those of the layer's inputs.
   void layer_backward(std::int64_t layer, const Gradients& gradients) {
-    const std::int64_t hidden = shape_.hidden, size = hidden * Z::width;
-    float *dh = work_ + at_.carry, *dc = dh + size;
+    const std::int64_t hidden = shape_.hidden;
+    float *dh = work_ + at_.carry, *dc = dh + block_;
     for (int part = 0; part <= Cell::has_cell; ++part) {
       const float* from = gradients.final_state[part];
       load_gradient<Z>(part ? dc : dh, from ? from + state_offset(layer) : nullptr, hidden, hidden, slice_.lanes);
@@ -206,15 +227,9 @@ class Network {
     for (std::int64_t t = shape_.steps - 1; t >= 0; --t) {
       const Moment now = moment(layer, t);
       Cell::backward(hidden, now, errors(t), dh, dc);
-      Term own{weight(layer, 1), hidden, Cell::gates * hidden, now.gates}, candidate = nothing;
-      if (Cell::gates != Cell::kept) {  // the candidate's recurrent half lies one block further on
-        own.depth = 2 * hidden;
-        candidate = {own.weights + 2 * hidden * hidden, hidden, hidden, now.gates + 3 * size};
-      }
-      if (t > 0 || gradients.state[0]) affine<Z, true>(hidden, dh, Present{dh}, own, candidate);
+      if (t > 0 || gradients.state[0]) pull_back(hidden, dh, Present{dh}, weight(layer, 1), now.gates, true);
       if (layer > 0 || gradients.floats)
-        affine<Z, true>(columns(layer), layer > 0 ? errors(t) : extra(t), Zero{},
-                        {weight(layer, 0), columns(layer), Cell::gates * hidden, now.gates}, nothing);
+        pull_back(columns(layer), layer > 0 ? errors(t) : extra(t), Zero{}, weight(layer, 0), now.gates, false);
     }
     for (int part = 0; part <= Cell::has_cell; ++part)
       if (gradients.state[part])
@@ -224,52 +239,44 @@ class Network {
   void weights_backward(std::int64_t layer, const Gradients& gradients) {
     if (!gradients.weights) return;
     float* const* grads = gradients.weights + 4 * layer;
-    const std::int64_t hidden = shape_.hidden, rows = Cell::gates * hidden;
-    const Moment start = moment(layer, 0);
-    const Series d{start.gates, at_.gates_step};
-    if (grads[0]) {
-      if (layer == 0 && shape_.tokens) tokens_backward(grads[0], rows);
-      else
-        outer<Z>(rows, columns(layer), grads[0], d,
-                 {below(layer, 0), layer == 0 ? at_.input_step : at_.hidden_step}, shape_.steps);
-    }
-    const Series before{start.h_before, at_.hidden_step};
-    if constexpr (Cell::gates == Cell::kept) {
-      if (grads[1]) outer<Z>(rows, hidden, grads[1], d, before, shape_.steps);
-      if (grads[2] || grads[3]) sum_rows<Z>(rows, grads[2], grads[3], d, shape_.steps);
-    } else {
-      const std::int64_t merged = 2 * hidden;
-      const Series candidate{start.gates + 3 * hidden * Z::width, at_.gates_step};
-      if (grads[1]) {
-        outer<Z>(merged, hidden, grads[1], d, before, shape_.steps);
-        outer<Z>(hidden, hidden, grads[1] + merged * hidden, candidate, before, shape_.steps);
+    const std::int64_t hidden = shape_.hidden, inputs = columns(layer);
+    const Series x{below(layer, 0), layer == 0 ? at_.input_step : at_.hidden_step};
+    const Series h{moment(layer, 0).h_before, at_.hidden_step};
+    if (layer == 0 && shape_.tokens && grads[0]) mark_tokens();
+    for (int gate = 0; gate < Cell::gates; ++gate) {
+      const bool apart = gate == 2 && Cell::gates != Cell::kept;
+      const Series d{moment(layer, 0).gates + gate * block_, at_.gates_step};
+      const Series recurrent{d.data + (apart ? block_ : 0), at_.gates_step};
+      const std::int64_t row = gate * hidden;
+      if (grads[0]) {
+        if (layer == 0 && shape_.tokens) tokens_backward(grads[0] + row * inputs, d);
+        else outer<Z>(hidden, inputs, grads[0] + row * inputs, d, x, shape_.steps);
       }
-      if (grads[2]) sum_rows<Z>(rows, grads[2], nullptr, d, shape_.steps);
-      if (grads[3]) {
-        sum_rows<Z>(merged, grads[3], nullptr, d, shape_.steps);
-        sum_rows<Z>(hidden, grads[3] + merged, nullptr, candidate, shape_.steps);
-      }
+      if (grads[1]) outer<Z>(hidden, hidden, grads[1] + row * hidden, recurrent, h, shape_.steps);
+      float *input_bias = grads[2] ? grads[2] + row : nullptr, *bias = grads[3] ? grads[3] + row : nullptr;
+      sum_rows<Z>(hidden, input_bias, apart ? nullptr : bias, d, shape_.steps);
+      if (apart) sum_rows<Z>(hidden, bias, nullptr, recurrent, shape_.steps);
     }
   }
 
-  // Of the weights' columns that were looked up: few are multiplied by ones and zeros, many are scattered to.
-  void tokens_backward(float* grad, std::int64_t rows) {
+  // Gradients of the weights' columns that were looked up: few columns are multiplied by ones and zeros, many scattered.
+  void mark_tokens() {
+    if (shape_.input_size > rnn2vec::one_hot_limit) return;
+    std::memset(extra(0), 0, shape_.steps * at_.input_step * sizeof(float));
+    for (std::int64_t t = 0; t < shape_.steps; ++t)
+      for (int lane = 0; lane < Z::width; ++lane) extra(t)[tokens(t)[lane] * Z::width + lane] = 1.0f;
+  }
+
+  void tokens_backward(float* grad, const Series& d) {
     const std::int64_t size = shape_.input_size;
-    const auto* tokens = reinterpret_cast<const std::int32_t*>(tape_);
-    const float* d = moment(0, 0).gates;
-    if (size <= rnn2vec::one_hot_limit) {
-      std::memset(extra(0), 0, shape_.steps * at_.input_step * sizeof(float));
-      for (std::int64_t t = 0; t < shape_.steps; ++t)
-        for (int lane = 0; lane < Z::width; ++lane) extra(t)[tokens[t * Z::width + lane] * Z::width + lane] = 1.0f;
-      outer<Z>(rows, size, grad, {d, at_.gates_step}, {extra(0), at_.input_step}, shape_.steps);
-      return;
-    }
+    if (size <= rnn2vec::one_hot_limit)
+      return outer<Z>(shape_.hidden, size, grad, d, {extra(0), at_.input_step}, shape_.steps);
     float* sum = extra(0);
-    for (std::int64_t row = 0; row < rows; ++row, grad += size) {
+    for (std::int64_t row = 0; row < shape_.hidden; ++row, grad += size) {
       std::memset(sum, 0, size * sizeof(float));
       for (std::int64_t t = 0; t < shape_.steps; ++t)
         for (int lane = 0; lane < Z::width; ++lane)
-          sum[tokens[t * Z::width + lane]] += d[t * at_.gates_step + row * Z::width + lane];
+          sum[tokens(t)[lane]] += d.data[t * d.step + row * Z::width + lane];
       for (std::int64_t token = 0; token < size; ++token) grad[token] += sum[token];
     }
   }
@@ -277,6 +284,7 @@ class Network {
   const Slice& slice_;
   const Shape& shape_;
   const Layout at_;
+  const std::int64_t block_ = Z::block(shape_.hidden);  // floats of one gate, or of h
   float *tape_, *work_;
 };
 

@@ -4,6 +4,7 @@
 // hidden sizes need not be multiples of anything. A slice is `Slots::width` lanes wide.
 #pragma once
 
+#include "kernels.hpp"
 #include "simd.hpp"
 
 namespace {
@@ -14,7 +15,9 @@ struct Slots {
   using S = Vector;
   using F = typename S::F;
   static constexpr int count = Count;      // vectors to a feature
-  static constexpr int width = Count * S::lanes;
+  static constexpr int width = Count ? Count * S::lanes : 1;  // a Count of 0 is a batch of one, see single.hpp
+  // Floats that so many features take, in whole vectors.
+  static constexpr std::int64_t block(std::int64_t features) { return rnn2vec::block_size(features, width); }
   static constexpr int rows = Rows;        // affine(): a block is Rows features x Columns vectors
   static constexpr int columns = Columns;
   static constexpr int side = Side;        // outer(): a block is Side x Side inner products
@@ -27,6 +30,18 @@ struct Term {
   std::int64_t depth;   // 0 leaves the term out
   const float* x;       // [depth][width]
 };
+
+// Sequences of activations: a [features][width] block for each time step.
+struct Series {
+  const float* data;
+  std::int64_t step;  // floats between steps
+};
+
+}  // namespace
+
+#include "single.hpp"
+
+namespace {
 
 template <class Z, int R, bool Transposed>
 INLINE void accumulate(typename Z::F (&sum)[R][Z::columns], const Term& term, std::int64_t row, int column) {
@@ -67,17 +82,12 @@ INLINE void affine_block(float* out, std::int64_t row, const Start& start, const
 // out[row] = start(row, vector) + a + b for all rows; out is [rows][width].
 template <class Z, bool Transposed, class Start>
 void affine(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
+  if constexpr (Z::width == 1) return affine_single<typename Z::S, Transposed>(rows, out, start, a, b);
   std::int64_t row = 0;
   for (; row + Z::rows <= rows; row += Z::rows) affine_block<Z, Z::rows, Transposed>(out, row, start, a, b);
   for (; row + 2 <= rows; row += 2) affine_block<Z, 2, Transposed>(out, row, start, a, b);
   for (; row < rows; ++row) affine_block<Z, 1, Transposed>(out, row, start, a, b);
 }
-
-// Sequences of activations: a [features][width] block for each time step.
-struct Series {
-  const float* data;
-  std::int64_t step;  // floats between steps
-};
 
 template <class Z, int M, int K>
 INLINE void outer_block(float* grad, std::int64_t stride, const Series& d, const Series& x, std::int64_t steps,
@@ -117,6 +127,7 @@ INLINE void outer_rows(float* grad, std::int64_t columns, const Series& d, const
 template <class Z>
 void outer(std::int64_t rows, std::int64_t columns, float* grad, const Series& d, const Series& x,
            std::int64_t steps) {
+  if constexpr (Z::width == 1) return outer_single<typename Z::S>(rows, columns, grad, d, x, steps);
   std::int64_t row = 0;
   for (; row + Z::side <= rows; row += Z::side) outer_rows<Z, Z::side>(grad, columns, d, x, steps, row);
   for (; row < rows; ++row) outer_rows<Z, 1>(grad, columns, d, x, steps, row);
@@ -125,14 +136,19 @@ void outer(std::int64_t rows, std::int64_t columns, float* grad, const Series& d
 // grad[row] += sum over steps and lanes of d[step][row][lane]; the same to `twin`; either may be null
 template <class Z>
 void sum_rows(std::int64_t rows, float* grad, float* twin, const Series& d, std::int64_t steps) {
-  using S = typename Z::S;
+  using S [[maybe_unused]] = typename Z::S;
   for (std::int64_t row = 0; row < rows; ++row) {
-    typename Z::F sum[Z::count] = {};
     const float* own = d.data + row * Z::width;
-    for (std::int64_t t = 0; t < steps; ++t, own += d.step)
-      for (int v = 0; v < Z::count; ++v) sum[v] += S::load(own + v * S::lanes);
-    for (int v = 1; v < Z::count; ++v) sum[0] += sum[v];
-    const float total = S::sum(sum[0]);
+    float total = 0.0f;
+    if constexpr (Z::width == 1) {
+      for (std::int64_t t = 0; t < steps; ++t) total += own[t * d.step];
+    } else {
+      typename Z::F sum[Z::count] = {};
+      for (std::int64_t t = 0; t < steps; ++t, own += d.step)
+        for (int v = 0; v < Z::count; ++v) sum[v] += S::load(own + v * S::lanes);
+      for (int v = 1; v < Z::count; ++v) sum[0] += sum[v];
+      total = S::sum(sum[0]);
+    }
     if (grad) grad[row] += total;
     if (twin) twin[row] += total;
   }

@@ -37,6 +37,12 @@ struct Simd {
   static INLINE F load(const float* p) { return *reinterpret_cast<const F*>(p); }
   static INLINE I load(const std::int32_t* p) { return *reinterpret_cast<const I*>(p); }
   static INLINE void store(float* p, F v) { *reinterpret_cast<F*>(p) = v; }
+  static INLINE F load_anywhere(const float* p) {
+    F v;
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  }
+  static INLINE void store_anywhere(float* p, F v) { std::memcpy(p, &v, sizeof v); }
   static INLINE F broadcast(float s) { return s - F{}; }
   static INLINE F bits(I v) { return (F)v; }
   static INLINE I bits(F v) { return (I)v; }
