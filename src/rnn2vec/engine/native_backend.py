@@ -108,8 +108,8 @@ def _forward(spec: RNNSpec, tensors: Sequence[Tensor], tape: Tensor | None) -> t
     return outputs, *final
 
 
-def _call(spec: RNNSpec, tensors: Sequence[Tensor | None]) -> Any:
-    """What the kernels read: inputs, states (None for zeros) and weights."""
+def _call(spec: RNNSpec, tensors: Sequence[Any]) -> _native.Call:
+    """What the kernels read: inputs, states (tensors, or None for zeros) and weights."""
     inputs, *rest = tensors
     states = _states(spec)
     sizes = [*inputs.shape[:3], spec.input_size, spec.hidden_size, spec.num_layers, spec.output_size]
