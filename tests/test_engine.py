@@ -166,11 +166,36 @@ def test_views_are_read_as_they_look(
     weights = {name: (w.mT.contiguous().mT if w.ndim == 3 else w)[::2] for name, w in every.items()}
     inputs = torch.randn(1, 2, 9, 3, dtype=dtype).expand(3, -1, -1, -1)[:, :, 1::2]
     state = [torch.randn(5, 2, 2, 3, dtype=dtype).permute(3, 1, 2, 0) for _ in range(2 if spec.cell == "lstm" else 1)]
-    copies = {name: weight.clone(memory_format=torch.contiguous_format) for name, weight in weights.items()}
-    outputs, final = run(Population(spec, weights), inputs, as_state(state))
-    expected, wanted = run(Population(spec, copies), inputs.contiguous(), as_state([s.contiguous() for s in state]))
-    for actual, other in zip((outputs, *parts_of(final)), (expected, *parts_of(wanted)), strict=True):
-        assert_near(actual, other, dtype)
+    assert not any(tensor.is_contiguous() for tensor in (inputs, *state, *weights.values()))
+    found = []
+    for tensors in ((inputs, *state, *weights.values()), [t.contiguous() for t in (inputs, *state, *weights.values())]):
+        leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+        own = dict(zip(weights, leaves[1 + len(state) :], strict=True))
+        outputs, final = run(Population(spec, own), leaves[0], as_state(leaves[1 : 1 + len(state)]))
+        total = outputs.square().sum() + sum(part.sin().sum() for part in parts_of(final))
+        found.append([outputs, *parts_of(final), *torch.autograd.grad(total, leaves)])
+    for actual, expected in zip(*found, strict=True):
+        assert_near(actual, expected, dtype)
+
+
+def test_training_changes_views_in_place(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    """Weights that are slices of other tensors learn where they are, as if they were not."""
+    torch.manual_seed(0)
+    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    every = random_population(spec, 6, dtype)
+    before = every.flatten()
+    views, copies = every[::2], random_population(spec, 6, dtype)[[0, 2, 4]]
+    for population in (views, copies):
+        optimizer = AdamW.start(population)
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(2):
+            tokens = torch.randint(0, 6, (3, 4, 5), generator=generator)
+            train_step(population, optimizer, tokens, tokens, 0.01)
+    assert_near(every.flatten()[::2], copies.flatten(), dtype)
+    assert torch.equal(every.flatten()[1::2], before[1::2])
+    assert (copies.flatten() - before[::2]).abs().flatten(1).max(1).values.min() > 0.01
 
 
 def test_tokens_equal_one_hot_inputs(

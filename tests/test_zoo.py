@@ -31,7 +31,9 @@ from rnn2vec import (
     run,
     split_zoo,
 )
+from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
+from rnn2vec.zoo.rollouts import sample_strings
 
 FileBytes = Callable[[Path], dict[str, bytes]]
 
@@ -90,6 +92,8 @@ def test_weights_do_not_depend_on_the_shards(
     zoo = build_zoo(recipe, tmp_path / "zoo")
     assert len(list((tmp_path / "zoo" / "weights").iterdir())) == 8 // models_per_shard
     assert torch.equal(final_weights(zoo), final_weights(tiny_zoo))
+    strings, expected = zoo.rollouts().inputs, tiny_zoo.rollouts().inputs
+    assert (strings == expected).mean() > 0.99  # drawn at the same numbers; only what outputs are may round otherwise
 
 
 @pytest.mark.parametrize(
@@ -317,9 +321,57 @@ def test_stored_accuracy_is_the_share_of_accepted_strings(trained_zoo: Zoo) -> N
     assert len(np.unique(accuracy)) > 8
 
 
-def test_networks_write_different_strings_at_every_step(trained_zoo: Zoo) -> None:
+def test_every_string_has_random_numbers_of_its_own(trained_zoo: Zoo, tiny_zoo: Zoo) -> None:
     untrained = trained_zoo.rollouts(np.flatnonzero(trained_zoo.column("step") == 0)).inputs
     assert len(np.unique(untrained.reshape(-1, 20), axis=0)) > 0.99 * 4 * 200
+    # networks that have hardly learnt: the same random numbers would give nearly the same strings
+    strings = tiny_zoo.rollouts().inputs.reshape(8, 3, 4, 20)[..., 1:]
+    assert (strings[:, 0] == strings[:, 1]).mean() < 0.4
+    assert (strings[:4] == strings[4:]).mean() < 0.4
+
+
+def test_strings_are_drawn_at_given_numbers() -> None:
+    """By inverting the cumulative distribution: a Markov chain against numpy."""
+    numbers = np.random.default_rng(0)
+    transitions = numbers.dirichlet(np.ones(6), size=(2, 6))
+    uniforms = numbers.random((2, 30, 8))
+    uniforms[:, 0], uniforms[:, 1] = 0.0, np.nextafter(1, 0)
+    logits = torch.from_numpy(np.log(transitions)) + 3.0  # of any scale
+    seen = []
+
+    def step(tokens: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+        seen.append(state)
+        return torch.stack([logits[n][tokens[n]] for n in range(2)]), len(seen)
+
+    tokens, log_probabilities = sample_strings(step, torch.from_numpy(uniforms), BOS, keep=3)
+    assert seen == [None, *range(1, 8)]  # the state is handed on
+    assert (tokens[:, :, 0] == BOS).all()
+    assert log_probabilities.shape == (2, 3, 8, 6)
+    for n, b, t in np.ndindex(2, 30, 8):
+        before, after = (int(token) for token in tokens[n, b, t : t + 2])
+        cumulative = transitions[n, before].cumsum()
+        assert after == min(5, np.searchsorted(cumulative, uniforms[n, b, t], side="right"))
+        if b < 3:
+            np.testing.assert_allclose(log_probabilities[n, b, t], np.log(transitions[n, before]))
+
+
+def test_training_is_torchs_own(tiny_zoo: Zoo) -> None:
+    """Network by network with torch.nn and torch.optim, on the batches that its key names."""
+    recipe = tiny_zoo.recipe
+    for model in (0, 5):
+        module = Population.initialise(recipe.spec, recipe.seed, [model]).to_modules()[0]
+        optimizer = torch.optim.AdamW(module.parameters(), weight_decay=recipe.weight_decay)
+        for step in range(recipe.steps):
+            batch = recipe.task(model).sample(recipe.batch_size, generator(recipe.seed, model, "training", step))
+            inputs, targets = map(torch.from_numpy, batch)
+            outputs, _ = module(torch.nn.functional.one_hot(inputs, 6).float())
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(outputs.flatten(0, 1), targets.flatten()).backward()
+            optimizer.param_groups[0]["lr"] = recipe.learning_rate(step)
+            optimizer.step()
+        row = int(np.flatnonzero((tiny_zoo.column("model") == model) & (tiny_zoo.column("step") == recipe.steps))[0])
+        found, expected = tiny_zoo.population([row]).flatten(), Population.from_modules([module]).flatten()
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
 
 
 def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
