@@ -33,8 +33,8 @@ class AdamW:
     @classmethod
     def start(cls, population: Population, weight_decay: float | Tensor = 0.01) -> AdamW:
         """The state before the first step: moments of zero."""
-        zeros = [{name: torch.zeros_like(w) for name, w in population.weights.items()} for _ in range(2)]
-        return cls(*zeros, weight_decay=weight_decay)
+        first, second = ({name: torch.zeros_like(w) for name, w in population.weights.items()} for _ in range(2))
+        return cls(first, second, weight_decay=weight_decay)
 
     def decays(self, models: int) -> Tensor:
         """The weight decay of each network, ``[N]`` in double precision."""
