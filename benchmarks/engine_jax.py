@@ -35,7 +35,7 @@ def _prepare(problem: Problem) -> tuple[dict[str, Any], Any]:
 
 
 def train_contestant(problem: Problem) -> Contestant:
-    """One compiled function: vmap over networks of a scan over time, AdamW included."""
+    """Vmap over networks of a scan over time, AdamW included, in one compiled function."""
     weights, state = _prepare(problem)
     inputs = jnp.asarray(np.eye(problem.spec.input_size, dtype=np.float32)[problem.tokens.numpy()])
     targets = jnp.asarray(problem.targets.numpy())

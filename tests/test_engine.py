@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,13 +14,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from rnn2vec import Population, RNN2VecError, RNNSpec, engine, run
+from rnn2vec.engine import train_step
+from rnn2vec.engine.optimizer import AdamW
 
 MakePopulation = Callable[..., Population]
 """``make(spec, models, dtype, seed)``, see ``conftest.py``."""
-SUPPORTED = {"torch": (torch.float64, torch.float32)}
-"""Dtypes that a backend is tested in; float32 alone unless said otherwise here."""
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}
-CASES = [(name, dtype) for name in engine.BACKENDS for dtype in SUPPORTED.get(name, (torch.float32,))]
+CASES = [(name, dtype) for name in engine.BACKENDS for dtype in TOLERANCE]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{str(case[1]).removeprefix('torch.')}")
@@ -28,6 +29,7 @@ def dtype(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
     name, dtype = request.param
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RNN2VEC_BACKEND", name)
+        assert engine.backend_name() == name
         yield dtype
 
 
@@ -116,13 +118,13 @@ def check_against_torch(population: Population, inputs: Tensor, state: Any, dtyp
 @given(
     sizes=st.fixed_dictionaries(
         {
-            "input_size": st.integers(1, 5),
-            "hidden_size": st.integers(1, 9),
+            "input_size": st.integers(1, 20),
+            "hidden_size": st.integers(1, 20),
             "num_layers": st.integers(1, 3),
-            "output_size": st.integers(1, 4),
+            "output_size": st.integers(1, 20),
         }
     ),
-    shape=st.tuples(st.integers(1, 4), st.integers(1, 5), st.integers(1, 8)),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 20), st.integers(1, 8)),
     kind=st.sampled_from(["tokens", "floats"]),
     with_state=st.booleans(),
     seed=st.integers(0, 2**16),
@@ -133,6 +135,9 @@ def check_against_torch(population: Population, inputs: Tensor, state: Any, dtyp
 @example({"input_size": 7, "hidden_size": 33, "num_layers": 2, "output_size": 5}, (2, 7, 3), "floats", True, 3)
 @example({"input_size": 6, "hidden_size": 32, "num_layers": 2, "output_size": 6}, (2, 9, 11), "tokens", False, 4)
 @example({"input_size": 3, "hidden_size": 5, "num_layers": 3, "output_size": 2}, (1, 3, 1), "floats", False, 5)
+@example({"input_size": 16, "hidden_size": 16, "num_layers": 1, "output_size": 16}, (5, 16, 4), "tokens", True, 6)
+@example({"input_size": 17, "hidden_size": 40, "num_layers": 1, "output_size": 3}, (2, 33, 4), "tokens", False, 7)
+@example({"input_size": 50, "hidden_size": 8, "num_layers": 1, "output_size": 50}, (1, 32, 2), "floats", False, 8)
 def test_equals_torch_in_outputs_state_and_every_gradient(
     cell: dict[str, Any],
     dtype: torch.dtype,
@@ -272,7 +277,7 @@ def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(
         for name in names:
             population.weights[name].requires_grad_()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine, "BACKENDS", {"torch": engine.torch_backend.run})
+            patch.setenv("RNN2VEC_BACKEND", "torch")
             outputs, _ = run(population, inputs)
         with FlopCounterMode(display=False) as counter:
             outputs.sum().backward()
@@ -365,5 +370,203 @@ def test_a_state_with_c_is_for_lstm_only(random_population: MakePopulation, kind
         run(random_population(spec, 2), TOKENS, (STATE, STATE))
 
 
-def test_the_backend_in_use_is_one_of_them() -> None:
-    assert engine.backend_name() in engine.BACKENDS
+@pytest.mark.parametrize("kind", ["tokens", "floats"])
+def test_saturated_units_are_finite(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, kind: str
+) -> None:
+    """Gates that hear sums of thousands are 0 or 1, and nothing overflows to NaN, forward or backward."""
+    torch.manual_seed(0)
+    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=1, output_size=4)
+    population = random_population(spec, 3, dtype)
+    large = Population(spec, {n: w if "linear" in n else w * 1e4 for n, w in population.weights.items()})
+    for weight in large.weights.values():
+        weight.requires_grad_()
+    inputs = draw_inputs(spec, 3, 4, 2, kind, dtype)
+    outputs, _ = run(large, inputs)
+    for index in range(3):
+        reference, own = Reference(large, index), inputs[index]
+        own = own if own.is_floating_point() else nn.functional.one_hot(own, 6)
+        assert_near(outputs[index], reference.linear(reference.rnn(own.double())[0]), dtype)
+    outputs.square().sum().backward()
+    assert all(weight.grad.isfinite().all() for weight in large.weights.values())
+
+
+def test_a_record_too_large_to_keep_is_computed_again(
+    cell: dict[str, Any], random_population: MakePopulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    native = importlib.import_module("rnn2vec.engine.native_backend")
+    monkeypatch.setattr(native, "TAPE_BYTES", 0)
+    monkeypatch.setenv("RNN2VEC_BACKEND", "native")
+    spec = RNNSpec(**cell, input_size=6, hidden_size=11, num_layers=2, output_size=4)
+    for kind in ("tokens", "floats"):
+        population = random_population(spec, 3, torch.float32)
+        inputs, state = draw_inputs(spec, 3, 9, 5, kind, torch.float32), draw_state(spec, 3, 9, torch.float32)
+        check_against_torch(population, inputs, state, torch.float32)
+
+
+def test_gradients_can_be_asked_for_twice(
+    cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
+) -> None:
+    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(spec, 3, dtype)
+    weights = [weight.requires_grad_() for weight in population.weights.values()]
+    outputs, _ = run(population, draw_inputs(spec, 3, 2, 4, "floats", dtype))
+    first = torch.autograd.grad(outputs.square().sum(), weights, retain_graph=True)
+    second = torch.autograd.grad(outputs.square().sum(), weights)
+    for one, other in zip(first, second, strict=True):
+        assert_near(one, other, dtype)
+
+
+# --- training steps ---
+
+
+def draw_batches(spec: RNNSpec, shape: tuple[int, int, int], kind: str, dtype: torch.dtype) -> list[tuple[Tensor, ...]]:
+    """Inputs and target classes of three steps."""
+    return [(draw_inputs(spec, *shape, kind, dtype), torch.randint(0, spec.output_size, shape)) for _ in range(3)]
+
+
+RATES = (0.01, 0.003, 0.02)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "floats"])
+@pytest.mark.parametrize("weight_decay", [0.1, "own"])
+@pytest.mark.parametrize(("hidden", "shape"), [(8, (3, 4, 6)), (5, (2, 17, 3)), (1, (1, 1, 1))], ids=str)
+def test_training_equals_torchs_adamw_for_each_network(
+    cell: dict[str, Any],
+    dtype: torch.dtype,
+    random_population: MakePopulation,
+    hidden: int,
+    shape: tuple[int, int, int],
+    weight_decay: float | str,
+    kind: str,
+) -> None:
+    torch.manual_seed(0)
+    spec = RNNSpec(**cell, input_size=6, hidden_size=hidden, num_layers=2, output_size=7)
+    population = random_population(spec, shape[0], dtype)
+    references = [Reference(population, index) for index in range(shape[0])]
+    own_decays = torch.linspace(0, 0.2, shape[0], dtype=torch.float64)
+    decays = own_decays if weight_decay == "own" else torch.full_like(own_decays, weight_decay)
+    optimizer = AdamW.start(population, decays if weight_decay == "own" else weight_decay)
+    own = [
+        torch.optim.AdamW(reference.parameters(), weight_decay=float(decay))
+        for reference, decay in zip(references, decays, strict=True)
+    ]
+    for rate, (inputs, targets) in zip(RATES, draw_batches(spec, shape, kind, dtype), strict=True):
+        losses = train_step(population, optimizer, inputs, targets, rate)
+        for index, (reference, theirs) in enumerate(zip(references, own, strict=True)):
+            one = inputs[index]
+            one = one if one.is_floating_point() else nn.functional.one_hot(one, spec.input_size)
+            outputs = reference.linear(reference.rnn(one.double())[0])
+            loss = nn.functional.cross_entropy(outputs.flatten(0, 1), targets[index].flatten())
+            assert_near(losses[index], loss.detach(), dtype)
+            theirs.zero_grad()
+            loss.backward()
+            theirs.param_groups[0]["lr"] = rate
+            theirs.step()
+    assert optimizer.step == 3
+    # where a gradient is nothing but rounding, Adam's first steps magnify it to the size of the learning rate
+    tolerance = {torch.float64: 1e-8, torch.float32: 1e-3}[dtype]
+    for index, reference in enumerate(references):
+        for name, weight in population.weights.items():
+            parameter = getattr(reference.linear if "linear" in name else reference.rnn, name.removeprefix("linear."))
+            torch.testing.assert_close(weight[index].double(), parameter.detach(), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("backend", "hidden", "batch"),
+    [*((name, *sizes) for name in engine.BACKENDS for sizes in ((8, 4), (24, 32), (5, 3))), ("native", 7, 1)],
+)
+def test_what_a_network_learns_does_not_depend_on_the_others(
+    cell: dict[str, Any],
+    random_population: MakePopulation,
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+    hidden: int,
+    batch: int,
+) -> None:
+    """To the last bit; nor, where each thread has whole networks, on the number of threads."""
+    torch.manual_seed(0)
+    monkeypatch.setenv("RNN2VEC_BACKEND", backend)
+    spec = RNNSpec(**cell, input_size=6, hidden_size=hidden, num_layers=2, output_size=6)
+    every = random_population(spec, 5, torch.float32)
+    batches = draw_batches(spec, (5, batch, 19), "tokens", torch.float32) * 3
+
+    def trained(rows: list[int], threads: int) -> Tensor:
+        population = Population.from_flat(spec, every.flatten()[rows])
+        optimizer = AdamW.start(population)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            for inputs, targets in batches:
+                train_step(population, optimizer, inputs[rows], targets[rows], 0.01)
+        finally:
+            torch.set_num_threads(before)
+        return population.flatten()
+
+    together = trained([0, 1, 2, 3, 4], 1)
+    for rows in ([3, 1], [1, 2, 4], [4, 4]):
+        assert torch.equal(trained(rows, 1), together[rows])
+    if backend == "native":
+        assert torch.equal(trained([0, 1, 2, 3, 4], 3), together)
+
+
+TARGET_MISTAKES = {
+    "another shape": (torch.zeros(2, 3, 5, dtype=torch.long), r"of the shape \[2, 3, 6\]; got \[2, 3, 5\]"),
+    "floats": (torch.zeros(2, 3, 6), "whole numbers"),
+    "too large": (TOKENS + 4, r"targets lie in 0\.\.3; got 4\.\.4"),
+    "negative": (TOKENS - 1, r"targets lie in 0\.\.3; got -1\.\.-1"),
+}
+
+
+@pytest.mark.parametrize(("targets", "message"), TARGET_MISTAKES.values(), ids=TARGET_MISTAKES)
+def test_wrong_targets_are_explained(random_population: MakePopulation, targets: Tensor, message: str) -> None:
+    population = random_population(SPEC, 2)
+    before = population.flatten()
+    optimizer = AdamW.start(population)
+    with pytest.raises(RNN2VecError, match=message):
+        train_step(population, optimizer, TOKENS, targets, 0.1)
+    assert torch.equal(population.flatten(), before)
+    assert optimizer.step == 0
+
+
+# --- backends ---
+
+
+@pytest.fixture
+def choice() -> Iterator[Any]:
+    """The choice of a backend, made afresh."""
+    engine._backend.cache_clear()
+    yield engine._backend
+    engine._backend.cache_clear()
+
+
+def test_the_fastest_backend_is_in_use(choice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RNN2VEC_BACKEND", raising=False)
+    assert engine.backend_name() == next(iter(engine.BACKENDS)) == "native"
+
+
+def test_the_environment_names_a_backend(choice: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNN2VEC_BACKEND", "torch")
+    assert engine.backend_name() == "torch"
+    monkeypatch.setenv("RNN2VEC_BACKEND", "cuda")
+    with pytest.raises(RNN2VecError, match="RNN2VEC_BACKEND is one of native, torch; got 'cuda'"):
+        engine.backend_name()
+
+
+def test_a_backend_that_does_not_load_says_so_once(
+    choice: Any, monkeypatch: pytest.MonkeyPatch, random_population: MakePopulation
+) -> None:
+    load = importlib.import_module
+
+    def fail(name: str) -> Any:
+        if name.endswith("native_backend"):
+            raise ImportError("no such library")
+        return load(name)
+
+    monkeypatch.setattr(engine.importlib, "import_module", fail)
+    monkeypatch.delenv("RNN2VEC_BACKEND", raising=False)
+    with pytest.warns(RuntimeWarning, match=r"does not load \(no such library\).*many times slower"):
+        run(random_population(SPEC, 2), TOKENS)
+    assert engine.backend_name() == "torch"
+    run(random_population(SPEC, 2), TOKENS)  # a second warning would be an error

@@ -1,8 +1,10 @@
-"""The compiled module; see native/bindings.cpp. Tensors are passed as the addresses of their data, 0 for none."""
+"""The compiled kernels. Numbers called addresses are those of contiguous tensors' data; 0 is none."""
 
 from collections.abc import Sequence
 
 class Call:
+    """What the kernels read: sizes are N, B, T, X, H, L, Y."""
+
     def __init__(
         self,
         cell: int,
@@ -36,6 +38,6 @@ def train(
     targets: int,
     first: Sequence[int],
     second: Sequence[int],
-    steps: Sequence[tuple[float, ...]],
+    steps: Sequence[Sequence[float]],
     losses: int,
 ) -> None: ...

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 import torch
-from torch.nn import functional as F
 
-from rnn2vec.engine import run
+from rnn2vec.engine import run, train_step
+from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
 from rnn2vec.parallel import Report, run_jobs
@@ -106,13 +106,12 @@ def train_population(
 
     Nothing a network sees or draws depends on the others, so neither do its weights.
     """
-    # Kernels for a batch of one matrix round differently from those for several: a lone network trains beside its copy.
+    # On PyTorch, a batch of one matrix is rounded differently from several: a lone network trains beside its copy.
     alone = len(models) == 1
     trained = [*models, *models] if alone else list(models)
     population = Population.initialise(recipe.spec, recipe.seed, trained)
     tasks = [recipe.task(model) for model in trained]
-    parameters = list(population.weights.values())
-    optimizer = torch.optim.AdamW(parameters, weight_decay=recipe.weight_decay)
+    optimizer = AdamW.start(population, recipe.weight_decay)
     unreported = 0
     for step in range(recipe.steps + 1):
         if step in recipe.snapshots:
@@ -124,18 +123,7 @@ def train_population(
             for model, task in zip(trained, tasks, strict=True)
         ]
         inputs, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
-        for weight in parameters:
-            weight.requires_grad_(True)
-        outputs, _ = run(population, inputs)
-        # the sum of the networks' own mean losses: each network's gradient is its own
-        loss = F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="sum") / targets[0].numel()
-        optimizer.zero_grad()
-        loss.backward()
-        for weight in parameters:
-            weight.requires_grad_(False)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate(step)
-        optimizer.step()
+        train_step(population, optimizer, inputs, targets, recipe.learning_rate(step))
         unreported += len(models)
         if report and (step % 10 == 9 or step + 1 == recipe.steps):
             report(unreported, f"step {step + 1}")

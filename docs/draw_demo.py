@@ -1,0 +1,20 @@
+"""Draw the README's picture from a finished demo: ``python docs/draw_demo.py DEMO_DIRECTORY``."""
+
+import json
+import sys
+from pathlib import Path
+
+from rnn2vec import Zoo, load_encoder
+from rnn2vec.downstream.predict import embed
+from rnn2vec.report import figures
+
+demo, here = Path(sys.argv[1]), Path(__file__).parent
+results = json.loads((demo / "results.json").read_text())
+zoo = Zoo.open(demo / "zoo")
+metrics = {
+    name: {kind: values[kind]["validation"] for kind in ("frozen", "supervised")}
+    for name, values in results["encoders"].items()
+}
+figures.task_bars(metrics, 1 / results["zoo"]["languages"]).savefig(here / "demo-language.png", dpi=110)
+z = {name: embed(load_encoder(demo / "encoders" / name), zoo.population()) for name in results["encoders"]}
+figures.embedding_maps(z, zoo.tasks, zoo.column("accuracy")).savefig(here / "demo-maps.png", dpi=110)
