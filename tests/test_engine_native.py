@@ -260,6 +260,20 @@ def test_training_does_not_depend_on_threads_or_on_other_networks(threads):
     assert torch.equal(results[0][2:4], results[2])
 
 
+def test_moments_go_by_name_and_are_checked():
+    population, inputs, _ = make("lstm", 3, 1, (2, 3, 4, 6, 6), tokens=True)
+    other = Population(population.spec, {name: weight.clone() for name, weight in population.weights.items()})
+    state, turned = AdamW.start(population), AdamW.start(population)
+    turned.first = dict(reversed(turned.first.items()))
+    for _ in range(2):
+        engine.train_step(population, state, inputs, inputs, 0.01)
+        engine.train_step(other, turned, inputs, inputs, 0.01)
+    assert torch.equal(population.flatten(), other.flatten())
+    turned.first["linear.bias"] = turned.first["linear.bias"][:1]
+    with pytest.raises(RNN2VecError, match="moments are shaped as the weights"):
+        engine.train_step(other, turned, inputs, inputs, 0.01)
+
+
 def test_targets_are_checked():
     population, inputs, _ = make("lstm", 3, 1, (2, 3, 4, 6, 5), tokens=True)
     with pytest.raises(RNN2VecError, match=r"targets lie in 0\.\.4"):

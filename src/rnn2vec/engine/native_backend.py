@@ -47,7 +47,12 @@ def train_step(
 ) -> Tensor:
     """Train each network for one step while its data is in cache; see :func:`rnn2vec.engine.train_step`."""
     weights = list(population.weights.values())
-    in_place = [*weights, *optimizer.first.values(), *optimizer.second.values()]
+    first, second = ([moments[name] for name in population.weights] for moments in (optimizer.first, optimizer.second))
+    in_place = [*weights, *first, *second]
+    sizes = [weight.shape for weight in weights] * 3
+    for tensor, size in zip(in_place, sizes, strict=True):
+        if tensor.shape != size:  # the kernels write by address
+            raise RNN2VecError(f"AdamW's moments are shaped as the weights; got {list(tensor.shape)}, not {list(size)}")
     if not _covered(in_place, inputs) or not all(tensor.is_contiguous() for tensor in in_place):
         return torch_backend.train_step(population, optimizer, inputs, targets, learning_rate)
     optimizer.step += 1
@@ -59,10 +64,10 @@ def train_step(
     losses = torch.empty(len(population))
     inputs, targets = inputs.contiguous(), targets.contiguous()
     _native.train(
-        _call(population.spec, [inputs, *[None] * _states(population.spec), *weights]),
+        _call(population.spec, [inputs, *weights]),
         targets.data_ptr(),
-        [moment.data_ptr() for moment in optimizer.first.values()],
-        [moment.data_ptr() for moment in optimizer.second.values()],
+        [moment.data_ptr() for moment in first],
+        [moment.data_ptr() for moment in second],
         numbers,
         losses.data_ptr(),
     )
@@ -108,18 +113,17 @@ def _forward(spec: RNNSpec, tensors: Sequence[Tensor], tape: Tensor | None) -> t
     return outputs, *final
 
 
-def _call(spec: RNNSpec, tensors: Sequence[Any]) -> _native.Call:
-    """What the kernels read: inputs, states (tensors, or None for zeros) and weights."""
-    inputs, *rest = tensors
-    states = _states(spec)
-    sizes = [*inputs.shape[:3], spec.input_size, spec.hidden_size, spec.num_layers, spec.output_size]
-    h, c = (*map(_address, rest[:states]), 0)[:2]
+def _call(spec: RNNSpec, tensors: Sequence[Tensor]) -> _native.Call:
+    """What the kernels read: inputs, states (none for zeros) and weights."""
+    inputs, rest = tensors[0], tensors[1:]
+    weights = len(rest) - (4 * spec.num_layers + 2)  # where they start
+    h, c = (*map(_address, rest[:weights]), 0, 0)[:2]
     return _native.Call(
         _CELLS[spec.cell, spec.nonlinearity],
         not inputs.is_floating_point(),
-        sizes,
+        [*inputs.shape[:3], spec.input_size, spec.hidden_size, spec.num_layers, spec.output_size],
         torch.get_num_threads(),
-        [weight.data_ptr() for weight in rest[states:]],
+        [weight.data_ptr() for weight in rest[weights:]],
         inputs.data_ptr(),
         h,
         c,

@@ -148,22 +148,25 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
     return own;
   };
 
+  constexpr bool backwards = true;  // the models that the forward pass came to last are still in the cache
   const std::int64_t models = call.shape.models;
   if (wanted && (models >= call.threads || plan.slices == 1)) {
-    run_tasks(call.threads, models, [&](std::int64_t model) {
+    const auto run_model = [&](std::int64_t model) {
       const auto sums = cleared(model);
       for (std::int64_t index = 0; index < plan.slices; ++index) run_slice(model, index, sums.data());
-    });
+    };
+    run_tasks(call.threads, models, run_model, backwards);
     return;
   }
   // Few models: threads share their slices. Each slice has sums of its own, added up in the order of the slices, just
   // as above.
   const std::int64_t tasks = models * plan.slices;
   std::vector<float> sums(wanted ? tasks * plan.parameters : 0);
-  run_tasks(call.threads, tasks, [&](std::int64_t task) {
+  const auto run_part = [&](std::int64_t task) {
     const auto own = wanted ? plan.within(sums.data() + task * plan.parameters, weights) : std::vector<float*>();
     run_slice(task / plan.slices, task % plan.slices, wanted ? own.data() : nullptr);
-  });
+  };
+  run_tasks(call.threads, tasks, run_part, backwards);
   for (std::int64_t task = 0; wanted && task < tasks; ++task) {
     const std::int64_t model = task / plan.slices;
     const auto total = task % plan.slices ? plan.of_model(weights, model) : cleared(model);

@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #ifndef _WIN32
 #include <pthread.h>
@@ -19,27 +20,37 @@ class Pool {
  public:
   std::mutex busy;  // held by the caller that is being served
 
-  void run(int threads, std::int64_t tasks, const std::function<void(std::int64_t)>& action) {
+  void run(int threads, std::int64_t tasks, const std::function<void(std::int64_t)>& action, bool backwards) {
     {
       std::lock_guard lock(mutex_);
       action_ = &action;
-      tasks_ = tasks;
-      next_ = 0;
+      backwards_ = backwards;
       error_ = nullptr;
-      seats_ = threads - 1;
-      for (; started_ < seats_; ++started_) std::thread([this] { serve(); }).detach();
+      shares_ = std::vector<Share>(threads);
+      for (int share = 0; share < threads; ++share) {
+        shares_[share].next = shares_[share].first = tasks * share / threads;
+        shares_[share].end = tasks * (share + 1) / threads;
+      }
+      for (; started_ < threads; ++started_) std::thread([this, own = started_] { serve(own); }).detach();
+      open_ = true;
       ++calls_;
     }
     wake_.notify_all();
-    drain();
+    drain(0);
     std::unique_lock lock(mutex_);
-    seats_ = 0;  // a thread that wakes up only now has nothing left to do
+    open_ = false;  // a thread that wakes up only now has nothing left to do
     done_.wait(lock, [this] { return working_ == 0; });
     if (error_) std::rethrow_exception(error_);
   }
 
  private:
-  void serve() {
+  // Each thread begins with its own share, the same models in every call, and then helps with those of the others.
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t first = 0, end = 0;
+  };
+
+  void serve(int own) {
     std::uint64_t served = 0;
     for (;;) {
       // Calls often follow each other closely, and waking a sleeping thread takes longer than a short call.
@@ -48,34 +59,38 @@ class Pool {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return calls_ != served; });
       served = calls_;
-      if (seats_ == 0) continue;
-      --seats_;
+      if (!open_ || own >= static_cast<int>(shares_.size())) continue;
       ++working_;
       lock.unlock();
-      drain();
+      drain(own);
       lock.lock();
       if (--working_ == 0) done_.notify_one();
     }
   }
 
-  void drain() {
+  void drain(int own) {
+    const std::size_t count = shares_.size();
     try {
-      for (std::int64_t task; (task = next_++) < tasks_;) (*action_)(task);
+      for (std::size_t other = 0; other < count; ++other) {
+        Share& share = shares_[(own + other) % count];
+        for (std::int64_t task; (task = share.next++) < share.end;)
+          (*action_)(backwards_ ? share.first + share.end - 1 - task : task);
+      }
     } catch (...) {
       std::lock_guard lock(mutex_);
       error_ = std::current_exception();
-      next_ = tasks_;
+      for (Share& share : shares_) share.next = share.end;
     }
   }
 
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::atomic<std::uint64_t> calls_{0};
-  std::atomic<std::int64_t> next_{0};
+  std::vector<Share> shares_;
   const std::function<void(std::int64_t)>* action_ = nullptr;
-  std::int64_t tasks_ = 0;
   std::exception_ptr error_;
-  int seats_ = 0, working_ = 0, started_ = 0;
+  bool open_ = false, backwards_ = false;
+  int working_ = 0, started_ = 1;  // the caller is number 0
 };
 
 // Never destroyed: its threads sleep until the process ends. A forked child has none of them and starts its own.
@@ -97,14 +112,15 @@ Pool& pool() {
 
 }  // namespace
 
-void run_tasks(int threads, std::int64_t tasks, const std::function<void(std::int64_t)>& action) {
+void run_tasks(int threads, std::int64_t tasks, const std::function<void(std::int64_t)>& action, bool backwards) {
   threads = static_cast<int>(std::min<std::int64_t>(threads, tasks));
   if (threads > 1) {
     Pool& own = pool();
     std::unique_lock turn(own.busy, std::try_to_lock);
-    if (turn) return own.run(threads, tasks, action);
+    if (turn) return own.run(threads, tasks, action, backwards);
   }
-  for (std::int64_t task = 0; task < tasks; ++task) action(task);  // alone, or the pool serves another thread
+  // alone, or the pool serves another thread
+  for (std::int64_t task = 0; task < tasks; ++task) action(backwards ? tasks - 1 - task : task);
 }
 
 }  // namespace rnn2vec
