@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,7 +96,7 @@ class PublishedLanguages(Recipe):
 def test_networks_trained_alike_become_as_accurate() -> None:
     """The published two write .985 and .970 of their strings in their language after 1,000 steps."""
     paper = formal_language_recipe("paper", snapshots=(1000,), models=8)
-    recipe = PublishedLanguages(**vars(paper))
+    recipe = PublishedLanguages(**{field.name: getattr(paper, field.name) for field in dataclasses.fields(paper)})
     step, population = next(train_population(recipe, range(8)))
     uniforms = torch.from_numpy(np.random.default_rng(0).random((8, 300, recipe.length - 1)))
     strings, _ = sample_strings(lambda tokens, state: run(population, tokens, state), uniforms, BOS, keep=0)
