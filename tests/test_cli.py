@@ -139,6 +139,47 @@ def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", ["zoo build", "zoo build formal-languages --out x --models 0", "info --wat", "sing"]
+)
+def test_wrong_usage_is_no_traceback(arguments: str, rnn2vec_command: Command) -> None:
+    status, _, errors = rnn2vec_command(*arguments.split())
+    assert status == 2
+    assert "Usage" in errors
+    assert "Traceback" not in errors
+
+
+def test_an_encoder_is_not_tested_on_what_it_was_trained_on(
+    zoo: Path, tmp_path: Path, rnn2vec_command: Command
+) -> None:
+    trained = ("--encoder", "flat", "--out", tmp_path / "flat", "--preset", "demo", "--steps", 1)
+    assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
+    other, sizes = tmp_path / "other", "--preset demo --models 24 --steps 1 --hidden-size 8 --workers 1 --seed 2"
+    assert rnn2vec_command("zoo", "build", "formal-languages", "--out", other, *sizes.split())[0] == 0
+    evaluated = rnn2vec_command("evaluate", other, tmp_path / "flat", "--out", tmp_path / "out")
+    fails(evaluated, "was not trained on", "same languages and seed")
+
+
+def test_losses_of_different_kinds_are_not_compared(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    for encoder, loss in (("flat", "js"), ("statistics", "kl")):
+        options = ("--encoder", encoder, "--loss", loss, "--out", tmp_path / encoder, "--preset", "demo", "--steps", 1)
+        assert rnn2vec_command("pretrain", zoo, *options)[0] == 0
+    result = rnn2vec_command("evaluate", zoo, tmp_path / "flat", tmp_path / "statistics", "--out", tmp_path / "out")
+    fails(result, "same loss", "js, kl")
+
+
+def test_a_place_that_cannot_be_written_is_known_before_training(
+    zoo: Path, tmp_path: Path, rnn2vec_command: Command
+) -> None:
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "out"
+    fails(
+        rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", out, "--preset", "demo"),
+        "cannot write",
+        str(out),
+    )
+
+
 def test_a_newer_schema(damaged: Path, rnn2vec_command: Command) -> None:
     index = json.loads((damaged / "zoo.json").read_text())
     (damaged / "zoo.json").write_text(json.dumps(index | {"schema_version": 99}))
@@ -225,7 +266,7 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     out = tmp_path / "demo"
     status, _, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
     assert status == 130
-    assert "the same command goes on" in errors
+    assert "the same command starts from there" in errors
     kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
     monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
     status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)

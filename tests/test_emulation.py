@@ -174,6 +174,27 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
         )
 
 
+def test_training_is_kept_when_the_encoder_cannot_be_written(
+    small_zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny_recipe(encoder_options={"interactive": tiny_encoder(small_zoo).options})
+    arguments = (small_zoo.directory, "interactive", recipe, 0)
+    pretrain_into(*arguments, tmp_path / "whole", report=lambda amount, note: None)
+
+    def full(*_: object) -> None:
+        raise RNN2VecError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rnn2vec.emulation.store.save_trained", full)
+        with pytest.raises(RNN2VecError, match="no space"):
+            pretrain_into(*arguments, tmp_path / "parts", report=lambda amount, note: None)
+    steps = []
+    pretrain_into(*arguments, tmp_path / "parts", report=lambda amount, note: steps.append((amount, note)))
+    assert steps == [(recipe.steps, "resumed")]
+    for name in ("model.safetensors", "emulator.safetensors"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_a_damaged_checkpoint_is_named(small_zoo: Zoo, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.safetensors").write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ")
     with pytest.raises(RNN2VecError, match=r"checkpoint.safetensors is damaged"):

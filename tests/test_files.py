@@ -223,3 +223,8 @@ def test_a_new_directory_is_absent_or_empty(tmp_path: Path) -> None:
     for name in ("empty", "file"):
         with pytest.raises(RNN2VecError, match=rf"new or empty; .*{name} already exists"):
             require_new_directory(tmp_path / name)
+
+
+def test_what_is_not_a_number_becomes_null(tmp_path: Path) -> None:
+    write_json(tmp_path / "r.json", {"a": [float("nan"), 1.5], "b": {"c": float("inf")}})
+    assert json.loads((tmp_path / "r.json").read_text()) == {"a": [None, 1.5], "b": {"c": None}}

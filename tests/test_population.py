@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from rnn2vec import Population, RNN2VecError, RNNSpec, run
-from rnn2vec.population import concatenate
+from rnn2vec.population import RecurrentNetwork, concatenate
 
 MakePopulation = Callable[..., Population]
 """``make(spec, models, dtype, seed)``, see ``conftest.py``."""
@@ -401,3 +401,16 @@ def test_permutations_are_one_for_each_layer(random_population: MakePopulation, 
     population = random_population(RNNSpec("gru", 2, 3, 2, 2))
     with pytest.raises(RNN2VecError, match="layer"):
         population.permute_hidden([torch.arange(3).expand(3, -1)] * count)
+
+
+def test_parts_that_would_be_lost_are_refused() -> None:
+    class LanguageModel(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.rnn, self.head = nn.Embedding(6, 4), nn.GRU(4, 3), nn.Linear(3, 6)
+
+    with pytest.raises(RNN2VecError, match=r"LanguageModel\) has embedding.weight"):
+        Population.from_modules([LanguageModel()])
+    halves = [RecurrentNetwork(RNNSpec("gru", 2, 3, 1, 2)), RecurrentNetwork(RNNSpec("gru", 2, 3, 1, 2)).double()]
+    with pytest.raises(RNN2VecError, match="one dtype"):
+        Population.from_modules(halves)

@@ -272,7 +272,7 @@ def test_a_recipe_without_strings_leaves_nothing_behind(tiny_recipe: Recipe, tmp
 
 def test_diverging_training_names_the_network(tiny_recipe: Recipe, tmp_path: Path) -> None:
     recipe = dataclasses.replace(tiny_recipe, learning_rates=(1e30, 1e30, 1e30))
-    with pytest.raises(RNN2VecError, match=r"those of model 0 are not at step 5: lower the learning rate"):
+    with pytest.raises(RNN2VecError, match=r"those of model 0 are not at step 5: choose another seed"):
         build_zoo(recipe, tmp_path / "zoo")
 
 

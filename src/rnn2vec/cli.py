@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import numpy as np
 import torch
 import typer
@@ -20,7 +19,7 @@ from rich.table import Table
 from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import PRESETS as PRETRAIN_PRESETS
 from rnn2vec.emulation.recipe import pretrain_recipe
-from rnn2vec.emulation.store import pretrain_into, versions
+from rnn2vec.emulation.store import load_trained, pretrain_into, versions
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.errors import RNN2VecError
@@ -50,7 +49,7 @@ def demo(out: Out, seed: Seed = 0, workers: Workers = None) -> None:
     console.print("The demo is small: 64 languages, short strings, small networks, one seed.")
     results = run_demo(out, _stage, seed, workers or available_cores())
     _print_results(results)
-    console.print(f"{results['seconds'] / 60:.1f} minutes. Open {out / 'report.html'}")
+    console.print(f"Open {out / 'report.html'}", markup=False)
 
 
 @zoo_app.command("build")
@@ -101,7 +100,7 @@ def zoo_verify(directory: Path) -> None:
         _print_error(problem)
     if problems:
         raise typer.Exit(1)
-    console.print(f"{directory} is sound: {len(zoo)} snapshots, {len(zoo.checksums)} files")
+    console.print(f"{directory} is sound: {len(zoo)} snapshots, {len(zoo.checksums)} files", markup=False)
 
 
 @app.command()
@@ -122,7 +121,7 @@ def pretrain(
     )
     with _stage("Pretraining", [(encoder, recipe.steps)]) as report:
         pretrain_into(zoo, encoder, recipe, seed, out, report=lambda amount, note: report(0, amount, note))
-    console.print(f"wrote {out}")
+    console.print(f"wrote {out}", markup=False)
 
 
 @app.command("evaluate")
@@ -138,14 +137,17 @@ def evaluate_command(
     """Measure what pretrained encoders know; write results.json and report.html."""
     opened = Zoo.open(zoo)
     require_new_directory(out)
-    jobs = [(f"{path.name}, end to end", supervised_steps or 0) for path in encoders]
+    jobs = []
+    for path in encoders:
+        recipe = load_trained(path, opened).recipe
+        jobs.append((f"{path.name}, end to end", recipe.steps if supervised_steps is None else supervised_steps))
     with _stage("Evaluation", jobs) as report:
         evaluations = evaluate(opened, encoders, supervised_steps, workers or available_cores(), report)
     results = collect_results(opened, evaluations)
-    write_json(out / "results.json", results)
     write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")
+    write_json(out / "results.json", results)
     _print_results(results)
-    console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}")
+    console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)
 
 
 @app.command()
@@ -165,16 +167,17 @@ def info() -> None:
 def main() -> None:
     """Run the command line; a user's mistake becomes one line and exit status 1."""
     try:
-        status = app(standalone_mode=False)
+        app()
     except RNN2VecError as error:
         _print_error(str(error))
-        status = 1
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
-    if status == 130:  # what typer makes of Ctrl-C
-        _print_error("interrupted; what is on disk is whole, and the same command goes on from there")
-    sys.exit(status)
+        sys.exit(1)
+    except OSError as error:
+        _print_error(f"{error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(1)
+    except SystemExit as ended:
+        if ended.code == 130:  # what typer makes of Ctrl-C
+            _print_error("interrupted; what is on disk is whole: the same command starts from there")
+        raise
 
 
 def _print_error(message: str) -> None:
@@ -220,6 +223,7 @@ def _print_zoo(zoo: Zoo) -> None:
         f"{len(zoo)} snapshots, "
         f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
         highlight=False,
+        markup=False,
     )
     table = Table()
     for name in ("step", "mean accuracy", "median", "generate their language (>= .9)"):

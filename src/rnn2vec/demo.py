@@ -61,6 +61,7 @@ def run_demo(
     zoo_recipe = zoo_recipe or formal_language_recipe("demo", seed=seed)
     recipe = recipe or pretrain_recipe("demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
+    resumed = (directory / IN_PROGRESS).exists()
     _begin(directory, {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed})
     with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as report:
         zoo = _zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
@@ -70,13 +71,15 @@ def run_demo(
         run_jobs(_pretrain_unless_done, jobs, workers, report)
     with stage("Evaluation", [(f"{name}, end to end", supervised_steps) for name in DEMO_ENCODERS]) as report:
         evaluations = evaluate(zoo, encoders, supervised_steps, workers, report)
-    results = collect_results(zoo, evaluations) | {"seconds": time.monotonic() - start}
-    write_json(directory / "results.json", results)
+    results = collect_results(zoo, evaluations)
+    if not resumed:
+        results["seconds"] = time.monotonic() - start
     note = (
         "This run is demo-sized: few languages, short strings, small networks and one seed, for minutes on two cores. "
         "Larger presets are a flag away."
     )
     write_report(directory / "report.html", zoo, encoders, evaluations, results, "rnn2vec demo", note)
+    write_json(directory / "results.json", results)
     (directory / IN_PROGRESS).unlink()
     return results
 

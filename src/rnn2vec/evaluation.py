@@ -72,6 +72,10 @@ def evaluate(
     names = [run.encoder.name for run in trained]
     if len(set(names)) != len(names):
         raise RNN2VecError(f"one evaluation compares different encoders, one directory each; got {', '.join(names)}")
+    losses = {run.recipe.loss for run in trained}
+    if len(losses) > 1:
+        named = ", ".join(sorted(losses))
+        raise RNN2VecError(f"one evaluation compares encoders pretrained with the same loss; got {named}")
     return run_jobs(
         evaluate_encoder, [(zoo.directory, directory, supervised_steps) for directory in directories], workers, report
     )
@@ -151,23 +155,28 @@ def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
     """The closing table, a row an encoder, as text: for the terminal and the report alike."""
     rows = []
     for name, values in results["encoders"].items():
-        frozen, supervised = values["frozen"], values.get("supervised")
+        frozen, supervised = values["frozen"], values.get("supervised", {"validation": {}, "ood": {}})
         rows.append(
             {
                 "encoder": name,
                 "loss": f"{values['emulation_loss']['validation']:.4f}",
                 "loss OOD": f"{values['emulation_loss']['ood']:.4f}",
-                **{f"{letter}": f"{frozen['validation'][f'm{letter}']:.2f}" for letter in "bcd"},
-                "language": f"{frozen['validation']['exact']:.2f}",
-                "language OOD": f"{frozen['ood']['exact']:.2f}",
-                "accuracy R2": f"{frozen['validation']['accuracy_r2']:.2f}",
-                "end-to-end": f"{supervised['validation']['exact']:.2f}" if supervised else "-",
-                "end-to-end OOD": f"{supervised['ood']['exact']:.2f}" if supervised else "-",
+                **{letter: _share(frozen["validation"][f"m{letter}"]) for letter in "bcd"},
+                "language": _share(frozen["validation"]["exact"]),
+                "language OOD": _share(frozen["ood"]["exact"]),
+                "accuracy R2": _share(frozen["validation"]["accuracy_r2"]),
+                "end-to-end": _share(supervised["validation"].get("exact")),
+                "end-to-end OOD": _share(supervised["ood"].get("exact")),
                 "parameters": f"{values['parameters']:,}",
                 "seconds": f"{values['seconds']:.0f}",
             }
         )
     return rows
+
+
+def _share(value: float | None) -> str:
+    """Two digits, or a dash where there was nothing to measure."""
+    return "-" if value is None or np.isnan(value) else f"{value:.2f}"
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

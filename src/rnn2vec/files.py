@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,8 +62,16 @@ def write_atomically(path: Path, content: bytes) -> str:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> str:
-    """Write indented JSON atomically; return its SHA-256."""
-    return write_atomically(path, (json.dumps(values, indent=2) + "\n").encode())
+    """Write indented JSON atomically, a null for what is not a number; return its SHA-256."""
+    return write_atomically(path, (json.dumps(_plain(values), indent=2, allow_nan=False) + "\n").encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

@@ -8,9 +8,12 @@ import queue
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import torch
+
+from rnn2vec.errors import RNN2VecError
 
 Report = Callable[[int, int, str], None]
 """Called as ``report(job, amount, note)`` whenever ``amount`` more units of job number ``job`` are done."""
@@ -47,6 +50,7 @@ def run_jobs(
         return [function(*job, report=_inline(report, index)) for index, job in enumerate(jobs)]
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool:
         try:
             futures = [pool.submit(_run_in_worker, function, index, job) for index, job in enumerate(jobs)]
@@ -56,10 +60,14 @@ def run_jobs(
                 _drain(messages, report)
                 for future in done:
                     future.result()
+        except BrokenProcessPool as error:
+            raise RNN2VecError(
+                "a worker process ended before its job, perhaps for lack of memory: use fewer workers"
+            ) from error
         except BaseException:
             for future in futures:
                 future.cancel()
-            for child in multiprocessing.active_children():
+            for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise
     _drain(messages, report)

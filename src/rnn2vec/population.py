@@ -157,8 +157,8 @@ class Population:
         How a module names or nests the two does not matter. Absent biases become zeros.
 
         Raises:
-            RNN2VecError: if a module holds none or several of either, is bidirectional, projects its hidden state, or
-                differs in shape from the first.
+            RNN2VecError: if a module holds none or several of either, has other parameters too, is bidirectional,
+                projects its hidden state, or differs in shape or dtype from the first.
         """
         if len(modules) == 0:
             raise RNN2VecError("a population has at least one network; got an empty list of modules")
@@ -169,6 +169,10 @@ class Population:
                     f"all networks of a population share one spec; module 0 is {specs[0]}, module {index} is {spec}: "
                     "make one population for each spec"
                 )
+        dtypes = {parameter.dtype for own in parameters for parameter in own.values()}
+        if len(dtypes) > 1:
+            found = ", ".join(sorted(map(str, dtypes)))
+            raise RNN2VecError(f"all networks of a population have one dtype; got {found}")
         return cls(specs[0], {name: torch.stack([p[name] for p in parameters]) for name in parameters[0]})
 
     @classmethod
@@ -307,6 +311,14 @@ def _parameters_of(module: nn.Module, index: int) -> tuple[RNNSpec, dict[str, Te
             f"module {index} ({type(module).__name__}) holds {len(recurrent)} and {len(linear)}"
         )
     rnn, head = recurrent[0], linear[0]
+    own = {id(parameter) for part in (rnn, head) for parameter in part.parameters()}
+    others = [name for name, parameter in module.named_parameters() if id(parameter) not in own]
+    if others:
+        raise RNN2VecError(
+            "a module of a population has no parameters but those of its recurrent layer and its linear head, since "
+            "the rest "
+            f"would be lost; module {index} ({type(module).__name__}) has {', '.join(others)}"
+        )
     if rnn.bidirectional or rnn.proj_size:
         raise RNN2VecError(
             "a network of a population runs in one direction and has no projection (proj_size=0); "

@@ -90,6 +90,8 @@ def pretrain(
     start, saved = time.monotonic() - progress.seconds, time.monotonic()
     if report and progress.step:
         report(progress.step, "resumed")
+    if checkpoint and not progress.step:  # whatever keeps it from being written is better known now
+        save_checkpoint(checkpoint, identity, progress, modules, optimizer)
     every = max(1, recipe.steps // evaluations)
     encoder.train()
     for step in range(progress.step, recipe.steps):
@@ -107,14 +109,14 @@ def pretrain(
         optimizer.step()
         progress.recent.append(float(loss.detach()))
         if not np.isfinite(progress.recent[-1]):
-            raise RNN2VecError(f"pretraining diverged at step {step}: its loss is not finite; lower the learning rate")
+            raise RNN2VecError(f"pretraining diverged at step {step}: its loss is not finite; choose another seed or a lower learning_rate")
         progress.step, progress.seconds = step + 1, time.monotonic() - start
         if (step + 1) % every == 0 or step + 1 == recipe.steps:
             measured = emulation_loss(encoder, emulator, *validation, loss_function)
             entry = {"step": step + 1, "seconds": time.monotonic() - start, "train": float(np.mean(progress.recent))}
             progress.history.append({**entry, "validation": measured})
             progress.recent = []
-        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if checkpoint and (step + 1 == recipe.steps or time.monotonic() - saved > CHECKPOINT_SECONDS):
             save_checkpoint(checkpoint, identity, progress, modules, optimizer)
             saved = time.monotonic()
         if report:

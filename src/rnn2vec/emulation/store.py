@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 
@@ -20,6 +21,7 @@ from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, read_tensors, require_new_directory, write_atomically, write_json
+from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import INDEX, Zoo
 
 EMULATOR = "emulator.safetensors"
@@ -71,6 +73,7 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
             "seconds": trained.seconds,
             "parameters": sum(parameter.numel() for parameter in trained.encoder.parameters()),
             "zoo": zoo_checksum(zoo),
+            "train_tasks": np.unique(zoo.tasks[split_zoo(zoo).train], axis=0).tolist(),
             "versions": versions(),
         },
     )
@@ -80,7 +83,8 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     """Read an encoder directory with its emulator, to be used on a zoo.
 
     Raises:
-        RNN2VecError: if anything is missing or damaged, or the encoder cannot read the networks of the zoo.
+        RNN2VecError: if anything is missing or damaged, the encoder cannot read the networks of the zoo, or it was
+            trained on tasks that this zoo holds back for validation.
     """
     directory = Path(directory)
     encoder = load_encoder(directory)
@@ -89,8 +93,18 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     try:
         recipe = PretrainRecipe(**record["recipe"])
         seed = int(record["seed"])
+        seen = {tuple(task) for task in record["train_tasks"]}
     except (KeyError, TypeError, ValueError) as error:
         raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
+    split = split_zoo(zoo)
+    unseen = {tuple(task) for task in zoo.tasks[np.concatenate([split.validation, split.ood])].tolist()}
+    if unseen & seen:
+        raise RNN2VecError(
+            f"an encoder is evaluated on tasks it was not trained on; {directory} was pretrained on "
+            f"{len(unseen & seen)} of the "
+            f"{len(unseen)} validation and OOD tasks of {zoo.directory}: use its own zoo, or one of the same "
+            f"languages and seed"
+        )
     emulator = build_emulator(zoo, encoder, recipe, seed)
     tensors = {name: torch.from_numpy(array) for name, array in read_tensors(directory / EMULATOR).items()}
     try:

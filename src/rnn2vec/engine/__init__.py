@@ -40,7 +40,10 @@ def _backend(wanted: str | None) -> tuple[str, ModuleType]:
     if wanted and wanted not in BACKENDS:
         raise RNN2VecError(f"RNN2VEC_BACKEND is one of {', '.join(BACKENDS)}; got {wanted!r}")
     if wanted:
-        return wanted, importlib.import_module(BACKENDS[wanted])
+        try:
+            return wanted, importlib.import_module(BACKENDS[wanted])
+        except ImportError as error:
+            raise RNN2VecError(f"RNN2VEC_BACKEND asks for {wanted}, which does not load ({error}): unset it") from error
     try:
         return "native", importlib.import_module(BACKENDS["native"])
     except ImportError as error:
@@ -50,6 +53,7 @@ def _backend(wanted: str | None) -> tuple[str, ModuleType]:
             RuntimeWarning,
             stacklevel=2,
         )
+        os.environ["RNN2VEC_BACKEND"] = "torch"  # worker processes need not say it again
         return "torch", importlib.import_module(BACKENDS["torch"])
 
 
