@@ -81,7 +81,8 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
         if not bool(torch.isfinite(flat).all()):
             broken = models[int((~torch.isfinite(flat)).any(1).nonzero()[0])]
             raise RNN2VecError(
-                f"weights stay finite; those of model {broken} are not at step {step}: choose another seed or lower learning_rates"
+                f"weights stay finite; those of model {broken} are not at step {step}: choose another seed or lower "
+                f"learning_rates"
             )
         weights.append({name: weight.numpy().copy() for name, weight in population.weights.items()})
         rollouts.append(_observe(recipe, population, models, step))
