@@ -109,9 +109,7 @@ def pretrain(
         optimizer.step()
         progress.recent.append(float(loss.detach()))
         if not np.isfinite(progress.recent[-1]):
-            raise RNN2VecError(
-                f"pretraining diverged at step {step}: its loss is not finite; choose another seed or a lower learning_rate"
-            )
+            raise RNN2VecError(f"pretraining diverged at step {step}: its loss is not finite; choose another seed")
         progress.step, progress.seconds = step + 1, time.monotonic() - start
         if (step + 1) % every == 0 or step + 1 == recipe.steps:
             measured = emulation_loss(encoder, emulator, *validation, loss_function)
