@@ -53,7 +53,6 @@ def _backend(wanted: str | None) -> tuple[str, ModuleType]:
             RuntimeWarning,
             stacklevel=2,
         )
-        os.environ["RNN2VEC_BACKEND"] = "torch"  # worker processes need not say it again
         return "torch", importlib.import_module(BACKENDS["torch"])
 
 
