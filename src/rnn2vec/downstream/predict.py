@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rnn2vec.emulation.pretrain import strings_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
 from rnn2vec.population import Population
@@ -122,7 +123,7 @@ def evaluate_supervised(
     split = split_zoo(zoo)
     seen = _seen(split)
     population = zoo.population(seen)
-    encoder.start_probes(torch.from_numpy(zoo.rollouts(seen).inputs[_by_training(zoo, seen, seed), 0]))
+    encoder.start_probes(strings_to_start_from(zoo, seen, zoo.rollouts(seen), seed))
     values = np.unique(zoo.tasks)
     labels = torch.from_numpy(np.searchsorted(values, zoo.tasks[seen]))
     accuracy = torch.from_numpy(zoo.column("accuracy")[seen]).float()
@@ -172,12 +173,6 @@ def _classifier(x: np.ndarray, y: np.ndarray) -> LogisticRegression | DummyClass
     if len(np.unique(y)) < 2:  # every language that is seen has the same shift
         return DummyClassifier().fit(x, y)
     return LogisticRegression(C=10.0, max_iter=2000).fit(x, y)
-
-
-def _by_training(zoo: Zoo, rows: np.ndarray, seed: int) -> np.ndarray:
-    """Places in ``rows`` in random order, the longest trained first."""
-    order = generator(seed, "probes").permutation(len(rows))
-    return order[np.argsort(-zoo.column("step")[rows][order], kind="stable")]
 
 
 def _read(outputs: Tensor, classes: int) -> tuple[Tensor, Tensor]:

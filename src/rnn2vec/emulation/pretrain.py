@@ -19,7 +19,7 @@ from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
-from rnn2vec.zoo.split import Split, split_zoo
+from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Rollouts, Zoo
 
 CHECKPOINT_SECONDS = 30.0
@@ -77,8 +77,7 @@ def pretrain(
     split = split_zoo(zoo)
     population, rollouts = zoo.population(split.train), zoo.rollouts(split.train)
     validation = part_of_zoo(zoo, split.validation)
-    strings = generator(seed, "probes").permutation(len(population))
-    encoder.start_probes(_good_strings(zoo, split, rollouts, strings))
+    encoder.start_probes(strings_to_start_from(zoo, split.train, rollouts, seed))
     emulator = build_emulator(zoo, encoder, recipe, seed)
     loss_function = LOSSES[recipe.loss]
     optimizer = torch.optim.AdamW(
@@ -186,8 +185,8 @@ def _tensors(inputs: np.ndarray, outputs: np.ndarray) -> tuple[Tensor, Tensor]:
     return (kept.float() if kept.is_floating_point() else kept.long()), torch.from_numpy(outputs).float()
 
 
-def _good_strings(zoo: Zoo, split: Split, rollouts: Rollouts, order: np.ndarray) -> Tensor:
-    """A string of every train snapshot in random order, those of trained networks first."""
-    step = zoo.column("step")[split.train][order]
-    chosen = order[np.argsort(-step, kind="stable")]
+def strings_to_start_from(zoo: Zoo, rows: np.ndarray, rollouts: Rollouts, seed: int) -> Tensor:
+    """A string of each of ``rows`` of a zoo, ``[rows, T]``, in random order but the longest trained networks first."""
+    order = generator(seed, "probes").permutation(len(rows))
+    chosen = order[np.argsort(-zoo.column("step")[rows][order], kind="stable")]
     return torch.from_numpy(rollouts.inputs[chosen, 0])
