@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rnn2vec import Zoo, load_encoder
 from rnn2vec.downstream.predict import embed
-from rnn2vec.report import figures
+from rnn2vec.report import figures, maps
 
 demo, here = Path(sys.argv[1]), Path(__file__).parent
 results = json.loads((demo / "results.json").read_text())
@@ -15,6 +15,6 @@ metrics = {
     name: {kind: values[kind]["validation"] for kind in ("frozen", "supervised")}
     for name, values in results["encoders"].items()
 }
-figures.task_bars(metrics, 1 / results["zoo"]["languages"]).savefig(here / "demo-language.png", dpi=110)
+figures.task_bars(metrics, 1 / results["zoo"]["tasks"]).savefig(here / "demo-language.png", dpi=110)
 z = {name: embed(load_encoder(demo / "encoders" / name), zoo.population()) for name in results["encoders"]}
-figures.embedding_maps(z, zoo.tasks, zoo.column("accuracy")).savefig(here / "demo-maps.png", dpi=110)
+maps.embedding_maps(z, zoo.tasks, zoo.column("accuracy")).savefig(here / "demo-maps.png", dpi=110)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from rnn2vec import Population, Recipe, RNNSpec, Zoo, build_zoo, formal_language_recipe
+from rnn2vec import Population, Recipe, RNNSpec, Zoo, build_zoo, zoo_recipe
 
 settings.register_profile("rnn2vec", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("rnn2vec")
@@ -46,7 +46,8 @@ def random_population() -> MakePopulation:
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
     """Eight barely trained networks in three shards: 3, 3 and 2."""
-    return formal_language_recipe(
+    return zoo_recipe(
+        "formal-languages",
         "demo",
         models=8,
         steps=12,
@@ -68,7 +69,7 @@ def tiny_zoo(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Z
 @pytest.fixture(scope="session")
 def trained_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """Four networks of the demo's size that have learnt something; all strings that measure accuracy are kept."""
-    recipe = formal_language_recipe("demo", models=4, steps=400, rollouts=200, evaluation_strings=200)
+    recipe = zoo_recipe("formal-languages", "demo", models=4, steps=400, rollouts=200, evaluation_strings=200)
     return build_zoo(recipe, tmp_path_factory.mktemp("trained") / "zoo")
 
 

@@ -17,7 +17,7 @@ import safetensors.numpy
 import rnn2vec.demo
 from rnn2vec import Zoo, cli
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
-from rnn2vec.zoo.recipe import formal_language_recipe
+from rnn2vec.zoo.families import zoo_recipe
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -88,7 +88,7 @@ def test_other_cells_and_layers_are_built(cell: str, tmp_path: Path, rnn2vec_com
 
 
 def test_presets_have_the_promised_sizes() -> None:
-    demo, laptop, paper = (formal_language_recipe(name) for name in ("demo", "laptop", "paper"))
+    demo, laptop, paper = (zoo_recipe("formal-languages", name) for name in ("demo", "laptop", "paper"))
     assert len({demo.task(model) for model in range(demo.models)}) >= 64
     tasks = [laptop.task(model) for model in range(laptop.models)]
     assert len(set(tasks)) == 216
@@ -257,9 +257,13 @@ def test_no_space_left(full_disk: Path, rnn2vec_command: Command) -> None:
 
 
 def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command) -> None:
-    small = formal_language_recipe("demo", models=64, steps=4, hidden_size=4, snapshots=(0, 4), rollouts=12)
-    monkeypatch.setitem(PRESETS, "demo", pretrain_recipe("demo", steps=2, networks=4, rollouts=1, emulator_size=8))
-    monkeypatch.setattr(rnn2vec.demo, "formal_language_recipe", lambda preset, seed: small)
+    small = zoo_recipe("formal-languages", "demo", models=64, steps=4, hidden_size=4, snapshots=(0, 4), rollouts=12)
+    monkeypatch.setitem(
+        PRESETS["formal-languages"],
+        "demo",
+        pretrain_recipe("formal-languages", "demo", steps=2, networks=4, rollouts=1, emulator_size=8),
+    )
+    monkeypatch.setattr(rnn2vec.demo.families, "zoo_recipe", lambda family, preset, seed: small)
     monkeypatch.setattr(rnn2vec.demo, "SUPERVISED_STEPS", 1)
     drawn = rnn2vec.demo.write_report
     monkeypatch.setattr(rnn2vec.demo, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -274,7 +278,7 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == kept
     results = json.loads((out / "results.json").read_text())
     assert list(results["encoders"]) == ["interactive", "noninteractive", "flat", "statistics"]
-    assert results["zoo"]["languages"] == 64
+    assert results["zoo"]["tasks"] == 64
     assert (out / "report.html").is_file()
     assert not (out / "demo.json").exists()
     assert "The demo is small" in output

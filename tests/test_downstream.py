@@ -5,18 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnn2vec import Zoo, build_encoder, build_zoo, formal_language_recipe, split_zoo
-from rnn2vec.downstream.predict import Prediction, evaluate_frozen, evaluate_supervised, measure
+from rnn2vec import Zoo, build_encoder, build_zoo, split_zoo, zoo_recipe
+from rnn2vec.downstream.predict import evaluate_frozen, evaluate_supervised
+from rnn2vec.downstream.properties import Prediction, angle_error, measure
 from rnn2vec.emulation.recipe import pretrain_recipe
 
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """A zoo of all 64 demo languages whose recorded accuracies are then taken as they come."""
-    recipe = formal_language_recipe(
-        "demo", models=64, steps=250, snapshots=(0, 100, 250), rollouts=2, evaluation_strings=50
+    recipe = zoo_recipe(
+        "formal-languages", "demo", models=64, steps=250, snapshots=(0, 100, 250), rollouts=2, evaluation_strings=50
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
+
+
+def prediction(shifts: np.ndarray, accuracy: np.ndarray) -> Prediction:
+    """A prediction of languages and accuracies."""
+    return {"mb": shifts[:, 0], "mc": shifts[:, 1], "md": shifts[:, 2], "accuracy": accuracy}
+
+
+def test_angles_are_compared_on_the_circle() -> None:
+    found = angle_error(np.array([359.0, 1.0, 180.0, 90.0]), np.array([1.0, 359.0, 0.0, 90.0]))
+    assert found.tolist() == [2.0, 2.0, 180.0, 0.0]
 
 
 def test_measure_counts_what_it_says(zoo: Zoo) -> None:
@@ -24,16 +35,16 @@ def test_measure_counts_what_it_says(zoo: Zoo) -> None:
     truth, accuracy = zoo.tasks[rows], zoo.column("accuracy")[rows]
     wrong = truth.copy()
     wrong[0, 1] += 1
-    found = measure(zoo, rows, Prediction(wrong, accuracy))
+    found = measure(zoo, rows, prediction(wrong, accuracy))
     able = accuracy >= 0.9
     assert found["exact_all"] == pytest.approx(5 / 6)
     assert found["accuracy_r2"] == 1
     assert found["accuracy_error"] == 0
-    assert found["generating"] == able.sum()
+    assert found["learnt"] == able.sum()
     if able.any():
         assert found["mc"] == pytest.approx(1 - able[0] / able.sum())
         assert found["mb"] == found["md"] == 1
-    mean = measure(zoo, rows, Prediction(truth, np.full(6, accuracy.mean())))
+    mean = measure(zoo, rows, prediction(truth, np.full(6, accuracy.mean())))
     assert mean["accuracy_r2"] == pytest.approx(0, abs=1e-6)
 
 
@@ -63,6 +74,6 @@ def test_unseen_tasks_do_not_leak(zoo: Zoo) -> None:
 def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
     options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "rollouts", "mlp_size": 32}
     encoder = build_encoder("noninteractive", zoo.spec, 0, **options)
-    recipe = pretrain_recipe("demo", steps=200)
+    recipe = pretrain_recipe("formal-languages", "demo", steps=200)
     metrics = evaluate_supervised(zoo, encoder, recipe)
     assert metrics["validation"]["accuracy_r2"] > 0.4

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, formal_language_recipe
+from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
 from rnn2vec.emulation import pretrain as pretrain_module
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.losses import LOSSES
@@ -22,7 +22,8 @@ from rnn2vec.emulation.store import load_trained, pretrain_into
 @pytest.fixture(scope="module")
 def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """32 barely trained networks of 27 languages."""
-    recipe = formal_language_recipe(
+    recipe = zoo_recipe(
+        "formal-languages",
         "demo",
         models=32,
         steps=30,
@@ -37,7 +38,9 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 
 def tiny_recipe(steps: int = 12, **overrides: object):
     """The demo recipe at a size for tests."""
-    return pretrain_recipe("demo", steps=steps, networks=8, rollouts=2, emulator_size=16, **overrides)
+    return pretrain_recipe(
+        "formal-languages", "demo", steps=steps, networks=8, rollouts=2, emulator_size=16, **overrides
+    )
 
 
 def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):
@@ -90,22 +93,22 @@ def test_unknown_conditioning_loss_and_preset_are_refused() -> None:
     with pytest.raises(RNN2VecError, match="conditioning is one of"):
         Emulator(6, 6, conditioning="twice")
     with pytest.raises(RNN2VecError, match="emulation losses are"):
-        pretrain_recipe("demo", loss="hinge")
+        pretrain_recipe("formal-languages", "demo", loss="hinge")
     with pytest.raises(RNN2VecError, match="presets are"):
-        pretrain_recipe("huge")
+        pretrain_recipe("formal-languages", "huge")
     with pytest.raises(RNN2VecError, match="unknown field"):
-        pretrain_recipe("demo", speed=3)
+        pretrain_recipe("formal-languages", "demo", speed=3)
 
 
 def test_paper_preset_keeps_the_papers_values() -> None:
-    recipe = pretrain_recipe("paper")
+    recipe = pretrain_recipe("formal-languages", "paper")
     assert (recipe.steps, recipe.networks, recipe.rollouts) == (100_000, 64, 1)
     assert (recipe.learning_rate, recipe.weight_decay, recipe.clip) == (1e-4, 0.01, 0.1)
     assert (recipe.emulator_size, recipe.emulator_layers, recipe.conditioning) == (256, 2, "first")
     assert (recipe.warmup, recipe.decay, recipe.loss) == (0, "none", "total-variation")
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
     options = build_encoder(
-        "interactive", formal_language_recipe("paper").spec, **recipe.encoder_options.get("interactive", {})
+        "interactive", zoo_recipe("formal-languages", "paper").spec, **recipe.encoder_options.get("interactive", {})
     ).options
     assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
         256,

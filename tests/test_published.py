@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnn2vec import FormalLanguage, Population, Recipe, RNNSpec, formal_language_recipe, run
+from rnn2vec import FormalLanguage, Population, RNNSpec, run, zoo_recipe
 from rnn2vec.tasks.formal_language import BOS, EOS
 from rnn2vec.zoo.build import train_population
+from rnn2vec.zoo.formal_languages import LanguageRecipe
 from rnn2vec.zoo.rollouts import sample_strings
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "published_zoo"
@@ -86,7 +87,7 @@ def test_accept_tells_its_languages_apart(published: SimpleNamespace) -> None:
     assert other.accept(published.sequences[best]).mean() < 0.1
 
 
-class PublishedLanguages(Recipe):
+class PublishedLanguages(LanguageRecipe):
     """The paper's recipe on the two languages of the published networks, four networks each."""
 
     def task(self, model: int) -> FormalLanguage:
@@ -95,7 +96,7 @@ class PublishedLanguages(Recipe):
 
 def test_networks_trained_alike_become_as_accurate() -> None:
     """The published two write .985 and .970 of their strings in their language after 1,000 steps."""
-    paper = formal_language_recipe("paper", snapshots=(1000,), models=8)
+    paper = zoo_recipe("formal-languages", "paper", snapshots=(1000,), models=8)
     recipe = PublishedLanguages(**{field.name: getattr(paper, field.name) for field in dataclasses.fields(paper)})
     step, population = next(train_population(recipe, range(8)))
     uniforms = torch.from_numpy(np.random.default_rng(0).random((8, 300, recipe.length - 1)))

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from rnn2vec.report import figures, page, style
+from rnn2vec.report import figures, maps, page, style
 from rnn2vec.report.page import Section, figure_to_html, render_page
 
 SYMBOLS = ("a", "b", "c", "d", "BOS", "EOS")
@@ -58,10 +58,10 @@ def all_sections() -> list[Section]:
     probes, answers = distributions(3, 5), distributions(3, 5)
     drawn = [
         figures.loss_curves({"interactive": history(0.5, 0.05), "flat": history(0.5, 0.2)}),
-        figures.embedding_maps({"flat": RANDOM.normal(size=(9, 4))}, RANDOM.integers(-3, 3, (9, 3)), RANDOM.random(9)),
-        figures.clone_fidelity(RANDOM.random(9), {"flat": RANDOM.random(9)}),
+        maps.embedding_maps({"flat": RANDOM.normal(size=(9, 4))}, RANDOM.integers(-3, 3, (9, 3)), RANDOM.random(9)),
+        maps.clone_fidelity(RANDOM.random(9), {"flat": RANDOM.random(9)}, ("x", "y")),
         figures.interrogation(probes, answers, SYMBOLS, ["one", "two", "<script>three</script> & $x$"]),
-        figures.next_letter(answers[0], {"flat": answers[1]}, ["BOS", *"abab"][:5], SYMBOLS, "a^n b^(n-1)"),
+        figures.answers_along(answers[0], {"flat": answers[1]}, ["BOS", *"abab"][:5], SYMBOLS, "a^n b^(n-1)"),
         figures.task_bars({"flat": {"frozen": shares(0.5), "supervised": shares(0.3)}}, 0.1),
     ]
     # twice the same figure under two names: nothing may be shared by accident
@@ -112,7 +112,7 @@ def test_text_is_escaped_everywhere(html: str) -> None:
 
 def test_exponents_are_raised(html: str) -> None:
     assert "a<sup>n</sup> b<sup>n+mb</sup>" in html
-    figure = figures.next_letter(distributions(1), {}, ["a"], SYMBOLS, "a^n b^(n-3) c^n d^(n+12)")
+    figure = figures.answers_along(distributions(1), {}, ["a"], SYMBOLS, "a^n b^(n-3) c^n d^(n+12)")
     assert titles(figure)[0] == "the network, aⁿ bⁿ⁻³ cⁿ dⁿ⁺¹²"
 
 
@@ -166,9 +166,9 @@ def test_small_figures_are_svg_and_heavy_ones_png() -> None:
 def test_a_page_of_a_large_zoo_stays_small() -> None:
     snapshots, names = 4000, list(style.COLOURS)[:4]
     z, accuracy = {name: RANDOM.normal(size=(snapshots, 3)) for name in names}, RANDOM.random(snapshots)
-    maps = figures.embedding_maps(z, RANDOM.integers(-3, 3, (snapshots, 3)), accuracy)
-    clones = figures.clone_fidelity(accuracy, {name: RANDOM.random(snapshots) for name in names})
-    assert len(figure_to_html(maps, "maps")) + len(figure_to_html(clones, "clones")) < 2_500_000
+    drawn = maps.embedding_maps(z, RANDOM.integers(-3, 3, (snapshots, 3)), accuracy)
+    clones = maps.clone_fidelity(accuracy, {name: RANDOM.random(snapshots) for name in names}, ("x", "y"))
+    assert len(figure_to_html(drawn, "maps")) + len(figure_to_html(clones, "clones")) < 2_500_000
 
 
 def test_loss_curves_show_training_and_validation_over_both_clocks() -> None:
@@ -196,7 +196,7 @@ def test_embedding_maps_colour_dots_by_language_and_accuracy() -> None:
     accuracy = np.array([1.0, 0.0, 0.5, 0.2])
     z = np.zeros((4, 5))
     z[:, 2] = [0, 1, 2, 3]
-    figure = figures.embedding_maps({"flat": z, "interactive": RANDOM.normal(size=(4, 5))}, tasks, accuracy)
+    figure = maps.embedding_maps({"flat": z, "interactive": RANDOM.normal(size=(4, 5))}, tasks, accuracy)
     assert len(figure.axes) == 6  # two rows of two maps and a key
     by_language, by_accuracy = figure.axes[0].collections[0], figure.axes[3].collections[0]
     order = [1, 3, 2, 0]  # the most accurate are drawn last
@@ -214,7 +214,7 @@ def test_embedding_maps_colour_dots_by_language_and_accuracy() -> None:
 
 def test_the_key_shows_the_colours_of_the_dots() -> None:
     tasks = np.array([[-3, 0, 1], [2, 0, 1], [-3, 1, 1], [-3, 0, 2]])
-    figure = figures.embedding_maps({"flat": RANDOM.normal(size=(4, 5))}, tasks, np.arange(4.0) / 4)
+    figure = maps.embedding_maps({"flat": RANDOM.normal(size=(4, 5))}, tasks, np.arange(4.0) / 4)
     dots = figure.axes[0].collections[0].get_facecolors()[:, :3]
     key = np.asarray(figure.axes[1].images[0].get_array())  # from -3 up to 2; mb, mc, md
     np.testing.assert_allclose([key[0, 0], key[5, 0], key[4, 1], key[5, 2]], dots)
@@ -224,7 +224,7 @@ def test_the_key_shows_the_colours_of_the_dots() -> None:
 
 def test_clone_fidelity_plots_emulator_over_network() -> None:
     network = np.array([0.0, 0.5, 1.0])
-    figure = figures.clone_fidelity(network, {"flat": 1 - network, "statistics": np.ones(3)})
+    figure = maps.clone_fidelity(network, {"flat": 1 - network, "statistics": np.ones(3)}, ("x", "y"))
     dots = figure.axes[0].collections[0]
     np.testing.assert_array_equal(dots.get_offsets(), np.stack([network, 1 - network], axis=1))
     assert to_hex(dots.get_facecolors()[0]) == style.COLOURS["flat"]
@@ -257,7 +257,7 @@ def test_interrogation_has_no_bars_where_all_are_asked_the_same() -> None:
 def test_next_letter_shows_the_network_its_emulators_and_their_distance() -> None:
     network = distributions(3)
     emulators = {"interactive": network.copy(), "flat": distributions(3)}
-    figure = figures.next_letter(network, emulators, ["BOS", "a", "b"], SYMBOLS, "string ab")
+    figure = figures.answers_along(network, emulators, ["BOS", "a", "b"], SYMBOLS, "string ab")
     assert len(figure.axes) == 4
     for axes, expected in zip(figure.axes, (network, *emulators.values()), strict=False):
         np.testing.assert_array_equal(axes.images[0].get_array(), expected.T)
@@ -317,17 +317,17 @@ def test_the_report_knows_no_torch_no_pyplot_and_nothing_else_of_the_package() -
         lambda: figures.loss_curves({}),
         lambda: figures.loss_curves({"flat": []}),
         lambda: figures.loss_curves({"flat": history(0.5)}),
-        lambda: figures.embedding_maps({}, np.zeros((3, 3)), np.zeros(3)),
-        lambda: figures.embedding_maps({"flat": np.zeros((0, 4))}, np.zeros((0, 3)), np.zeros(0)),
-        lambda: figures.embedding_maps({"flat": np.ones((1, 4))}, np.ones((1, 3)), np.ones(1)),
-        lambda: figures.embedding_maps({"flat": np.arange(4.0)[:, None]}, np.ones((4, 3)), np.ones(4)),
-        lambda: figures.clone_fidelity(np.zeros(0), {}),
-        lambda: figures.clone_fidelity(np.zeros(0), {"flat": np.zeros(0)}),
-        lambda: figures.clone_fidelity(np.ones(1), {"flat": np.ones(1)}),
+        lambda: maps.embedding_maps({}, np.zeros((3, 3)), np.zeros(3)),
+        lambda: maps.embedding_maps({"flat": np.zeros((0, 4))}, np.zeros((0, 3)), np.zeros(0)),
+        lambda: maps.embedding_maps({"flat": np.ones((1, 4))}, np.ones((1, 3)), np.ones(1)),
+        lambda: maps.embedding_maps({"flat": np.arange(4.0)[:, None]}, np.ones((4, 3)), np.ones(4)),
+        lambda: maps.clone_fidelity(np.zeros(0), {}, ("x", "y")),
+        lambda: maps.clone_fidelity(np.zeros(0), {"flat": np.zeros(0)}, ("x", "y")),
+        lambda: maps.clone_fidelity(np.ones(1), {"flat": np.ones(1)}, ("x", "y")),
         lambda: figures.interrogation(np.zeros((0, 4, 6)), np.zeros((0, 4, 6)), SYMBOLS, []),
         lambda: figures.interrogation(distributions(1, 1), distributions(1, 1), SYMBOLS, ["one"]),
         lambda: figures.interrogation(distributions(3, 41), distributions(3, 41), SYMBOLS, ["one", "two", "three"]),
-        lambda: figures.next_letter(distributions(1), {}, ["BOS"], SYMBOLS, ""),
+        lambda: figures.answers_along(distributions(1), {}, ["BOS"], SYMBOLS, ""),
         lambda: figures.task_bars({}, 0.1),
         lambda: figures.task_bars({name: {"frozen": shares(0.5)} for name in "abcdefghij"}, 0.0),
     ],

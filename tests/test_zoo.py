@@ -27,13 +27,14 @@ from rnn2vec import (
     RNN2VecError,
     Zoo,
     build_zoo,
-    formal_language_recipe,
     run,
     split_zoo,
+    zoo_recipe,
 )
 from rnn2vec.engine import backend_name
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
+from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.rollouts import sample_strings
 
 FileBytes = Callable[[Path], dict[str, bytes]]
@@ -111,8 +112,16 @@ def test_weights_do_not_depend_on_the_shards_at_odd_sizes(
 ) -> None:
     if backend_name() == "torch":  # whose products are rounded by where a matrix of odd size lies
         fields, batch_size = fields | {"hidden_size": 8}, 4
-    recipe = formal_language_recipe(
-        "demo", models=8, steps=12, snapshots=(12,), batch_size=batch_size, rollouts=1, evaluation_strings=1, **fields
+    recipe = zoo_recipe(
+        "formal-languages",
+        "demo",
+        models=8,
+        steps=12,
+        snapshots=(12,),
+        batch_size=batch_size,
+        rollouts=1,
+        evaluation_strings=1,
+        **fields,
     )
     built = []
     for models_per_shard in (1, 3, 8):
@@ -190,7 +199,7 @@ BRIEF = {"models": 4, "steps": 3, "snapshots": (0, 3), "hidden_size": 8, "rollou
 @pytest.fixture(scope="module")
 def brief_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """The smallest zoo with several shards."""
-    recipe = formal_language_recipe("demo", **BRIEF, models_per_shard=2)
+    recipe = zoo_recipe("formal-languages", "demo", **BRIEF, models_per_shard=2)
     return build_zoo(recipe, tmp_path_factory.mktemp("brief") / "zoo")
 
 
@@ -435,7 +444,7 @@ def test_columns(tiny_zoo: Zoo) -> None:
 
 
 def test_balanced_languages_are_dealt_out_evenly() -> None:
-    recipe = formal_language_recipe("demo", models=150)
+    recipe = zoo_recipe("formal-languages", "demo", models=150)
     tasks = [recipe.task(model).shifts for model in range(150)]
     for deal in (tasks[:64], tasks[64:128]):
         assert len(set(deal)) == 64
@@ -447,29 +456,29 @@ def test_balanced_languages_are_dealt_out_evenly() -> None:
 
 
 def test_uniform_languages_are_drawn_for_each_network() -> None:
-    recipe = formal_language_recipe("demo", models=640, assignment="uniform")
+    recipe = zoo_recipe("formal-languages", "demo", models=640, assignment="uniform")
     counts = Counter(recipe.task(model).shifts for model in range(640))
     assert len(counts) == 64
     assert 10 < max(counts.values()) < 30  # ten each on average; balanced would be ten exactly
 
 
 def test_the_learning_rate_is_linear_between_three_values() -> None:
-    recipe = formal_language_recipe("paper")
+    recipe = zoo_recipe("formal-languages", "paper")
     rates = [recipe.learning_rate(step) for step in (0, 5000, 10_000, 15_000, 20_000)]
     assert rates == pytest.approx([0.01, 0.0065, 0.003, 0.00165, 0.0003])
 
 
 @pytest.mark.parametrize("preset", ["demo", "laptop", "paper"])
 def test_a_recipe_survives_json(preset: str) -> None:
-    recipe = formal_language_recipe(preset, seed=5, cell="elman", nonlinearity="relu", hidden_size=3)
+    recipe = zoo_recipe("formal-languages", preset, seed=5, cell="elman", nonlinearity="relu", hidden_size=3)
     assert (recipe.seed, recipe.spec.cell, recipe.spec.hidden_size) == (5, "elman", 3)
-    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
 def test_other_steps_bring_other_snapshots() -> None:
-    assert formal_language_recipe("demo", steps=150).snapshots == (0, 50, 100, 150)
-    assert formal_language_recipe("demo", steps=100).snapshots == (0, 50, 100)
-    assert formal_language_recipe("demo", steps=100, snapshots=(7,)).snapshots == (7,)
+    assert zoo_recipe("formal-languages", "demo", steps=150).snapshots == (0, 50, 100, 150)
+    assert zoo_recipe("formal-languages", "demo", steps=100).snapshots == (0, 50, 100)
+    assert zoo_recipe("formal-languages", "demo", steps=100, snapshots=(7,)).snapshots == (7,)
 
 
 @pytest.mark.parametrize(
@@ -485,22 +494,22 @@ def test_other_steps_bring_other_snapshots() -> None:
         ({"shifts": ()}, "shifts"),
         ({"learning_rates": (0.01,)}, "learning_rates"),
         ({"evaluation_strings": 10}, "evaluation_strings is at least 50; got 10"),
-        ({"assignment": "random"}, "balanced or uniform; got 'random'"),
-        ({"family": "digits"}, "formal-languages; got 'digits'"),
+        ({"assignment": "random"}, "balanced, uniform, listed; got 'random'"),
+        ({"family": "digits"}, "formal-languages, sequential-digits; got 'digits'"),
         ({"cell": "rwkv"}, "cell must be one of"),
         ({"hidden_size": 0}, "hidden_size"),
-        ({"momentum": 0.9}, "unknown field of a zoo recipe: .*momentum"),
+        ({"momentum": 0.9}, "unknown field of a zoo recipe.*momentum"),
     ],
     ids=str,
 )
 def test_a_wrong_recipe_is_explained(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
-        formal_language_recipe("demo", **fields)
+        zoo_recipe(**{"family": "formal-languages", "preset": "demo"} | fields)
 
 
 def test_an_unknown_preset_is_explained() -> None:
     with pytest.raises(RNN2VecError, match="demo, laptop, paper; got 'huge'"):
-        formal_language_recipe("huge")
+        zoo_recipe("formal-languages", "huge")
 
 
 # --- splits ---
@@ -509,8 +518,16 @@ def test_an_unknown_preset_is_explained() -> None:
 @pytest.fixture(scope="module")
 def many_languages(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """Hardly trained networks of 64 languages, some of them twice, two snapshots each."""
-    recipe = formal_language_recipe(
-        "demo", models=80, steps=1, hidden_size=4, batch_size=1, rollouts=1, evaluation_strings=1, models_per_shard=80
+    recipe = zoo_recipe(
+        "formal-languages",
+        "demo",
+        models=80,
+        steps=1,
+        hidden_size=4,
+        batch_size=1,
+        rollouts=1,
+        evaluation_strings=1,
+        models_per_shard=80,
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("many") / "zoo")
 
@@ -575,8 +592,11 @@ INDEX_DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "schema as text": (lambda index: index.update(schema_version="1"), "states no schema_version"),
     "no recipe": (lambda index: index.pop("recipe"), "lacks a recipe or checksums"),
     "no checksums": (lambda index: index.pop("checksums"), "lacks a recipe or checksums"),
-    "a field too many": (lambda index: index["recipe"].update(momentum=1), "recipe has the fields .*momentum"),
-    "a field too few": (lambda index: index["recipe"].pop("steps"), "recipe has the fields"),
+    "a field too many": (
+        lambda index: index["recipe"].update(momentum=1),
+        "has the fields .*momentum",
+    ),
+    "a field too few": (lambda index: index["recipe"].pop("steps"), "recipe of formal-languages has the fields"),
     "a wrong spec": (lambda index: index["recipe"]["spec"].update(cell="rwkv"), "cell must be one of"),
     "spec as text": (lambda index: index["recipe"].update(spec="lstm"), "recipe|spec"),
     "no snapshots": (lambda index: index["recipe"].update(snapshots=[]), "snapshots"),

@@ -6,7 +6,8 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population, RNNSpec
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.recipe import Recipe, formal_language_recipe
+from rnn2vec.zoo.families import zoo_recipe
+from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -21,8 +22,8 @@ __all__ = [
     "Zoo",
     "build_encoder",
     "build_zoo",
-    "formal_language_recipe",
     "load_encoder",
     "run",
     "split_zoo",
+    "zoo_recipe",
 ]

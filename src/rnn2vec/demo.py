@@ -17,8 +17,9 @@ from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.files import read_json, require_new_directory, write_json
 from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.zoo import families
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.recipe import Recipe, formal_language_recipe
+from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.store import INDEX, Zoo
 
 DEMO_ENCODERS = ("interactive", "noninteractive", "flat", "statistics")
@@ -35,6 +36,7 @@ def run_demo(
     stage: Stage,
     seed: int = 0,
     workers: int = 1,
+    family: str = "formal-languages",
     zoo_recipe: Recipe | None = None,
     recipe: PretrainRecipe | None = None,
     supervised_steps: int | None = None,
@@ -47,6 +49,7 @@ def run_demo(
         stage: shows progress.
         seed: of the zoo and of every pretraining.
         workers: processes.
+        family: of tasks.
         zoo_recipe: the zoo; the ``demo`` preset by default.
         recipe: the pretraining; the ``demo`` preset by default.
         supervised_steps: steps of the end-to-end rivals; :data:`SUPERVISED_STEPS` by default.
@@ -58,8 +61,8 @@ def run_demo(
         RNN2VecError: if the directory is not empty or the disk is full.
     """
     start = time.monotonic()
-    zoo_recipe = zoo_recipe or formal_language_recipe("demo", seed=seed)
-    recipe = recipe or pretrain_recipe("demo")
+    zoo_recipe = zoo_recipe or families.zoo_recipe(family, "demo", seed=seed)
+    recipe = recipe or pretrain_recipe("formal-languages", "demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
     resumed = (directory / IN_PROGRESS).exists()
     _begin(directory, {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed})
@@ -75,7 +78,7 @@ def run_demo(
     if not resumed:
         results["seconds"] = time.monotonic() - start
     note = (
-        "This run is demo-sized: few languages, short strings, small networks and one seed, for minutes on two cores. "
+        "This run is demo-sized: few tasks, short sequences, small networks and one seed, for minutes on two cores. "
         "Larger presets are a flag away."
     )
     write_report(directory / "report.html", zoo, encoders, evaluations, results, "rnn2vec demo", note)

@@ -9,24 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from rnn2vec.downstream.predict import GENERATES, embed, evaluate_frozen, evaluate_supervised
-from rnn2vec.emulation.emulator import Emulator
+from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised
+from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
 from rnn2vec.emulation.store import load_trained, versions, zoo_checksum
 from rnn2vec.encoders import build_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.parallel import Report, run_jobs
-from rnn2vec.randomness import generator
-from rnn2vec.tasks.formal_language import BOS
-from rnn2vec.zoo.rollouts import sample_strings
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
-
-CLONE_STRINGS = 100
-"""Strings that the emulator writes for each network of the validation tasks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,14 +30,14 @@ class Evaluation:
         name: the encoder.
         results: its entry in ``results.json``.
         embeddings: z of every snapshot of the zoo, ``[snapshots, Z]``.
-        clone_accuracy: share of the strings written by the emulator from z that are in the network's language, for
-            every validation snapshot.
+        clone_scores: how well the emulator that knows the network only as z does what it does, for every validation
+            snapshot; see :func:`rnn2vec.emulation.clones.clone_scores`.
     """
 
     name: str
     results: dict[str, Any]
     embeddings: np.ndarray
-    clone_accuracy: np.ndarray
+    clone_scores: np.ndarray
 
 
 def evaluate(
@@ -111,24 +104,12 @@ def evaluate_encoder(
         recipe = dataclasses.replace(trained.recipe, steps=steps)
         results["supervised"] = evaluate_supervised(zoo, rival, recipe, seed, report)
         results["supervised_steps"], results["supervised_seconds"] = steps, time.monotonic() - start
-    clones = clone_accuracy(zoo, trained.emulator, z[split.validation], split.validation, seed)
-    results["clone_accuracy_correlation"] = _correlation(zoo.column("accuracy")[split.validation], clones)
+    clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
+    results["clones"] = {
+        "mean_score": float(clones.mean()),
+        "correlation_with_accuracy": _correlation(zoo.column("accuracy")[split.validation], clones),
+    }
     return Evaluation(encoder.name, results, z, clones)
-
-
-def clone_accuracy(zoo: Zoo, emulator: Emulator, z: np.ndarray, rows: np.ndarray, seed: int) -> np.ndarray:
-    """Let the emulator write strings from z, and count those in each network's language: ``[rows]`` shares."""
-    uniforms = np.stack(
-        [generator(seed, int(row), "clone").random((CLONE_STRINGS, zoo.recipe.length - 1)) for row in rows]
-    )
-    told = torch.from_numpy(z)
-    strings, _ = sample_strings(
-        lambda tokens, state: emulator(told, tokens, state), torch.from_numpy(uniforms), BOS, keep=0
-    )
-    models = zoo.column("model")[rows]
-    return np.array(
-        [zoo.recipe.task(int(model)).accept(own.numpy()).mean() for model, own in zip(models, strings, strict=True)]
-    )
 
 
 def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
@@ -140,10 +121,10 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
             "spec": zoo.spec.to_dict(),
             "models": zoo.recipe.models,
             "snapshots": len(zoo),
-            "languages": len(np.unique(zoo.tasks, axis=0)),
+            "tasks": len(np.unique(zoo.tasks, axis=0)),
             "seed": zoo.recipe.seed,
             "final_accuracy": float(zoo.column("accuracy")[last].mean()),
-            "final_generating": float((zoo.column("accuracy")[last] >= GENERATES).mean()),
+            "final_learnt": float((zoo.column("accuracy")[last] >= zoo.recipe.learnt_accuracy).mean()),
             "checksum": zoo_checksum(zoo),
         },
         "encoders": {evaluation.name: evaluation.results for evaluation in evaluations},
@@ -151,22 +132,42 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
     }
 
 
+COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "formal-languages": (
+        *((letter, "frozen", "validation", f"m{letter}") for letter in "bcd"),
+        ("language", "frozen", "validation", "exact"),
+        ("language OOD", "frozen", "ood", "exact"),
+        ("accuracy R2", "frozen", "validation", "accuracy_r2"),
+        ("end-to-end", "supervised", "validation", "exact"),
+        ("end-to-end OOD", "supervised", "ood", "exact"),
+    ),
+    "sequential-digits": (
+        ("angle error", "frozen", "validation", "angle_error"),
+        ("angle error OOD", "frozen", "ood", "angle_error"),
+        ("accuracy R2", "frozen", "validation", "accuracy_r2"),
+        ("step", "frozen", "validation", "step"),
+        ("gap R2", "frozen", "validation", "generalisation_gap_r2"),
+        ("end-to-end", "supervised", "validation", "angle_error"),
+        ("end-to-end OOD", "supervised", "ood", "angle_error"),
+    ),
+}
+"""Columns of the closing table by family: title, how it was read, part of the zoo, metric."""
+
+
 def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
     """The closing table, a row an encoder, as text: for the terminal and the report alike."""
+    columns = COLUMNS[results["zoo"]["family"]]
     rows = []
     for name, values in results["encoders"].items():
-        frozen, supervised = values["frozen"], values.get("supervised", {"validation": {}, "ood": {}})
         rows.append(
             {
                 "encoder": name,
                 "loss": f"{values['emulation_loss']['validation']:.4f}",
                 "loss OOD": f"{values['emulation_loss']['ood']:.4f}",
-                **{letter: _share(frozen["validation"][f"m{letter}"]) for letter in "bcd"},
-                "language": _share(frozen["validation"]["exact"]),
-                "language OOD": _share(frozen["ood"]["exact"]),
-                "accuracy R2": _share(frozen["validation"]["accuracy_r2"]),
-                "end-to-end": _share(supervised["validation"].get("exact")),
-                "end-to-end OOD": _share(supervised["ood"].get("exact")),
+                **{
+                    title: _number(values.get(kind, {}).get(part, {}).get(metric), metric)
+                    for title, kind, part, metric in columns
+                },
                 "parameters": f"{values['parameters']:,}",
                 "seconds": f"{values['seconds']:.0f}",
             }
@@ -174,9 +175,11 @@ def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
-def _share(value: float | None) -> str:
-    """Two digits, or a dash where there was nothing to measure."""
-    return "-" if value is None or np.isnan(value) else f"{value:.2f}"
+def _number(value: float | None, metric: str) -> str:
+    """Whole degrees for angles, else two digits; a dash where there was nothing to measure."""
+    if value is None or np.isnan(value):
+        return "-"
+    return f"{value:.0f}\u00b0" if metric == "angle_error" else f"{value:.2f}"
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +11,67 @@ from typing import Any
 import numpy as np
 import torch
 
+from rnn2vec.emulation.pretrain import emulation_tensors
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
 from rnn2vec.evaluation import Evaluation, results_table
 from rnn2vec.files import write_atomically
-from rnn2vec.report import figures
+from rnn2vec.report import figures, maps
 from rnn2vec.report.page import Section, render_page
 from rnn2vec.tasks.formal_language import SYMBOLS, to_text
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """How a family of tasks is put to a reader.
+
+    Attributes:
+        tasks: the tasks, in the plural.
+        columns: what the family's columns of the table mean.
+        symbols: names of the classes that networks predict.
+        answer: what a network's answer is.
+        step: what it reads in a step.
+        where: where in a sequence to look.
+        clones: what is counted of the emulator; ``clone_axis``: the same on an axis.
+    """
+
+    tasks: str
+    columns: str
+    symbols: Sequence[str]
+    answer: str
+    step: str
+    where: str
+    clones: str
+    clone_axis: str
+
+
+VIEWS = {
+    "formal-languages": View(
+        tasks="formal languages a^n b^(n+mb) c^(n+mc) d^(n+md)",
+        columns="b, c, d and language: share of networks whose shift of that letter, and whole language, a logistic "
+        "regression reads from the frozen z (networks that generate their language only).",
+        symbols=SYMBOLS,
+        answer="the next token",
+        step="token just read",
+        where="The information is in the steps where one letter gives way to the next.",
+        clones="the share of strings in its language written by the emulator",
+        clone_axis="share of the emulator's strings in the language",
+    ),
+    "sequential-digits": View(
+        tasks="angles: digits rotated by an angle, read tile by tile",
+        columns="Angle error: median, in degrees, of the angle that a small MLP reads from the frozen z (networks that "
+        "have learnt their task only; 90 by chance). Step: share of snapshots whose training step is right. Gap R2: "
+        "how well z predicts validation loss less training loss.",
+        symbols=tuple("0123456789"),
+        answer="the class of the digit",
+        step="tile just read",
+        where="Networks commit themselves as more of the digit is read.",
+        clones="the share of images in which it is joined in naming the digit by the emulator",
+        clone_axis="agreement of the emulator",
+    ),
+}
 
 INTERROGATED = 4
 """Networks whose interrogation is drawn."""
@@ -45,18 +99,17 @@ def write_report(
     """
     trained = [load_trained(directory, zoo) for directory in directories]
     about = results["zoo"]
+    view = VIEWS[zoo.family]
     lead = (
-        f"{about['models']} recurrent networks ({zoo.spec}) were trained on {about['languages']} formal languages "
-        "a^n b^(n+mb) c^(n+mc) d^(n+md). Encoders turned each of their snapshots into a vector z of length "
-        f"{trained[0].encoder.embedding_size}, learning only to let an emulator imitate the networks. "
-        f"Validation languages were never seen in that training. {note}"
+        f"{about['models']} recurrent networks ({zoo.spec}) were trained on {about['tasks']} {view.tasks}. Encoders "
+        f"turned each of their snapshots into a vector z of length {trained[0].encoder.embedding_size}, learning only "
+        "to let an emulator imitate the networks. Networks of validation tasks were never seen in that training. "
+        f"{note}"
     )
     caption = (
-        "Loss: distance of the emulator's next-letter distributions from the network's "
-        f"({trained[0].recipe.loss}), on validation and out-of-distribution (OOD) languages. b, c, d and language: "
-        "share of networks whose shift of that letter, and whole language, a logistic regression reads from the "
-        "frozen z (networks that generate their language only). Accuracy R2: how well z predicts a network's accuracy. "
-        "End-to-end: the language, from the same encoder trained on labels. Seconds: pretraining."
+        f"Loss: distance of the emulator's distributions from the network's ({trained[0].recipe.loss}), on validation "
+        f"and out-of-distribution (OOD) tasks. {view.columns} Accuracy R2: how well z predicts a network's accuracy. "
+        "End-to-end: from the same encoder trained on labels. Seconds: pretraining."
     )
     footer = (
         f"Seed {about['seed']}; "
@@ -70,17 +123,10 @@ def write_report(
 def _sections(
     zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], results: Mapping[str, Any]
 ) -> list[Section]:
-    accuracy = zoo.column("accuracy")
+    accuracy, view = zoo.column("accuracy"), VIEWS[zoo.family]
     validation = split_zoo(zoo).validation
-    languages = results["zoo"]["languages"]
     sections = [
-        Section(
-            "What the frozen representation knows",
-            "Share of validation networks whose language is read correctly, letter by letter and as a whole. "
-            "Solid: logistic regression on the frozen z. Hatched: the same encoder trained end to end on the labels. "
-            f"Dashed: chance for the whole language, 1 in {languages}.",
-            figures.task_bars(_validation_metrics(results), 1 / languages),
-        ),
+        _knowledge(zoo, results),
         Section(
             "Learning to emulate",
             "Emulation loss while training; thick on validation languages, thin on training batches.",
@@ -88,35 +134,62 @@ def _sections(
         ),
         Section(
             "Maps of the zoo",
-            "The first two principal components of z, a dot for every snapshot. Above: coloured by language; networks "
-            "of one language should meet, whichever seed they grew from. Below: by the accuracy the network has "
-            "reached.",
-            figures.embedding_maps({e.name: e.embeddings for e in evaluations}, zoo.tasks, accuracy),
+            f"The first two principal components of z, a dot for every snapshot. Above: coloured by "
+            f"{zoo.recipe.task_noun}; networks of one task should meet, whichever seed they grew from. Below: by the "
+            "accuracy the network has reached.",
+            maps.embedding_maps({e.name: e.embeddings for e in evaluations}, zoo.tasks, accuracy),
         ),
         Section(
             "Clones from a vector",
-            "For every validation snapshot: share of strings in its language, written by the network itself and by the "
-            "emulator that knows it only as z.",
-            figures.clone_fidelity(accuracy[validation], {e.name: e.clone_accuracy for e in evaluations}),
+            f"For every validation snapshot, the network's accuracy, and {view.clones} that knows it only as z.",
+            maps.clone_fidelity(
+                accuracy[validation],
+                {e.name: e.clone_scores for e in evaluations},
+                ("accuracy of the network", view.clone_axis),
+            ),
         ),
     ]
     shown = _different_networks(zoo, validation)
     for run in trained:
         if isinstance(run.encoder, ProbingEncoder):
             sections.append(_interrogation(zoo, run, shown))
-    sections.append(_next_letter(zoo, trained, evaluations, shown[0]))
+    sections.append(_answers(zoo, trained, evaluations, shown[0]))
     return sections
 
 
-def _validation_metrics(results: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    return {
+def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
+    metrics = {
         name: {kind: values[kind]["validation"] for kind in ("frozen", "supervised") if kind in values}
         for name, values in results["encoders"].items()
     }
+    how = (
+        "Solid: from the frozen z, by logistic regression or a small MLP. Hatched: the same encoder trained end to end "
+        "on the labels."
+    )
+    if zoo.family == "formal-languages":
+        chance = 1 / results["zoo"]["tasks"]
+        return Section(
+            "What the frozen representation knows",
+            "Share of validation networks whose language is read correctly, letter by letter and as a whole. "
+            f"{how} Dashed: chance for the whole language.",
+            figures.task_bars(metrics, chance),
+        )
+    panels = {
+        "angle_error": "angle, degrees off",
+        "accuracy_r2": "accuracy, R2",
+        "step": "training step, share",
+        "generalisation_gap_r2": "generalisation gap, R2",
+    }
+    return Section(
+        "What the frozen representation knows",
+        "Properties of validation networks. Angles: median error of networks that have learnt their task, 90 degrees "
+        f"by chance. {how}",
+        figures.property_bars(metrics, panels),
+    )
 
 
 def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:
-    """Fully trained networks of different languages, the most accurate first."""
+    """Fully trained networks of different tasks, the most accurate first."""
     last = rows[zoo.column("step")[rows] == zoo.recipe.snapshots[-1]]
     last = last[np.argsort(-zoo.column("accuracy")[last], kind="stable")]
     _, first = np.unique(zoo.tasks[last], axis=0, return_index=True)
@@ -124,7 +197,7 @@ def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:
 
 
 def _title(zoo: Zoo, row: int) -> str:
-    task = zoo.recipe.task(int(zoo.column("model")[row]))
+    task = zoo.task(row)
     return f"model {zoo.column('model')[row]}: {task}, accuracy {zoo.column('accuracy')[row]:.2f}"
 
 
@@ -134,6 +207,7 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     asked = run.encoder.interrogate(zoo.population(rows))
     # of several sequences of questions, the one whose answers tell these networks apart best
     best = int(asked.answers.var(dim=0).sum((1, 2)).argmax())
+    low, high = zoo.recipe.input_range or (0.0, 1.0)
     kind = (
         "Each question depends on the answers before it: from the first that differs, the networks are asked "
         "different things."
@@ -143,34 +217,38 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     return Section(
         f"What the {run.encoder.name} encoder asks",
         f"One of its {run.encoder.options['probes']} sequences of questions, put to {len(rows)} networks of validation "
-        f"languages: the input it gives and the network's answer, its prediction of the next token, step by step. "
-        f"{kind}",
+        f"tasks: the input it gives and the network's answer, {VIEWS[zoo.family].answer}, step by step. {kind}",
         figures.interrogation(
-            asked.probes[:, best].numpy(),
+            (asked.probes[:, best].numpy() - low) / (high - low),
             asked.answers[:, best].numpy(),
-            SYMBOLS,
+            VIEWS[zoo.family].symbols,
             [_title(zoo, int(row)) for row in rows],
+            tile=math.isqrt(zoo.spec.input_size) if zoo.recipe.input_range else None,
         ),
     )
 
 
 @torch.no_grad()
-def _next_letter(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], row: int) -> Section:
-    rollouts = zoo.rollouts([row])
-    lengths = (rollouts.inputs[0] < len(SYMBOLS) - 2).sum(1)
-    string = int(lengths.argmax())
-    tokens = rollouts.inputs[0, string]
-    steps = min(int(lengths[string]) + 3, rollouts.outputs.shape[2])
-    inputs = torch.from_numpy(tokens[:-1]).long()[None, None]
+def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], row: int) -> Section:
+    rollouts, view = zoo.rollouts([row]), VIEWS[zoo.family]
+    inputs, outputs = rollouts.inputs[0], rollouts.outputs[0].astype(np.float64)
+    if zoo.recipe.input_range:
+        chosen, steps = 0, outputs.shape[1]
+        read, title = [str(step) for step in range(steps)], _title(zoo, row)
+    else:
+        lengths = (inputs < len(SYMBOLS) - 2).sum(1)
+        chosen = int(lengths.argmax())
+        steps = min(int(lengths[chosen]) + 3, outputs.shape[1])
+        read = [SYMBOLS[token] for token in inputs[chosen, :steps]]
+        title = f"{_title(zoo, row)}; string {to_text(inputs[chosen])}"
+    shown, network = emulation_tensors(inputs[None, [chosen]], rollouts.outputs[:1, [chosen]])
     emulated = {}
     for run, evaluation in zip(trained, evaluations, strict=True):
-        logits, _ = run.emulator(torch.from_numpy(evaluation.embeddings[[row]]), inputs)
+        logits, _ = run.emulator(torch.from_numpy(evaluation.embeddings[[row]]), shown)
         emulated[evaluation.name] = logits[0, 0, :steps].softmax(-1).numpy()
-    network = np.exp(rollouts.outputs[0, string, :steps].astype(np.float64))
-    title = f"{_title(zoo, row)}; string {to_text(tokens)}"
     return Section(
-        "The network and its emulators, letter by letter",
-        "Next-token probabilities while reading one string: of the network, and of the emulators told only its z. The "
-        "information is in the steps where one letter gives way to the next.",
-        figures.next_letter(network, emulated, [SYMBOLS[token] for token in tokens[:steps]], SYMBOLS, title),
+        "The network and its emulators, step by step",
+        f"Probabilities of {view.answer} while reading one sequence: of the network, and of the emulators told only "
+        f"its z. {view.where}",
+        figures.answers_along(network[0, 0, :steps].exp().numpy(), emulated, read, view.symbols, title, view.step),
     )

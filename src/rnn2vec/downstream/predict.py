@@ -1,8 +1,7 @@
-"""What z knows: an RNN's language and accuracy, read from a frozen z or by an encoder trained on the labels."""
+"""What z knows: an RNN's properties, read from a frozen z or by an encoder trained on the labels."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -14,57 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.emulation.pretrain import strings_to_start_from
+from rnn2vec.downstream.properties import Prediction, Property, measure, properties_of
+from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.zoo.split import Split, split_zoo
 from rnn2vec.zoo.store import Zoo
-
-LETTERS = ("mb", "mc", "md")
-GENERATES = 0.9
-"""A network generates its language if at least this share of its strings is in it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """What was predicted for some rows of a zoo.
-
-    Attributes:
-        shifts: mb, mc, md, ``[rows, 3]``.
-        accuracy: ``[rows]``.
-    """
-
-    shifts: np.ndarray
-    accuracy: np.ndarray
-
-
-def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, float]:
-    """Compare a prediction for ``rows`` of a zoo with the truth.
-
-    Returns:
-        ``mb``, ``mc``, ``md``, ``exact``: share of networks whose shift, or whole language, is right, among those that
-        generate their language (their number is ``generating``); ``exact_all``: among all snapshots, untrained ones
-        included; ``accuracy_r2`` and ``accuracy_error``: coefficient of determination and mean absolute error of the
-        predicted accuracy, over all. Shares are NaN where no network generates its language.
-    """
-    truth, accuracy = zoo.tasks[rows], zoo.column("accuracy")[rows]
-    right = prediction.shifts == truth
-    able = accuracy >= GENERATES
-
-    def share(values: np.ndarray) -> float:
-        return float(values.mean()) if len(values) else float("nan")
-
-    residual = ((prediction.accuracy - accuracy) ** 2).sum()
-    return {
-        **{name: share(right[able, place]) for place, name in enumerate(LETTERS)},
-        "exact": share(right[able].all(1)),
-        "exact_all": share(right.all(1)),
-        "accuracy_r2": float(1 - residual / max(((accuracy - accuracy.mean()) ** 2).sum(), 1e-12)),
-        "accuracy_error": float(np.abs(prediction.accuracy - accuracy).mean()),
-        "generating": int(able.sum()),
-    }
 
 
 @torch.no_grad()
@@ -75,27 +31,35 @@ def embed(encoder: Encoder, population: Population) -> np.ndarray:
 
 
 def evaluate_frozen(zoo: Zoo, z: np.ndarray, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Predict language and accuracy from frozen representations (section 5.3 of the paper).
+    """Predict the properties of networks from frozen representations (section 5.3 of the paper).
 
-    A logistic regression for every shift, and a small MLP for the accuracy, see the train tasks and half of the OOD
-    tasks.
+    A logistic regression for every class, and a small MLP for every number or angle (for its sine and cosine), see the
+    train tasks and half of the OOD tasks.
 
     Args:
         zoo: whose snapshots were encoded.
         z: representations of all its snapshots, ``[snapshots, Z]``.
-        seed: of the MLP.
+        seed: of the MLPs.
 
     Returns:
-        Metrics of :func:`measure` for ``validation`` and for ``ood``, its unseen half.
+        Metrics of :func:`rnn2vec.downstream.properties.measure` for ``validation`` and for ``ood``, its unseen half.
     """
     split = split_zoo(zoo)
-    seen = _seen(split)
-    scaler = StandardScaler().fit(z[seen])
-    x = scaler.transform(z)
-    shifts = np.stack([_classifier(x[seen], zoo.tasks[seen, place]).predict(x) for place in range(3)], axis=1)
+    seen = seen_rows(split)
+    x = StandardScaler().fit(z[seen]).transform(z)
+    found = {wanted.name: _read_frozen(wanted, x, zoo.column(wanted.name), seen, seed) for wanted in properties_of(zoo)}
+    return _by_part(split, zoo, lambda rows: {name: values[rows] for name, values in found.items()})
+
+
+def _read_frozen(wanted: Property, x: np.ndarray, truth: np.ndarray, seen: np.ndarray, seed: int) -> np.ndarray:
+    if wanted.kind == "class":
+        if len(np.unique(truth[seen])) < 2:  # every network that is seen has the same
+            return DummyClassifier().fit(x[seen], truth[seen]).predict(x)
+        return LogisticRegression(C=10.0, max_iter=2000).fit(x[seen], truth[seen]).predict(x)
+    targets = _Targets(wanted, truth[seen])
     regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=2000, random_state=seed)
-    accuracy = regressor.fit(x[seen], zoo.column("accuracy")[seen]).predict(x)
-    return _by_part(split, zoo, lambda rows: Prediction(shifts[rows], accuracy[rows]))
+    y = targets.encode(truth[seen])
+    return targets.decode(regressor.fit(x[seen], y[:, 0] if y.shape[1] == 1 else y).predict(x).reshape(len(x), -1))
 
 
 def evaluate_supervised(
@@ -121,15 +85,18 @@ def evaluate_supervised(
         Metrics as :func:`evaluate_frozen` returns them.
     """
     split = split_zoo(zoo)
-    seen = _seen(split)
+    seen = seen_rows(split)
     population = zoo.population(seen)
-    encoder.start_probes(strings_to_start_from(zoo, seen, zoo.rollouts(seen), seed))
-    values = np.unique(zoo.tasks)
-    labels = torch.from_numpy(np.searchsorted(values, zoo.tasks[seen]))
-    accuracy = torch.from_numpy(zoo.column("accuracy")[seen]).float()
+    encoder.start_probes(inputs_to_start_from(zoo, seen, zoo.rollouts(seen), seed))
+    wanted = properties_of(zoo)
+    targets = [_Targets(each, zoo.column(each.name)[seen]) for each in wanted]
+    labels = [
+        torch.from_numpy(target.encode(zoo.column(target.wanted.name)[seen]).astype(np.float32)) for target in targets
+    ]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "heads"))
-        heads = nn.Linear(encoder.embedding_size, 3 * len(values) + 1)
+        heads = nn.Linear(encoder.embedding_size, sum(target.size for target in targets))
+    sizes = [target.size for target in targets]
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *heads.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -138,9 +105,10 @@ def evaluate_supervised(
         numbers = generator(seed, "supervised", step)
         rows = numbers.choice(len(seen), recipe.networks, replace=recipe.networks > len(seen))
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
-        shift_logits, predicted = _read(heads(encoder(batch)), len(values))
-        loss = F.cross_entropy(shift_logits.flatten(0, 1), labels[rows].flatten()) + F.mse_loss(
-            predicted, accuracy[rows]
+        outputs = heads(encoder(batch)).split(sizes, dim=1)
+        loss = sum(
+            (target.loss(output, label[rows]) for target, output, label in zip(targets, outputs, labels, strict=True)),
+            torch.zeros(()),
         )
         optimizer.zero_grad()
         loss.backward()
@@ -153,14 +121,16 @@ def evaluate_supervised(
 
     def predict(rows: np.ndarray) -> Prediction:
         with torch.no_grad():
-            z = torch.from_numpy(embed(encoder, zoo.population(rows)))
-            shift_logits, predicted = _read(heads(z), len(values))
-        return Prediction(values[shift_logits.argmax(-1).numpy()], predicted.numpy())
+            outputs = heads(torch.from_numpy(embed(encoder, zoo.population(rows)))).split(sizes, dim=1)
+        return {
+            target.wanted.name: target.decode(output.numpy()) for target, output in zip(targets, outputs, strict=True)
+        }
 
     return _by_part(split, zoo, predict)
 
 
-def _seen(split: Split) -> np.ndarray:
+def seen_rows(split: Split) -> np.ndarray:
+    """Rows that downstream predictors train on: the train tasks and half of the OOD tasks."""
     return np.concatenate([split.train, split.ood_seen])
 
 
@@ -169,12 +139,32 @@ def _by_part(split: Split, zoo: Zoo, predict: Callable[[np.ndarray], Prediction]
     return {name: measure(zoo, rows, predict(rows)) for name, rows in parts.items()}
 
 
-def _classifier(x: np.ndarray, y: np.ndarray) -> LogisticRegression | DummyClassifier:
-    if len(np.unique(y)) < 2:  # every language that is seen has the same shift
-        return DummyClassifier().fit(x, y)
-    return LogisticRegression(C=10.0, max_iter=2000).fit(x, y)
+class _Targets:
+    """What a network's outputs mean for one property: logits of classes, a standardised number, or cosine and sine."""
 
+    def __init__(self, wanted: Property, seen: np.ndarray) -> None:
+        self.wanted, self.classes = wanted, np.unique(seen)
+        self.mean, self.scale = float(np.mean(seen)), max(float(np.std(seen)), 1e-6)
+        self.size = {"class": len(self.classes), "number": 1, "angle": 2}[wanted.kind]
 
-def _read(outputs: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Logits of the shifts ``[N, 3, classes]`` and the accuracy ``[N]``."""
-    return outputs[:, :-1].unflatten(1, (3, classes)), outputs[:, -1]
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Values ``[rows]`` as ``[rows, 1]`` indices of classes or standardised numbers, or ``[rows, 2]`` points."""
+        if self.wanted.kind == "class":
+            return np.searchsorted(self.classes, values)[:, None]
+        if self.wanted.kind == "number":
+            return ((values - self.mean) / self.scale)[:, None]
+        return np.stack([np.cos(np.deg2rad(values)), np.sin(np.deg2rad(values))], axis=1)
+
+    def decode(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs ``[rows, size]`` as values ``[rows]``."""
+        if self.wanted.kind == "class":
+            return self.classes[outputs.argmax(1)]
+        if self.wanted.kind == "number":
+            return outputs[:, 0] * self.scale + self.mean
+        return np.rad2deg(np.arctan2(outputs[:, 1], outputs[:, 0])) % 360.0
+
+    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy for a class, else mean squared error."""
+        if self.wanted.kind == "class":
+            return F.cross_entropy(outputs, labels[:, 0].long())
+        return F.mse_loss(outputs, labels)

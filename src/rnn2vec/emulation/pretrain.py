@@ -77,7 +77,7 @@ def pretrain(
     split = split_zoo(zoo)
     population, rollouts = zoo.population(split.train), zoo.rollouts(split.train)
     validation = part_of_zoo(zoo, split.validation)
-    encoder.start_probes(strings_to_start_from(zoo, split.train, rollouts, seed))
+    encoder.start_probes(inputs_to_start_from(zoo, split.train, rollouts, seed))
     emulator = build_emulator(zoo, encoder, recipe, seed)
     loss_function = LOSSES[recipe.loss]
     optimizer = torch.optim.AdamW(
@@ -96,7 +96,9 @@ def pretrain(
     for step in range(progress.step, recipe.steps):
         rows, strings = _draw(recipe, seed, step, rollouts)
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
-        inputs, targets = _tensors(rollouts.inputs[rows[:, None], strings], rollouts.outputs[rows[:, None], strings])
+        inputs, targets = emulation_tensors(
+            rollouts.inputs[rows[:, None], strings], rollouts.outputs[rows[:, None], strings]
+        )
         predicted, _ = emulator(encoder(batch), inputs)
         loss = loss_function(targets, predicted.log_softmax(-1))
         optimizer.zero_grad()
@@ -156,7 +158,7 @@ def emulation_loss(
     losses, sizes = [], []
     for start in range(0, len(population), 64):
         rows = slice(start, start + 64)
-        inputs, targets = _tensors(rollouts.inputs[rows], rollouts.outputs[rows])
+        inputs, targets = emulation_tensors(rollouts.inputs[rows], rollouts.outputs[rows])
         predicted, _ = emulator(encoder(population[rows]), inputs)
         losses.append(float(loss_function(targets, predicted.log_softmax(-1))))
         sizes.append(len(inputs))
@@ -179,14 +181,22 @@ def _draw(recipe: PretrainRecipe, seed: int, step: int, rollouts: Rollouts) -> t
     return rows, numbers.integers(0, rollouts.inputs.shape[1], (recipe.networks, recipe.rollouts))
 
 
-def _tensors(inputs: np.ndarray, outputs: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Inputs at the positions that have outputs, and the networks' log-probabilities."""
+def emulation_tensors(inputs: np.ndarray, outputs: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Inputs and outputs of rollouts, ``[N, R, ...]``, as tensors.
+
+    Inputs are those at the positions that have outputs; outputs become log-probabilities, where a zoo may hold logits.
+    """
     kept = torch.from_numpy(inputs[:, :, : outputs.shape[2]])
-    return (kept.float() if kept.is_floating_point() else kept.long()), torch.from_numpy(outputs).float()
+    return (kept.float() if kept.is_floating_point() else kept.long()), torch.from_numpy(outputs).float().log_softmax(
+        -1
+    )
 
 
-def strings_to_start_from(zoo: Zoo, rows: np.ndarray, rollouts: Rollouts, seed: int) -> Tensor:
-    """A string of each of ``rows`` of a zoo, ``[rows, T]``, in random order but the longest trained networks first."""
+def inputs_to_start_from(zoo: Zoo, rows: np.ndarray, rollouts: Rollouts, seed: int) -> Tensor:
+    """One rollout of each network in ``rows`` of a zoo, what it read: ``[rows, T]`` or ``[rows, T, X]``.
+
+    In random order, but the longest trained networks first.
+    """
     order = generator(seed, "probes").permutation(len(rows))
     chosen = order[np.argsort(-zoo.column("step")[rows][order], kind="stable")]
     return torch.from_numpy(rollouts.inputs[chosen, 0])

@@ -73,37 +73,47 @@ _LEARNS = PretrainRecipe(
     emulator_size=96,
     emulator_layers=1,
     conditioning="every",
-    encoder_options={
-        "noninteractive": _PROBES | {"probe_length": 19},
-        "interactive": _PROBES | {"probe_length": 19, "feedback": "echo"},
-    },
 )
 
+
+def _asks(probe_length: int, **interactive: Any) -> dict[str, dict[str, Any]]:
+    """Options of the probing encoders; ``interactive`` are those of that one alone."""
+    probing = _PROBES | {"probe_length": probe_length}
+    return {"noninteractive": probing, "interactive": probing | interactive}
+
+
 PRESETS = {
-    "demo": _LEARNS,
-    "laptop": dataclasses.replace(
-        _LEARNS,
-        steps=6000,
-        emulator_size=128,
-        encoder_options={
-            "noninteractive": _PROBES | {"probe_length": 41},
-            "interactive": _PROBES | {"probe_length": 41, "feedback": "echo"},
-        },
-    ),
-    "paper": PretrainRecipe(steps=100_000),
+    "formal-languages": {
+        "demo": dataclasses.replace(_LEARNS, encoder_options=_asks(19, feedback="echo")),
+        "laptop": dataclasses.replace(
+            _LEARNS, steps=6000, emulator_size=128, encoder_options=_asks(41, feedback="echo")
+        ),
+        "paper": PretrainRecipe(steps=100_000),
+    },
+    "sequential-digits": {
+        "demo": dataclasses.replace(_LEARNS, encoder_options=_asks(17)),
+        "laptop": dataclasses.replace(_LEARNS, steps=6000, emulator_size=128, encoder_options=_asks(50)),
+        "paper": PretrainRecipe(
+            steps=100_000,
+            encoder_options={"noninteractive": {"probe_length": 50}, "interactive": {"probe_length": 50}},
+        ),
+    },
 }
-"""Sizes of a pretraining. ``paper`` is the paper's; ``demo`` and ``laptop`` hold what learns in minutes."""
+"""Sizes of a pretraining by family of tasks. ``paper`` is the paper's; ``demo`` and ``laptop`` hold what learns in
+minutes."""
 
 
-def pretrain_recipe(preset: str, **overrides: Any) -> PretrainRecipe:
-    """A preset with some fields replaced.
+def pretrain_recipe(family: str, preset: str, **overrides: Any) -> PretrainRecipe:
+    """A preset of a family of tasks with some fields replaced.
 
     Raises:
-        RNN2VecError: if the preset or a field is unknown or out of range.
+        RNN2VecError: if the family, the preset or a field is unknown or out of range.
     """
-    if preset not in PRESETS:
-        raise RNN2VecError(f"pretraining presets are {', '.join(PRESETS)}; got {preset!r}")
+    if family not in PRESETS:
+        raise RNN2VecError(f"families of tasks are {', '.join(PRESETS)}; got {family!r}")
+    if preset not in PRESETS[family]:
+        raise RNN2VecError(f"pretraining presets are {', '.join(PRESETS[family])}; got {preset!r}")
     try:
-        return dataclasses.replace(PRESETS[preset], **overrides)
+        return dataclasses.replace(PRESETS[family][preset], **overrides)
     except TypeError as error:
         raise RNN2VecError(f"unknown field of a pretraining recipe: {error}") from error

@@ -18,7 +18,7 @@ from rnn2vec.emulation.checkpoint import CHECKPOINT
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
-from rnn2vec.encoders import Encoder, build_encoder, load_encoder
+from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, read_tensors, require_new_directory, write_atomically, write_json
 from rnn2vec.zoo.split import split_zoo
@@ -116,6 +116,12 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     return TrainedEncoder(directory, encoder, emulator.eval(), recipe, record)
 
 
+def input_options(name: str, zoo: Zoo) -> dict[str, Any]:
+    """What a probing encoder must know of the inputs of a zoo: their range, if they are numbers and no tokens."""
+    known = issubclass(ENCODERS[name], ProbingEncoder) if name in ENCODERS else False
+    return {"input_range": zoo.recipe.input_range} if known and zoo.recipe.input_range else {}
+
+
 def pretrain_into(
     zoo_directory: Path,
     name: str,
@@ -134,7 +140,7 @@ def pretrain_into(
     checkpoint = directory / CHECKPOINT
     if (directory / RECORD).exists() or not checkpoint.exists():
         require_new_directory(directory)
-    encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}))
+    encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}) | input_options(name, zoo))
     trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
     save_trained(directory, trained, zoo, recipe, seed)
     checkpoint.unlink(missing_ok=True)

@@ -41,7 +41,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         for name, value in {"embedding_size": embedding_size, **options}.items():
             if not isinstance(value, str) and (not isinstance(value, int) or value < 1):
                 raise RNN2VecError(f"{name} of an encoder is a whole number of at least 1; got {value!r}")
-        self.spec, self.embedding_size, self.options = spec, embedding_size, options
+        self.spec, self.embedding_size, self.options = spec, embedding_size, dict(options)
 
     def represent(self, population: Population) -> Tensor:
         """Map N networks to ``[N, Z]``, of any length."""
@@ -68,8 +68,8 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """The population as it is shown to the encoder in training; the same one, unless a subclass says otherwise."""
         return population
 
-    def start_probes(self, strings: Tensor) -> None:
-        """Take strings ``[K, T]`` of a zoo's rollouts as a place to start from; only some probing encoders do."""
+    def start_probes(self, sequences: Tensor) -> None:
+        """Take inputs ``[K, T]`` or ``[K, T, X]`` of a zoo's rollouts as a start; only some probing encoders do."""
 
     @property
     def config(self) -> dict[str, Any]:

@@ -33,9 +33,10 @@ class Interrogation:
 class ProbingEncoder(Encoder):
     """Asks M parallel sequences of L questions; the answers make z.
 
-    The questions are learned points of the simplex over tokens (softmax of logits). Non-interactive: they are fixed.
-    Interactive: to each an MLP of the state of a recurrent core, which has read all answers so far, adds its part. That
-    is the only difference between the two.
+    The questions are learned: points of the simplex over tokens (softmax of logits), or, for networks that read
+    numbers, numbers within their range (through a sigmoid). Non-interactive: they are fixed. Interactive: to each an
+    MLP of the state of a recurrent core, which has read all answers so far, adds its part. That is the only difference
+    between the two.
 
     Three options go beyond the paper, whose values are the defaults; what they are worth is in ``docs/learning.md``.
 
@@ -50,6 +51,7 @@ class ProbingEncoder(Encoder):
         probe_init: ``random`` logits, or ``rollouts``: logits of strings that networks of the zoo wrote.
         readout: z from the core's ``last`` state, or from ``all`` answers.
         feedback: ``none``, or ``echo``: a question is the network's own last answer, changed by what the encoder adds.
+        input_range: lowest and highest number that the networks read; None if they read tokens.
 
     Raises:
         RNN2VecError: if an option is unknown or out of range.
@@ -70,6 +72,7 @@ class ProbingEncoder(Encoder):
         probe_init: str = "random",
         readout: str = "last",
         feedback: str = "none",
+        input_range: tuple[float, float] | None = None,
     ) -> None:
         options = {
             "probes": probes,
@@ -82,6 +85,7 @@ class ProbingEncoder(Encoder):
             "feedback": feedback,
         }
         super().__init__(spec, embedding_size, options)
+        self.options["input_range"] = None if input_range is None else list(input_range)
         for name, known in (
             ("probe_init", ("random", "rollouts")),
             ("readout", ("last", "all")),
@@ -89,6 +93,10 @@ class ProbingEncoder(Encoder):
         ):
             if options[name] not in known:
                 raise RNN2VecError(f"{name} is one of {', '.join(known)}; got {options[name]!r}")
+        if input_range is not None and not (len(input_range) == 2 and input_range[0] < input_range[1]):
+            raise RNN2VecError(f"input_range is the lowest and the highest input, or None; got {input_range!r}")
+        if input_range is not None and feedback == "echo":
+            raise RNN2VecError("feedback=echo asks a network its own last answer, so it needs one that reads tokens")
         if feedback == "echo" and (not self.interactive or spec.input_size != spec.output_size):
             raise RNN2VecError(
                 "feedback=echo asks a network its own last answer, so it needs an interactive encoder and "
@@ -114,17 +122,30 @@ class ProbingEncoder(Encoder):
             )
 
     @torch.no_grad()
-    def start_probes(self, strings: Tensor) -> None:
-        """With ``probe_init=rollouts``, let the probes begin as strings ``[K, T]``; probe k as string k modulo K.
+    def start_probes(self, sequences: Tensor) -> None:
+        """With ``probe_init=rollouts``, let the probes begin as sequences ``[K, T]`` or ``[K, T, X]``; probe k as
+        sequence k modulo K.
 
-        A token's logit is 3 above the others', which is 4/5 of the probability among six; strings shorter than the
+        A token's logit is 3 above the others', which is 4/5 of the probability among six; sequences shorter than the
         probes go on with random logits.
         """
         if self.options["probe_init"] != "rollouts":
             return
         probes, length, size = self.probe_logits.shape
-        chosen = strings[torch.arange(probes) % len(strings), :length].long()
-        self.probe_logits[:, : chosen.shape[1]] = 3.0 * F.one_hot(chosen, size).to(self.probe_logits)
+        chosen = sequences[torch.arange(probes) % len(sequences), :length]
+        if self.options["input_range"] is None:
+            logits = 3.0 * F.one_hot(chosen.long(), size)
+        else:
+            low, high = self.options["input_range"]
+            logits = ((chosen.float() - low) / (high - low)).logit(eps=0.02)
+        self.probe_logits[:, : chosen.shape[1]] = logits.to(self.probe_logits)
+
+    def _as_inputs(self, logits: Tensor) -> Tensor:
+        """Questions ``[..., X]`` that the networks can read."""
+        if self.options["input_range"] is None:
+            return logits.softmax(-1)
+        low, high = self.options["input_range"]
+        return low + (high - low) * logits.sigmoid()
 
     def represent(self, population: Population) -> Tensor:
         interrogation = self.interrogate(population)
@@ -141,7 +162,7 @@ class ProbingEncoder(Encoder):
         return self._ask_one_by_one(population) if self.interactive else self._ask_at_once(population)
 
     def _ask_at_once(self, population: Population) -> Interrogation:
-        probes = self.probe_logits.softmax(-1).expand(len(population), -1, -1, -1)
+        probes = self._as_inputs(self.probe_logits).expand(len(population), -1, -1, -1)
         answers = run(population, probes)[0].softmax(-1)
         state = None
         if self.core is not None:
@@ -159,7 +180,7 @@ class ProbingEncoder(Encoder):
             logits = self.probe_logits[:, step] + self.questioner(core_output).unflatten(1, (count, size))
             if self.options["feedback"] == "echo" and outputs is not None:
                 logits = logits + outputs.log_softmax(-1).clamp(min=-10.0)
-            probes.append(logits.softmax(-1))
+            probes.append(self._as_inputs(logits))
             reply, state = run(population, probes[-1][:, :, None], state)
             outputs = reply[:, :, 0]
             answers.append(outputs.softmax(-1))

@@ -16,9 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
-from sklearn.decomposition import PCA
 
-from rnn2vec.report.style import ASKED, GREY, INK, PALE, WIDTH, colour, styled
+from rnn2vec.report.style import ASKED, GREY, INK, PALE, WIDTH, bare, colour, label, styled
 
 
 @styled
@@ -45,7 +44,7 @@ def loss_curves(histories: Mapping[str, Sequence[Mapping[str, float]]], loss_nam
     if losses and 0 < 4 * min(losses) < max(losses):
         _logarithmic(panels[0])
     handles = [
-        Line2D([], [], color=colour(name), linewidth=1.9, label=f"{_label(name)}, {history[-1]['validation']:.3g}")
+        Line2D([], [], color=colour(name), linewidth=1.9, label=f"{label(name)}, {history[-1]['validation']:.3g}")
         for name, history in sorted(histories.items(), key=lambda item: -item[1][-1]["validation"] if item[1] else 0)
         if history
     ]
@@ -65,122 +64,17 @@ def _logarithmic(axes: Axes) -> None:
 
 
 @styled
-def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accuracy: np.ndarray) -> Figure:
-    """The first two principal components of z, a column an encoder, a dot a snapshot.
-
-    Args:
-        embeddings: by encoder, ``[S, Z]``.
-        tasks: the shifts mb, mc, md, ``[S, 3]``: red, green and blue of the upper row.
-        accuracy: ``[S]`` in [0, 1]: the colour of the lower row. The most accurate are drawn last.
-    """
-    count = max(1, len(embeddings))
-    key = 1.0
-    panel = min(2.4, (WIDTH - key) / count)
-    figure = Figure(figsize=(count * panel + key, 2 * panel + 0.35))
-    axes = figure.subplots(2, count + 1, squeeze=False, width_ratios=[panel] * count + [0.75 * key])
-    order = np.argsort(accuracy, kind="stable")
-    tasks = np.asarray(tasks, dtype=int)
-    low, high = (tasks.min(0), tasks.max(0)) if len(tasks) else np.zeros((2, 3), dtype=int)
-    shades = _language_colours(tasks, low, high)
-    for column, (name, z) in enumerate(embeddings.items()):
-        places, explained = _project(z)
-        for row, colours in enumerate((shades, _ACCURACY(accuracy))):
-            _dots(axes[row, column], places[order], colours[order])
-            axes[row, column].set(xlabel=f"PC 1 ({explained[0]:.0%})", ylabel=f"PC 2 ({explained[1]:.0%})")
-            axes[row, column].set(xticks=[], yticks=[], box_aspect=1)
-        axes[0, column].set_title(_label(name), color=colour(name), fontweight="bold")
-    _language_key(axes[0, -1], low, high)
-    _accuracy_key(axes[1, -1])
-    return figure
-
-
-_ACCURACY = LinearSegmentedColormap.from_list("accuracy", ["#d7dbe0", "#7fb8a4", "#1b6f73", "#0b2f4a"])
-
-
-def _language_colours(shifts: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """RGB of languages ``[S, 3]``, each shift between its ``low`` and ``high``. White would be lost on the page."""
-    return 0.08 + 0.82 * (shifts - low) / np.where(high > low, high - low, 1)
-
-
-def _project(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two principal components ``[S, 2]`` and the variance they explain ``[2]``; zeros where there are fewer."""
-    z = np.asarray(z, dtype=float)
-    places, explained = np.zeros((len(z), 2)), np.zeros(2)
-    components = min(2, *z.shape)
-    if components and np.ptp(z, axis=0).any():
-        pca = PCA(components, svd_solver="full")  # the others may draw random numbers
-        places[:, :components] = pca.fit_transform(z)
-        explained[:components] = pca.explained_variance_ratio_
-    return places, explained
-
-
-def _dots(axes: Axes, places: np.ndarray, colours: np.ndarray | str) -> None:
-    size = 9 if len(places) < 1500 else 5
-    axes.scatter(places[:, 0], places[:, 1], size, colours, alpha=0.75, linewidths=0, rasterized=True)
-
-
-def _language_key(axes: Axes, low: np.ndarray, high: np.ndarray) -> None:
-    """Three strips: what each shift alone adds to the colour of a language, the others at their lowest."""
-    bottom, top = low.min(), high.max()
-    key = np.ones((top - bottom + 1, 3, 3))
-    for letter in range(3):
-        values = np.arange(low[letter], high[letter] + 1)
-        shifts = np.tile(low, (len(values), 1))
-        shifts[:, letter] = values
-        key[values - bottom, letter] = _language_colours(shifts, low, high)
-    axes.imshow(key, origin="lower", extent=(-0.5, 2.5, bottom - 0.5, top + 0.5))
-    axes.vlines([0.5, 1.5], *axes.get_ylim(), color="white", linewidth=2)
-    axes.set_xticks(range(3), ["mb", "mc", "md"])
-    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_title("language")
-    _bare(axes)
-
-
-def _accuracy_key(axes: Axes) -> None:
-    axes.imshow(_ACCURACY(np.linspace(0, 1, 256))[:, None], origin="lower", extent=(0, 1, 0, 1))
-    axes.set(xlim=(0, 3), xticks=[])  # as wide as one strip of the key above
-    axes.set_title("accuracy")
-    _bare(axes)
-
-
-@styled
-def clone_fidelity(network_accuracy: np.ndarray, emulator_accuracy: Mapping[str, np.ndarray]) -> Figure:
-    """How well the emulator, told only z, writes the network's language: a panel an encoder, a dot a network.
-
-    Args:
-        network_accuracy: share of the network's own strings that are in its language, ``[S]``.
-        emulator_accuracy: by encoder, the same share of its emulator's strings, ``[S]``.
-    """
-    count = max(1, len(emulator_accuracy))
-    panel = min(3.0, WIDTH / count)
-    figure = Figure(figsize=(count * panel, panel + 0.6))
-    panels = figure.subplots(1, count, sharex=True, sharey=True, squeeze=False)[0]
-    for axes, (name, accuracy) in zip(panels, emulator_accuracy.items(), strict=False):
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
-        _dots(axes, np.stack([network_accuracy, accuracy], axis=1), colour(name))
-        correlation = _correlation(network_accuracy, accuracy)
-        axes.set_title(f"{_label(name)}\nr = {correlation:.2f}", color=colour(name), fontweight="bold")
-    for axes in panels:
-        axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1)
-    figure.supxlabel("share of the network's own strings in its language", fontsize=9)
-    panels[0].set_ylabel("share of the emulator's strings")
-    return figure
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's r; NaN where one of the two does not vary."""
-    return float(np.corrcoef(x, y)[0, 1]) if len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0 else float("nan")
-
-
-@styled
-def interrogation(probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str], titles: Sequence[str]) -> Figure:
+def interrogation(
+    probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str], titles: Sequence[str], tile: int | None = None
+) -> Figure:
     """What one encoder asks K networks, and what they answer. Bars show where a network is asked something of its own.
 
     Args:
-        probes: inputs given to each, ``[K, L, X]``.
+        probes: inputs given to each, ``[K, L, X]``, from 0 to 1.
         answers: probabilities it replied with, ``[K, L, Y]``.
-        symbols: names of the X inputs and Y outputs.
+        symbols: names of the Y outputs, and of the X inputs if these are tokens.
         titles: a title for each network.
+        tile: if inputs are square tiles of an image, their side.
     """
     networks, steps, _ = probes.shape
     columns = 2 if networks > 1 and steps <= 30 else 1
@@ -198,7 +92,10 @@ def interrogation(probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str
         if differ:
             _bars(panels[0], apart[network], apart.max())
         asked, answered = panels[-2:]
-        _heat(asked, probes[network], ASKED, symbols)
+        if tile:
+            _tiles(asked, probes[network], tile)
+        else:
+            _heat(asked, probes[network], ASKED, symbols)
         _heat(answered, answers[network], INK, symbols)
         asked.set_ylabel("asked", color=ASKED)
         answered.set_ylabel("answered")
@@ -206,6 +103,14 @@ def interrogation(probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str
         panels[0].set_title(_powers(title))
     figure.supxlabel("step", fontsize=9)
     return figure
+
+
+def _tiles(axes: Axes, probes: np.ndarray, tile: int) -> None:
+    """Questions ``[L, tile * tile]`` as pictures side by side."""
+    strip = np.concatenate(list(probes.reshape(-1, tile, tile)), axis=1)
+    axes.imshow(strip, cmap=_ramp(ASKED), vmin=0, vmax=1, extent=(-0.5, len(probes) - 0.5, 0, 1))
+    axes.set_yticks([])
+    bare(axes)
 
 
 def _bars(axes: Axes, heights: np.ndarray, top: float) -> None:
@@ -217,17 +122,23 @@ def _bars(axes: Axes, heights: np.ndarray, top: float) -> None:
 
 
 @styled
-def next_letter(
-    network: np.ndarray, emulators: Mapping[str, np.ndarray], tokens: Sequence[str], symbols: Sequence[str], title: str
+def answers_along(
+    network: np.ndarray,
+    emulators: Mapping[str, np.ndarray],
+    read: Sequence[str],
+    symbols: Sequence[str],
+    title: str,
+    axis: str = "token just read",
 ) -> Figure:
-    """Next-token probabilities of a network and of its emulators along one string, and how far these are from those.
+    """Probabilities that a network and its emulators give along one sequence, and how far these are from those.
 
     Args:
         network: ``[T, Y]`` probabilities.
         emulators: by encoder, ``[T, Y]``.
-        tokens: the T tokens read.
-        symbols: names of the Y tokens predicted.
-        title: which network and string.
+        read: names of the T inputs.
+        symbols: names of the Y classes.
+        title: which network and sequence.
+        axis: what the inputs are called.
     """
     maps = 1 + len(emulators)
     figure = Figure(figsize=(WIDTH, 1.05 * maps + 1.8))
@@ -237,14 +148,14 @@ def next_letter(
     for axes, (name, probabilities) in zip(panels[1:], emulators.items(), strict=False):
         distance = 0.5 * np.abs(probabilities - network).sum(axis=1)
         _heat(axes, probabilities, colour(name), symbols)
-        axes.set_title(f"emulator given z from the {_label(name)} encoder", color=colour(name), fontweight="bold")
+        axes.set_title(f"emulator given z from the {label(name)} encoder", color=colour(name), fontweight="bold")
         panels[-1].plot(distance, ".-", color=colour(name), linewidth=1.3)
     panels[-1].set_title("total variation from the network", fontweight="bold")
     panels[-1].set_ylim(bottom=0)
-    panels[-1].set_xticks(range(len(tokens)), tokens)
-    panels[-1].set_xlabel("token just read")
-    for label in panels[-1].get_xticklabels():
-        label.set_rotation(90 if len(label.get_text()) > 1 else 0)
+    panels[-1].set_xticks(range(len(read)), read)
+    panels[-1].set_xlabel(axis)
+    for tick in panels[-1].get_xticklabels():
+        tick.set_rotation(90 if len(tick.get_text()) > 1 else 0)
     return figure
 
 
@@ -252,16 +163,11 @@ def _heat(axes: Axes, probabilities: np.ndarray, shade: str, symbols: Sequence[s
     """Probabilities ``[T, Y]`` as a map, steps from left to right."""
     axes.imshow(probabilities.T, cmap=_ramp(shade), vmin=0, vmax=1)
     axes.set_yticks(range(len(symbols)), symbols)
-    _bare(axes)
+    bare(axes)
 
 
 def _ramp(shade: str) -> Colormap:
     return LinearSegmentedColormap.from_list("ramp", [PALE, shade])
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
 
 
 @styled
@@ -294,7 +200,7 @@ def task_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], chance: 
     axes.set_yticks(np.linspace(0, 1, 5))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.tick_params(axis="x", length=0)
-    patches = [Patch(color=colour(name), label=_label(name)) for name in metrics]
+    patches = [Patch(color=colour(name), label=label(name)) for name in metrics]
     if any(kind == "supervised" for _, kind in bars):
         patches.append(Patch(color=GREY, label="solid: frozen z"))
         patches.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", linewidth=0, label="hatched: end to end"))
@@ -304,8 +210,33 @@ def task_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], chance: 
     return figure
 
 
-def _label(name: str) -> str:
-    return name.replace("_", " ")
+@styled
+def property_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], panels: Mapping[str, str]) -> Figure:
+    """What is read from z, a panel a property, a bar an encoder.
+
+    Args:
+        metrics: by encoder, ``frozen`` and maybe ``supervised``, each with metrics.
+        panels: titles by metric; those in degrees are drawn from 0 up, shares and R2 from 0 to 1.
+    """
+    figure = Figure(figsize=(WIDTH, 0.6 + 0.3 * len(metrics) + 0.3))
+    drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    names = list(metrics)
+    for axes, (metric, title) in zip(drawn, panels.items(), strict=True):
+        for kind, offset in (("frozen", -0.2), ("supervised", 0.2)):
+            values = [metrics[name].get(kind, {}).get(metric, np.nan) for name in names]
+            shades = [colour(name) for name in names]
+            look = (
+                {"color": shades} if kind == "frozen" else {"facecolor": "white", "edgecolor": shades, "hatch": "////"}
+            )
+            shown = np.nan_to_num(values) if "degrees" in title else np.clip(np.nan_to_num(values), 0, 1)
+            bars = axes.barh(np.arange(len(names)) + offset, shown, 0.36, linewidth=0, **look)
+            axes.bar_label(bars, ["" if np.isnan(v) else f"{v:.2g}" for v in values], padding=2, fontsize=7)
+        axes.set_title(title)
+        axes.set_xlim(0, 100 if "degrees" in title else 1.15)
+        axes.set_yticks(range(len(names)), [label(name) for name in names])
+        axes.tick_params(length=0)
+    drawn[0].invert_yaxis()
+    return figure
 
 
 def _powers(text: str) -> str:

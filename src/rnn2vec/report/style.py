@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = {
@@ -58,6 +59,17 @@ Arguments = ParamSpec("Arguments")
 def colour(name: str) -> str:
     """The colour of an encoder."""
     return COLOURS.get(name, FALLBACK)
+
+
+def label(name: str) -> str:
+    """What a reader calls an encoder."""
+    return name.replace("_", " ")
+
+
+def bare(axes: Axes) -> None:
+    """No frame and no tick marks."""
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
 
 
 def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -16,12 +17,16 @@ class Task(Protocol):
         output_size: Y, classes that a network predicts at every step.
     """
 
-    family: str
-    input_size: int
-    output_size: int
+    family: ClassVar[str]
+    output_size: ClassVar[int]
 
     @property
-    def parameters(self) -> dict[str, int]:
+    def input_size(self) -> int:
+        """X."""
+        ...
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
         """The numbers that tell this task from others of its family: columns of ``snapshots.parquet``."""
         ...
 

@@ -9,17 +9,15 @@ import numpy as np
 import safetensors.numpy
 import torch
 
-from rnn2vec.engine import run, train_step
+from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator
-from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.zoo.recipe import Recipe
-from rnn2vec.zoo.rollouts import sample_strings
-from rnn2vec.zoo.store import Zoo, finish_zoo, rollouts_path, weights_path
+from rnn2vec.zoo.store import Zoo, finish_zoo, rollouts_path, snapshot_table, weights_path
 
 IN_PROGRESS = "building.json"
 """Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
@@ -67,7 +65,7 @@ def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: R
         workers,
         lambda job, amount, note: report(missing[job], amount, note),
     )
-    finish_zoo(directory, recipe)
+    finish_zoo(directory, recipe, snapshot_table(directory, recipe))
     marker.unlink()
     return Zoo.open(directory)
 
@@ -85,7 +83,7 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
                 f"learning_rates"
             )
         weights.append({name: weight.numpy().copy() for name, weight in population.weights.items()})
-        rollouts.append(_observe(recipe, population, models, step))
+        rollouts.append(recipe.observe(population, models, step))
 
     def stacked(snapshots: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         # rows run over models first, then over their snapshots, so that one model's history lies together
@@ -103,7 +101,7 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
 def train_population(
     recipe: Recipe, models: Sequence[int], report: Callable[[int, str], None] | None = None
 ) -> Iterator[tuple[int, Population]]:
-    """Train networks side by side, each on its own language, and yield ``(step, population)`` at every snapshot.
+    """Train networks side by side, each on its own task, and yield ``(step, population)`` at every snapshot.
 
     Nothing a network sees or draws depends on the others, so neither do its weights.
     """
@@ -112,7 +110,8 @@ def train_population(
     trained = [*models, *models] if alone else list(models)
     population = Population.initialise(recipe.spec, recipe.seed, trained)
     tasks = [recipe.task(model) for model in trained]
-    optimizer = AdamW.start(population, recipe.weight_decay)
+    decays = torch.tensor([recipe.weight_decay_of(model) for model in trained], dtype=torch.float64)
+    optimizer = AdamW.start(population, decays)
     unreported = 0
     for step in range(recipe.steps + 1):
         if step in recipe.snapshots:
@@ -129,18 +128,3 @@ def train_population(
         if report and (step % 10 == 9 or step + 1 == recipe.steps):
             report(unreported, f"step {step + 1}")
             unreported = 0
-
-
-def _observe(recipe: Recipe, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
-    """Let every network write strings: rollouts ``[N, R, T]`` with their outputs, and accuracy ``[N]``."""
-    shape = (recipe.evaluation_strings, recipe.length - 1)
-    uniforms = np.stack([generator(recipe.seed, model, "rollouts", step).random(shape) for model in models])
-    strings, log_probabilities = sample_strings(
-        lambda tokens, state: run(population, tokens, state), torch.from_numpy(uniforms), BOS, keep=recipe.rollouts
-    )
-    accuracy = [recipe.task(model).accept(own.numpy()).mean() for model, own in zip(models, strings, strict=True)]
-    return {
-        "inputs": strings[:, : recipe.rollouts].numpy().astype(np.int8),
-        "outputs": log_probabilities.numpy().astype(np.float16),
-        "accuracy": np.array(accuracy, dtype=np.float32),
-    }

@@ -1,45 +1,44 @@
-"""What a zoo is made of: the recipe that a builder follows, and its presets."""
+"""What a zoo is made of, whatever its family of tasks: the recipe that a builder follows."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import RNNSpec
-from rnn2vec.randomness import generator
-from rnn2vec.tasks.formal_language import FAMILY, SHIFTS, SYMBOLS, FormalLanguage, all_languages
+from rnn2vec.population import Population, RNNSpec
+from rnn2vec.tasks.task import Task
+
+ASSIGNMENTS = ("balanced", "uniform", "listed")
+PAPER_SNAPSHOTS = (0, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the bytes of a zoo (appendix A of the paper for the values of the ``paper`` preset).
+    """Everything that decides the bytes of a zoo (appendix A of the paper for the values of the ``paper`` presets).
+
+    A subclass is a family of tasks: it adds what is particular to the family, and says how its networks are observed.
 
     Attributes:
-        family: the family of tasks.
         spec: shape of the networks.
         models: how many networks are trained.
         steps: training steps of each.
         snapshots: steps at which a network is kept; 0 is the untrained one.
         seed: seed of every random number.
-        batch_size: strings per training step.
+        batch_size: sequences per training step.
         learning_rates: learning rate at the first, middle and last step, linear between.
-        weight_decay: of AdamW.
-        length: tokens in a window.
-        max_n: training strings have ``n < max_n``.
-        shifts: values that mb, mc and md take.
-        assignment: ``uniform`` draws each model's language, as the paper does; ``balanced`` deals the languages out in
-            random order, so that each gets ``models / languages`` networks, give or take one.
-        rollouts: strings kept per snapshot, with the probabilities of each next token.
-        evaluation_strings: strings sampled to measure a snapshot's accuracy.
+        assignment: ``uniform`` draws each model's task, as the paper does; ``balanced`` spreads the models evenly over
+            the tasks, in random order; ``listed`` is for networks trained elsewhere, whose tasks are in the zoo's table
+            alone.
+        rollouts: sequences kept per snapshot, with the network's outputs.
         models_per_shard: networks that are trained side by side and stored in one file; their weights do not depend on
             it.
     """
 
-    family: str
     spec: RNNSpec
     models: int
     steps: int
@@ -47,23 +46,27 @@ class Recipe:
     seed: int = 0
     batch_size: int = 32
     learning_rates: tuple[float, float, float] = (0.01, 0.003, 0.0003)
-    weight_decay: float = 1e-4
-    length: int = 42
-    max_n: int = 10
-    shifts: tuple[int, ...] = SHIFTS
     assignment: str = "balanced"
     rollouts: int = 100
-    evaluation_strings: int = 1000
     models_per_shard: int = 16
+
+    family: ClassVar[str]
+    """Name of the family of tasks."""
+    task_columns: ClassVar[tuple[str, ...]]
+    """Names of the numbers that tell the family's tasks apart."""
+    metric_columns: ClassVar[tuple[str, ...]]
+    """What is measured of every snapshot; ``accuracy`` is among them."""
+    learnt_accuracy: ClassVar[float]
+    """A network has learnt its task if its accuracy is at least this."""
+    task_noun: ClassVar[str]
+    """What a reader calls a task, such as "language"."""
 
     def __post_init__(self) -> None:
         for name in ("models", "steps", "batch_size", "rollouts", "models_per_shard"):
             if getattr(self, name) < 1:
                 raise RNN2VecError(f"{name} is at least 1; got {getattr(self, name)}")
-        if self.family != FAMILY:
-            raise RNN2VecError(f"the family of a zoo is {FAMILY}; got {self.family!r}")
-        if self.assignment not in ("balanced", "uniform"):
-            raise RNN2VecError(f"tasks are assigned balanced or uniform; got {self.assignment!r}")
+        if self.assignment not in ASSIGNMENTS:
+            raise RNN2VecError(f"tasks are assigned {', '.join(ASSIGNMENTS)}; got {self.assignment!r}")
         if len(self.learning_rates) != 3:
             raise RNN2VecError(f"learning_rates are the first, middle and last one; got {list(self.learning_rates)}")
         if not self.snapshots:
@@ -73,26 +76,49 @@ class Recipe:
             or not 0 <= self.snapshots[0] <= self.snapshots[-1] <= self.steps
         ):
             raise RNN2VecError(f"snapshots ascend within 0..{self.steps}; got {list(self.snapshots)}")
-        if self.evaluation_strings < self.rollouts:
+
+    def task(self, model: int) -> Task:
+        """The task of network ``model``."""
+        raise NotImplementedError
+
+    def task_from(self, parameters: Mapping[str, Any]) -> Task:
+        """The task with these values of :attr:`task_columns`."""
+        raise NotImplementedError
+
+    def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Which of the tasks ``[K, P]`` are out of distribution, as indices; ``order`` is a random order of all K."""
+        raise NotImplementedError
+
+    def observe(self, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
+        """Look at the networks of a snapshot: ``inputs`` and ``outputs`` of rollouts, and ``[N]`` for each metric."""
+        raise NotImplementedError
+
+    def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shapes of one snapshot's rollouts, inputs and outputs."""
+        raise NotImplementedError
+
+    def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
+        """The spec that fits once ``overrides`` replace fields of the recipe."""
+        return self.spec
+
+    @property
+    def input_range(self) -> tuple[float, float] | None:
+        """Lowest and highest number that networks read; None if they read tokens."""
+        return None
+
+    def weight_decay_of(self, model: int) -> float:
+        """Weight decay of AdamW for network ``model``."""
+        raise NotImplementedError
+
+    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
+        """A row of the zoo's table: the task's parameters and what was measured."""
+        return {"model": model, "step": step, **self.task(model).parameters, **metrics}
+
+    def _check_assigned(self) -> None:
+        if self.assignment == "listed":
             raise RNN2VecError(
-                f"the rollouts are the first of the strings that measure accuracy, so evaluation_strings is at least "
-                f"{self.rollouts}; got {self.evaluation_strings}"
+                "networks that were trained elsewhere have their tasks in the zoo's table: ask Zoo.task(row)"
             )
-        if not self.languages:
-            raise RNN2VecError("shifts are the values that mb, mc and md take, at least one; got none")
-
-    @functools.cached_property
-    def languages(self) -> list[FormalLanguage]:
-        """All languages that networks may be trained on."""
-        return all_languages(self.length, self.max_n, self.shifts)
-
-    def task(self, model: int) -> FormalLanguage:
-        """The language of network ``model``."""
-        languages = self.languages
-        if self.assignment == "uniform":
-            return languages[int(generator(self.seed, model, "task").integers(len(languages)))]
-        deal, place = divmod(model, len(languages))
-        return languages[int(generator(self.seed, deal, "deal").permutation(len(languages))[place])]
 
     def learning_rate(self, step: int) -> float:
         """Learning rate of training step ``step`` (0-based): linear between the first, middle and last value."""
@@ -111,75 +137,8 @@ class Recipe:
         return range(start, min(start + self.models_per_shard, self.models))
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as a JSON-serialisable dictionary."""
+        """The recipe as a JSON-serialisable dictionary; fields that decide no byte (``compare=False``) are left out."""
         values = dataclasses.asdict(self)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The inverse of :meth:`to_dict`.
-
-        Raises:
-            RNN2VecError: if a field is missing, unknown or out of range.
-        """
-        try:
-            fields: dict[str, Any] = {
-                n: tuple(value) if isinstance(value, list) else value for n, value in values.items()
-            }
-            fields["spec"] = RNNSpec.from_dict(fields["spec"])
-            return cls(**fields)
-        except (TypeError, KeyError) as error:
-            known = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise RNN2VecError(f"a zoo recipe has the fields {known}; this one does not fit ({error})") from error
-
-
-PAPER_SNAPSHOTS = (0, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
-_LSTM = RNNSpec("lstm", len(SYMBOLS), 32, 2, len(SYMBOLS))
-
-PRESETS = {
-    "demo": Recipe(
-        FAMILY,
-        dataclasses.replace(_LSTM, hidden_size=24, num_layers=1),
-        models=128,
-        steps=800,
-        snapshots=(0, 50, 100, 200, 400, 800),
-        length=20,
-        max_n=5,
-        shifts=(-1, 0, 1, 2),
-        rollouts=50,
-        evaluation_strings=200,
-    ),
-    "laptop": Recipe(FAMILY, _LSTM, models=432, steps=2000, snapshots=(0, 100, 200, 500, 1000, 2000)),
-    "paper": Recipe(
-        FAMILY, _LSTM, models=1000, steps=20_000, snapshots=PAPER_SNAPSHOTS, assignment="uniform", models_per_shard=10
-    ),
-}
-"""Sizes of a zoo of formal languages. ``demo`` has 64 languages in short windows, for minutes on two cores; ``laptop``
-every language twice; ``paper`` the paper's protocol."""
-
-
-def formal_language_recipe(preset: str = "laptop", **overrides: Any) -> Recipe:
-    """A preset of the formal-language zoo with some fields replaced.
-
-    Args:
-        preset: ``demo``, ``laptop`` or ``paper``.
-        overrides: fields of :class:`Recipe`, or of its spec (``cell``, ``hidden_size``, ``num_layers``,
-            ``nonlinearity``), that win over the preset. With other ``steps``, snapshots beyond the last step are left
-            out and the last step itself is kept.
-
-    Raises:
-        RNN2VecError: if the preset or a field is unknown or out of range.
-    """
-    if preset not in PRESETS:
-        raise RNN2VecError(f"zoo presets are {', '.join(PRESETS)}; got {preset!r}")
-    base = PRESETS[preset]
-    spec_names = {field.name for field in dataclasses.fields(RNNSpec)}
-    values = {name: value for name, value in overrides.items() if name not in spec_names}
-    spec_values = {name: value for name, value in overrides.items() if name in spec_names}
-    if "steps" in values and "snapshots" not in values:
-        steps = values["steps"]
-        values["snapshots"] = (*(s for s in base.snapshots if s < steps), steps)
-    try:
-        return dataclasses.replace(base, spec=dataclasses.replace(base.spec, **spec_values), **values)
-    except TypeError as error:
-        raise RNN2VecError(f"unknown field of a zoo recipe: {error}") from error
+        kept = {field.name: values[field.name] for field in dataclasses.fields(self) if field.compare}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+        return {"family": self.family, **plain}

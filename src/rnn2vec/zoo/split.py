@@ -1,4 +1,4 @@
-"""Split a zoo by task, never by snapshot: no network of a validation language is seen in training."""
+"""Split a zoo by task, never by snapshot: no network of a validation task is seen in training."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Split:
     """Rows of a zoo's table.
 
     Attributes:
-        train: 70 % of the tasks.
-        validation: 15 %.
-        ood: 15 %, out of distribution: the languages with the smallest |mb| + |mc| + |md|.
+        train: all other tasks, about 70 %.
+        validation: 15 % of the tasks.
+        ood: out of distribution: the 15 % of languages with the smallest |mb| + |mc| + |md|, or angles in [312, 360).
         ood_seen: a random half of the OOD tasks, on which downstream predictors also train.
         ood_unseen: the other half, on which they are tested.
     """
@@ -34,18 +34,22 @@ def split_zoo(zoo: Zoo) -> Split:
     """Split a zoo by task as the paper does (section 5.2). The same zoo always splits the same way.
 
     Raises:
-        RNN2VecError: if there are too few languages to fill every part.
+        RNN2VecError: if there are too few tasks to fill every part.
     """
     tasks, of_row = np.unique(zoo.tasks, axis=0, return_inverse=True)
     of_row = of_row.reshape(-1)
-    count = round(0.15 * len(tasks))
-    if count < 2:
-        raise RNN2VecError(f"a split by language needs at least 10 languages in the zoo; this one has {len(tasks)}")
+    count, noun = round(0.15 * len(tasks)), zoo.recipe.task_noun
     order = generator(zoo.recipe.seed, "split").permutation(len(tasks))
-    by_size = order[np.argsort(np.abs(tasks[order]).sum(1), kind="stable")]
-    ood = by_size[:count]
+    ood = zoo.recipe.ood_tasks(tasks, order)
     rest = order[~np.isin(order, ood)]
-    seen = generator(zoo.recipe.seed, "split", "ood").permutation(ood)[: count // 2]
+    if count < 2:
+        raise RNN2VecError(f"a split by {noun} needs at least 10 {noun}s in the zoo; this one has {len(tasks)}")
+    if len(ood) < 2 or len(rest) < 2 * count:
+        raise RNN2VecError(
+            f"a split by {noun} needs tasks in and out of distribution; of the {len(tasks)} {noun}s of this zoo, "
+            f"{len(ood)} are out of distribution"
+        )
+    seen = generator(zoo.recipe.seed, "split", "ood").permutation(ood)[: len(ood) // 2]
 
     def rows(chosen: np.ndarray) -> np.ndarray:
         return np.flatnonzero(np.isin(of_row, chosen))

@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ import torch
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
 from rnn2vec.population import Population, RNNSpec, concatenate
+from rnn2vec.tasks.task import Task
+from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.recipe import Recipe
 
 SCHEMA_VERSION = 1
@@ -31,7 +34,7 @@ def weights_path(directory: Path, shard: int) -> Path:
 
 
 def rollouts_path(directory: Path, shard: int) -> Path:
-    """File of a shard's ``inputs`` ``[S, R, T]``, ``outputs`` ``[S, R, T - 1, Y]`` and ``accuracy`` ``[S]``."""
+    """File of a shard's ``inputs``, ``outputs`` (see :class:`Rollouts`) and metrics ``[S]``."""
     return directory / "rollouts" / f"{shard:05d}.safetensors"
 
 
@@ -40,8 +43,10 @@ class Rollouts:
     """What S snapshots said.
 
     Attributes:
-        inputs: tokens of strings that each network wrote, ``[S, R, T]`` int8, BOS first.
-        outputs: log-probability of each next token given those before, ``[S, R, T - 1, Y]`` float16.
+        inputs: what each network read: strings that it wrote, ``[S, R, T]`` int8, BOS first, or digits,
+            ``[S, R, T, X]`` float16.
+        outputs: log-probabilities of each next token, ``[S, R, T - 1, Y]``, or logits of the classes at each step,
+            ``[S, R, T, Y]``; float16.
     """
 
     inputs: np.ndarray
@@ -80,7 +85,7 @@ class Zoo:
             reason = (
                 "its build has not finished: run the same command again"
                 if (directory / "building.json").exists()
-                else ("make one with `rnn2vec zoo build formal-languages --out DIR`")
+                else ("make one with `rnn2vec zoo build FAMILY --out DIR`")
             )
             raise RNN2VecError(f"a zoo is a directory with a {INDEX}; {directory} has none: {reason}")
         index = read_json(directory / INDEX, "zoo index")
@@ -102,7 +107,7 @@ class Zoo:
             table = pq.read_table(io.BytesIO(content))
         except (OSError, pa.ArrowException) as error:
             raise RNN2VecError(f"cannot read {table_path}: {error}; restore or rebuild the zoo") from error
-        return cls(directory, Recipe.from_dict(recipe), table, {str(k): str(v) for k, v in checksums.items()})
+        return cls(directory, recipe_from_dict(recipe), table, {str(k): str(v) for k, v in checksums.items()})
 
     def __len__(self) -> int:
         """Snapshots."""
@@ -130,8 +135,12 @@ class Zoo:
 
     @cached_property
     def tasks(self) -> np.ndarray:
-        """The task of every snapshot, ``[snapshots, 3]``: mb, mc, md."""
-        return np.stack([self.column(name) for name in ("mb", "mc", "md")], axis=1)
+        """The task of every snapshot, ``[snapshots, P]``: mb, mc, md, or the angle."""
+        return np.stack([self.column(name) for name in self.recipe.task_columns], axis=1)
+
+    def task(self, row: int) -> Task:
+        """The task of the snapshot in a row of the table."""
+        return self.recipe.task_from({name: self.column(name)[row] for name in self.recipe.task_columns})
 
     def population(self, rows: Sequence[int] | np.ndarray | None = None) -> Population:
         """The networks of some rows of the table, of all by default, in the order asked for.
@@ -187,7 +196,7 @@ class Zoo:
             elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
                 problems.append(f"{path} differs from its recorded checksum: it was truncated or altered")
                 damaged.add(path)
-        for shard in range(self.recipe.num_shards):
+        for shard in np.unique(self.column("shard")):
             if {weights_path(self.directory, shard), rollouts_path(self.directory, shard)} & damaged:
                 continue
             rows = np.flatnonzero(self.column("shard") == shard)
@@ -197,14 +206,12 @@ class Zoo:
             except RNN2VecError as error:
                 problems.append(str(error))
                 continue
-            count, length = self.recipe.rollouts, self.recipe.length
-            for name, array, shape in (
-                ("inputs", rollouts.inputs, (len(rows), count, length)),
-                ("outputs", rollouts.outputs, (len(rows), count, length - 1, self.spec.output_size)),
+            for name, array, shape in zip(
+                ("inputs", "outputs"), (rollouts.inputs, rollouts.outputs), self.recipe.rollout_shapes(), strict=True
             ):
-                if array.shape != shape:
-                    problems.append(f"{name} of shard {shard} have the shape {array.shape}, not {shape}")
-            if not np.isfinite(rollouts.outputs).all():
+                if array.shape != (len(rows), *shape):
+                    problems.append(f"{name} of shard {shard} have the shape {array.shape}, not {(len(rows), *shape)}")
+            if not (np.isfinite(rollouts.inputs).all() and np.isfinite(rollouts.outputs).all()):
                 problems.append(f"rollouts of shard {shard} hold NaN or infinity")
         return problems
 
@@ -235,20 +242,32 @@ class Zoo:
         return np.argsort(np.argsort(self.column("shard")[self._rows(rows)], kind="stable"), kind="stable")
 
 
-def finish_zoo(directory: Path, recipe: Recipe) -> None:
-    """Write the table, the dataset card and, last, the index of a zoo whose shards are all there."""
+def snapshot_table(directory: Path, recipe: Recipe) -> pa.Table:
+    """The table of a zoo whose shards are all there, from the metrics that they hold."""
     columns: dict[str, list[int | float]] = {}
-    checksums = {}
     for shard in range(recipe.num_shards):
         tensors = read_tensors(rollouts_path(directory, shard))
         for row, (model, step) in enumerate((m, s) for m in recipe.shard_models(shard) for s in recipe.snapshots):
-            values: dict[str, int | float] = {"model": model, "step": step, **recipe.task(model).parameters}
-            values |= {"accuracy": float(tensors["accuracy"][row]), "shard": shard, "row": row}
+            metrics = {name: float(tensors[name][row]) for name in recipe.metric_columns}
+            values = recipe.snapshot_values(model, step, metrics) | {"shard": shard, "row": row}
             for name, value in values.items():
                 columns.setdefault(name, []).append(value)
+    return pa.table(columns)
+
+
+def finish_zoo(directory: Path, recipe: Recipe, table: pa.Table, **extra: Any) -> None:
+    """Write the table, the dataset card and, last, the index of a zoo whose shards are all there.
+
+    Args:
+        directory: where the shards are.
+        recipe: what they follow.
+        table: a row a snapshot.
+        extra: what else the index is to hold.
+    """
+    checksums = {}
+    for shard in np.unique(table["shard"].to_numpy()):
         for path in (weights_path(directory, shard), rollouts_path(directory, shard)):
             checksums[path.relative_to(directory).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    table = pa.table(columns)
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     checksums[TABLE] = write_atomically(directory / TABLE, buffer.getvalue())
@@ -258,12 +277,15 @@ def finish_zoo(directory: Path, recipe: Recipe) -> None:
         "family": recipe.family,
         "spec": recipe.spec.to_dict(),
         "seed": recipe.seed,
+        **extra,
     }
     write_json(directory / INDEX, {**index, "recipe": recipe.to_dict(), "checksums": checksums})
 
 
 def _card(recipe: Recipe, table: pa.Table) -> str:
     accuracy = table["accuracy"].to_numpy()[table["step"].to_numpy() == recipe.snapshots[-1]]
+    inputs, outputs = (", ".join(map(str, ["S", *shape])) for shape in recipe.rollout_shapes())
+    said = "logits of the classes" if recipe.input_range else "log-probabilities of each next token"
     return f"""---
 pretty_name: Recurrent networks trained on {recipe.family}
 tags: [model-zoo, weight-space-learning, recurrent-neural-networks, rnn2vec]
@@ -275,13 +297,13 @@ configs:
 # A model zoo: {recipe.models} recurrent networks trained on {recipe.family}
 
 {recipe.spec}; snapshots at steps {", ".join(map(str, recipe.snapshots))}; {table.num_rows} in all. At the last one,
-{(accuracy >= 0.9).mean():.0%} of the networks write their language with an accuracy of at least .9 (median
-{np.median(accuracy):.3f}).
+{(accuracy >= recipe.learnt_accuracy).mean():.0%} of the networks have an accuracy of at least {recipe.learnt_accuracy}
+(median {np.median(accuracy):.3f}).
 
-- `{TABLE}`: a row a snapshot: model, step, task (mb, mc, md), accuracy, and where its weights are (shard, row)
+- `{TABLE}`: a row a snapshot: {", ".join(table.column_names)}
 - `weights/*.safetensors`: parameters under torch.nn's names, `[snapshots of the shard, ...]`
-- `rollouts/*.safetensors`: `inputs`, strings each network wrote, `[S, {recipe.rollouts}, {recipe.length}]`; `outputs`,
-  the log-probabilities of each next token, `[S, {recipe.rollouts}, {recipe.length - 1}, {recipe.spec.output_size}]`
+- `rollouts/*.safetensors`: `inputs`, sequences each network read, `[{inputs}]`; `outputs`, its {said},
+  `[{outputs}]`
 - `{INDEX}`: schema version, recipe, seed, checksums
 
 ```python

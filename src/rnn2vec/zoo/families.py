@@ -1,0 +1,75 @@
+"""The families of tasks that zoos are made of, and the presets of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.population import RNNSpec
+from rnn2vec.zoo import formal_languages, sequential_digits
+from rnn2vec.zoo.recipe import Recipe
+
+FAMILIES: dict[str, type[Recipe]] = {
+    cls.family: cls for cls in (formal_languages.LanguageRecipe, sequential_digits.DigitsRecipe)
+}
+"""Recipe classes by the name of their family."""
+
+PRESETS: dict[str, dict[str, Recipe]] = {
+    formal_languages.LanguageRecipe.family: formal_languages.PRESETS,
+    sequential_digits.DigitsRecipe.family: sequential_digits.PRESETS,
+}
+"""Sizes by family: ``demo`` for minutes on two cores, ``laptop``, and ``paper`` for the paper's protocol."""
+
+
+def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
+    """A preset of a family with some fields replaced.
+
+    Args:
+        family: ``formal-languages`` or ``sequential-digits``.
+        preset: ``demo``, ``laptop`` or ``paper``.
+        overrides: fields of the family's recipe, or of its spec (``cell``, ``hidden_size``, ``num_layers``,
+            ``nonlinearity``), that win over the preset. With other ``steps``, snapshots beyond the last step are left
+            out and the last step itself is kept.
+
+    Raises:
+        RNN2VecError: if the family, the preset or a field is unknown or out of range.
+    """
+    if family not in PRESETS:
+        raise RNN2VecError(f"families of tasks are {', '.join(PRESETS)}; got {family!r}")
+    if preset not in PRESETS[family]:
+        raise RNN2VecError(f"zoo presets are {', '.join(PRESETS[family])}; got {preset!r}")
+    base = PRESETS[family][preset]
+    spec_names = {field.name for field in dataclasses.fields(RNNSpec)}
+    values = {name: value for name, value in overrides.items() if name not in spec_names}
+    spec_values = {name: value for name, value in overrides.items() if name in spec_names}
+    if "steps" in values and "snapshots" not in values:
+        steps = values["steps"]
+        values["snapshots"] = (*(s for s in base.snapshots if s < steps), steps)
+    try:
+        spec = dataclasses.replace(base.spec_with(values), **spec_values)
+        return dataclasses.replace(base, spec=spec, **values)
+    except TypeError as error:
+        raise RNN2VecError(f"unknown field of a zoo recipe of {family}: {error}") from error
+
+
+def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
+    """The inverse of :meth:`Recipe.to_dict`.
+
+    Raises:
+        RNN2VecError: if a field is missing, unknown or out of range.
+    """
+    family = values.get("family")
+    if family not in FAMILIES:
+        raise RNN2VecError(f"families of tasks are {', '.join(FAMILIES)}; got {family!r}: upgrade rnn2vec")
+    try:
+        fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+        del fields["family"]
+        fields["spec"] = RNNSpec.from_dict(fields["spec"])
+        return FAMILIES[family](**fields)
+    except (TypeError, KeyError) as error:
+        known = ", ".join(field.name for field in dataclasses.fields(FAMILIES[family]) if field.compare)
+        raise RNN2VecError(
+            f"a zoo recipe of {family} has the fields {known}; this one does not fit ({error})"
+        ) from error

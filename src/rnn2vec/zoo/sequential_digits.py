@@ -1,0 +1,186 @@
+"""Zoos of networks that read rotated digits tile by tile (section 5.1 of the paper: tiled sequential MNIST)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from rnn2vec.engine import run
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.population import Population, RNNSpec
+from rnn2vec.randomness import generator
+from rnn2vec.tasks.digits import NORMALISATION
+from rnn2vec.tasks.tiled_digits import FAMILY, TiledDigits
+from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
+
+OOD_ANGLES = (312.0, 360.0)
+"""Angles from the first up to the second, in degrees, are out of distribution."""
+
+CHUNK = 256
+"""Images that all networks of a shard look at in one call."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DigitsRecipe(Recipe):
+    """A zoo of classifiers, each of digits rotated by its own angle. See :class:`Recipe` for the other fields.
+
+    A snapshot's rollouts are validation images with the logits at every tile. Its accuracy is that of the last step on
+    validation images; its losses are cross-entropies averaged over all steps, as in training; the generalisation gap is
+    validation loss less training loss.
+
+    Attributes:
+        source: ``mnist``, or ``uci`` for the 8 x 8 digits that scikit-learn ships.
+        weight_decays: of AdamW; each network draws one.
+        evaluation_images: of either part that a snapshot is measured on, at most.
+        directory: where the files of ``mnist`` are; decides no byte, so it is no part of a zoo.
+    """
+
+    source: str = "mnist"
+    weight_decays: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1)
+    evaluation_images: int = 2000
+    directory: str | None = dataclasses.field(default=None, compare=False)
+
+    family: ClassVar[str] = FAMILY
+    task_columns: ClassVar[tuple[str, ...]] = ("angle",)
+    metric_columns: ClassVar[tuple[str, ...]] = ("accuracy", "train_loss", "validation_loss", "generalisation_gap")
+    learnt_accuracy: ClassVar[float] = 0.5
+    task_noun: ClassVar[str] = "angle"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.weight_decays or min(self.weight_decays) < 0:
+            raise RNN2VecError(f"weight_decays are numbers from 0 on, at least one; got {list(self.weight_decays)}")
+        if self.evaluation_images < 1:
+            raise RNN2VecError(f"evaluation_images is at least 1; got {self.evaluation_images}")
+        features = TiledDigits(0.0, self.source).input_size
+        if (self.spec.input_size, self.spec.output_size) != (features, TiledDigits.output_size):
+            raise RNN2VecError(
+                f"networks that read {self.source} digits have {features} inputs and {TiledDigits.output_size} "
+                f"outputs; got {self.spec}"
+            )
+
+    def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
+        if "source" not in overrides:
+            return self.spec
+        return dataclasses.replace(self.spec, input_size=TiledDigits(0.0, overrides["source"]).input_size)
+
+    def task(self, model: int) -> TiledDigits:
+        """The angle of network ``model``; balanced: one in each of as many equal sectors as there are networks."""
+        self._check_assigned()
+        turn = float(generator(self.seed, model, "task").random())
+        if self.assignment == "balanced":
+            sector = int(generator(self.seed, "deal").permutation(self.models)[model])
+            turn = (sector + turn) / self.models
+        return self.task_from({"angle": 360.0 * turn})
+
+    def task_from(self, parameters: Mapping[str, Any]) -> TiledDigits:
+        return TiledDigits(float(parameters["angle"]), self.source, self.directory)
+
+    @property
+    def input_range(self) -> tuple[float, float]:
+        """Black and white after normalisation."""
+        mean, std = NORMALISATION[self.source]
+        return -mean / std, (1.0 - mean) / std
+
+    def weight_decay_of(self, model: int) -> float:
+        draw = generator(self.seed, model, "weight decay").integers(len(self.weight_decays))
+        return self.weight_decays[int(draw)]
+
+    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
+        values = super().snapshot_values(model, step, metrics)
+        return values | {"weight_decay": self.weight_decay_of(model)}
+
+    def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Angles in [312, 360)."""
+        angles = tasks[order, 0]
+        return order[(angles >= OOD_ANGLES[0]) & (angles < OOD_ANGLES[1])]
+
+    def observe(self, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
+        """Let every network read validation images: ``inputs`` ``[N, R, T, X]``, ``outputs`` ``[N, R, T, Y]``."""
+        tasks = [self.task(model) for model in models]
+        accuracy, validation_loss = measure_classifiers(
+            population, tasks, tasks[0].validation[: self.evaluation_images]
+        )
+        _, train_loss = measure_classifiers(population, tasks, tasks[0].training[: self.evaluation_images])
+        kept = []
+        for model, task in zip(models, tasks, strict=True):
+            chosen = generator(self.seed, model, "rollouts", step).choice(task.validation, self.rollouts)
+            kept.append(task.sequences(chosen)[0])
+        inputs = np.stack(kept).astype(np.float16)
+        with torch.no_grad():  # outputs to the very inputs that are kept
+            outputs, _ = run(population, torch.from_numpy(inputs).float())
+        return {
+            "inputs": inputs,
+            "outputs": outputs.numpy().astype(np.float16),
+            "accuracy": accuracy,
+            "train_loss": train_loss,
+            "validation_loss": validation_loss,
+            "generalisation_gap": validation_loss - train_loss,
+        }
+
+    def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        length = TiledDigits(0.0, self.source).length
+        return (self.rollouts, length, self.spec.input_size), (self.rollouts, length, self.spec.output_size)
+
+
+@torch.no_grad()
+def measure_classifiers(
+    population: Population, tasks: Sequence[TiledDigits], images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracy at the last step and mean cross-entropy over all steps of N networks, each ``[N]`` float32.
+
+    Args:
+        population: the networks.
+        tasks: the task of each.
+        images: numbers of the images they are shown.
+    """
+    right, losses = torch.zeros(len(tasks), dtype=torch.float64), torch.zeros(len(tasks), dtype=torch.float64)
+    for start in range(0, len(images), CHUNK):
+        shown = [task.sequences(images[start : start + CHUNK]) for task in tasks]
+        inputs, labels = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*shown, strict=True))
+        outputs, _ = run(population, inputs)
+        right += (outputs[:, :, -1].argmax(-1) == labels).sum(1)
+        losses += _losses(outputs, labels).sum(1)
+    count = len(images)
+    return (right / count).numpy().astype(np.float32), (losses / count).numpy().astype(np.float32)
+
+
+def _losses(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of logits ``[N, B, T, Y]`` with labels ``[N, B]``, averaged over the steps: ``[N, B]``."""
+    steps = outputs.shape[2]
+    at_every_step = labels[:, :, None].expand(-1, -1, steps)
+    return (
+        F.cross_entropy(outputs.flatten(0, 2), at_every_step.flatten(), reduction="none").view_as(at_every_step).mean(2)
+    )
+
+
+PRESETS: dict[str, Recipe] = {
+    "demo": DigitsRecipe(
+        RNNSpec("lstm", 4, 24, 1, 10),
+        models=128,
+        steps=800,
+        snapshots=(0, 50, 100, 200, 400, 800),
+        rollouts=50,
+        source="uci",
+    ),
+    "laptop": DigitsRecipe(
+        RNNSpec("lstm", 16, 32, 2, 10), models=240, steps=2000, snapshots=(0, 100, 200, 500, 1000, 2000), rollouts=20
+    ),
+    "paper": DigitsRecipe(
+        RNNSpec("lstm", 16, 32, 2, 10),
+        models=1000,
+        steps=20_000,
+        snapshots=PAPER_SNAPSHOTS,
+        assignment="uniform",
+        models_per_shard=10,
+        evaluation_images=12_000,
+    ),
+}
+"""``demo`` reads small digits that need no download; ``laptop`` and ``paper`` read MNIST, ``paper`` by the paper's
+protocol."""
