@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from rnn2vec import FormalLanguage, Population, RNNSpec, run, zoo_recipe
+from rnn2vec import FormalLanguage, Population, RNN2VecError, RNNSpec, run, zoo_recipe
 from rnn2vec.tasks.formal_language import BOS, EOS
 from rnn2vec.zoo.build import train_population
 from rnn2vec.zoo.formal_languages import LanguageRecipe
+from rnn2vec.zoo.published import export_published, import_published
 from rnn2vec.zoo.rollouts import sample_strings
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "published_zoo"
@@ -104,3 +105,25 @@ def test_networks_trained_alike_become_as_accurate() -> None:
     accuracy = [recipe.task(model).accept(own.numpy()).mean() for model, own in enumerate(strings)]
     assert step == 1000
     assert np.median(accuracy) > 0.9
+
+
+def test_a_round_trip_changes_no_byte(tmp_path: Path) -> None:
+    zoo = import_published(PUBLISHED, tmp_path / "zoo")
+    assert zoo.verify() == []
+    assert (zoo.rollouts().inputs[:, :, 0] == BOS).all()
+    assert str(zoo.task(0)) == str(FormalLanguage(*(int(m) for m in np.load(PUBLISHED / "tasks.npy")[0, 1:])))
+    export_published(zoo, tmp_path / "again")
+    written = sorted(path.name for path in (tmp_path / "again").iterdir())
+    assert written == sorted(path.name for path in PUBLISHED.iterdir() if path.name != "README.md")
+    for name in written:
+        assert (tmp_path / "again" / name).read_bytes() == (PUBLISHED / name).read_bytes(), name
+
+
+def test_a_truncated_array_is_explained(tmp_path: Path) -> None:
+    for path in PUBLISHED.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    content = (tmp_path / "logits.npy").read_bytes()
+    (tmp_path / "logits.npy").write_bytes(content[: len(content) // 2])
+    with pytest.raises(RNN2VecError, match=r"logits.npy is damaged"):
+        import_published(tmp_path, tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()

@@ -28,6 +28,7 @@ from rnn2vec.files import require_new_directory, write_json
 from rnn2vec.parallel import Report, available_cores
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.families import FAMILIES, zoo_recipe
+from rnn2vec.zoo.published import export_published, import_published
 from rnn2vec.zoo.store import Zoo
 
 app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True, add_completion=False)
@@ -102,6 +103,20 @@ def zoo_build(
     with _stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
         zoo = build_zoo(recipe, out, workers or available_cores(), lambda _, amount, note: report(0, amount, note))
     _print_zoo(zoo)
+
+
+@zoo_app.command("import-published")
+def zoo_import_published(source: Path, out: Path) -> None:
+    """Make a zoo OUT of a folder SOURCE in the paper's npy layout."""
+    _print_zoo(import_published(source, out))
+
+
+@zoo_app.command("export-published")
+def zoo_export_published(zoo: Path, out: Path) -> None:
+    """Write a ZOO to a folder OUT in the paper's npy layout."""
+    opened = Zoo.open(zoo)
+    export_published(opened, out)
+    console.print(f"wrote {len(opened)} snapshots to {out}", markup=False)
 
 
 @zoo_app.command("info")

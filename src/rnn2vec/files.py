@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +26,23 @@ def _is_partial(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(_PARTIAL)
 
 
-def write_atomically(path: Path, content: bytes) -> str:
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
     """Write a file so that it is whole whenever it is there; return the SHA-256 of its content in hexadecimal.
 
     The bytes go to a temporary sibling, are synchronised to disk and renamed into place; then the folder is
-    synchronised.
+    synchronised. Content that is too large for memory comes in pieces.
 
     Raises:
         RNN2VecError: if the disk is full or the place cannot be written. Nothing that was there before is touched.
     """
-    temporary = path.with_name(f".{path.name}{_PARTIAL}")
+    temporary, digest, size = path.with_name(f".{path.name}{_PARTIAL}"), hashlib.sha256(), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            file.write(content)
+            for piece in [content] if isinstance(content, bytes) else content:
+                size += len(piece)
+                digest.update(piece)
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -54,11 +57,11 @@ def write_atomically(path: Path, content: bytes) -> str:
             temporary.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RNN2VecError(
-                f"no space left on the disk for {path} ({len(content) / 1e6:.1f} MB); what is already there is whole: "
+                f"no space left on the disk for {path} ({size / 1e6:.1f} MB or more); what is already there is whole: "
                 "free some space and run the same command again"
             ) from error
         raise RNN2VecError(f"cannot write {path}: {error.strerror or error}") from error
-    return hashlib.sha256(content).hexdigest()
+    return digest.hexdigest()
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> str:

@@ -1,0 +1,135 @@
+"""The paper's npy layout of both families, made here: in and out again, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
+from rnn2vec.zoo.published import ROWS_PER_SHARD, export_published, import_published
+
+RANDOM = np.random.default_rng(0)
+
+
+def write(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
+    """The arrays as npy files."""
+    folder.mkdir(exist_ok=True)
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+def digits(rows: int = 6) -> dict[str, np.ndarray]:
+    """A published zoo of digits, filled with random numbers."""
+    return {
+        "parameters": RANDOM.normal(size=(rows, 15178)).astype(np.float32),
+        "sequences": RANDOM.normal(size=(rows, 3, 50, 16)).astype(np.float16),
+        "logits": RANDOM.normal(size=(rows, 3, 50, 10)).astype(np.float16),
+        "tasks": RANDOM.uniform(0, 360, (rows, 1)).astype(np.float32),
+        "num_step": np.stack([np.arange(rows) // 2, np.arange(rows) % 2 * 100], axis=1),
+        "accuracy_losses": RANDOM.random((rows, 4)).astype(np.float32),
+    }
+
+
+def languages(rows: int = 4) -> dict[str, np.ndarray]:
+    """A published zoo of languages, filled with random numbers."""
+    tokens = RANDOM.integers(0, 6, (rows, 3, 42)).astype(np.int16)
+    ends = (tokens[:, :, 1:] == 5).any(-1)
+    tokens[:, :, 0] = np.where(ends, 4, 5)
+    return {
+        "parameters": RANDOM.normal(size=(rows, 13766)).astype(np.float32),
+        "sequences": tokens,
+        "logits": RANDOM.normal(size=(rows, 3, 41, 6)).astype(np.float16),
+        "tasks": np.concatenate([np.zeros((rows, 1), int), RANDOM.integers(-3, 3, (rows, 3))], axis=1),
+        "num_step_correct": np.stack(
+            [np.arange(rows), 100 * np.ones(rows, int), RANDOM.integers(0, 1001, rows)], axis=1
+        ),
+    }
+
+
+@pytest.mark.parametrize("made", [digits, languages, lambda: digits(ROWS_PER_SHARD + 3)])
+def test_import_and_export_give_the_same_arrays(made: Callable[[], dict[str, np.ndarray]], tmp_path: Path) -> None:
+    arrays = made()
+    zoo = import_published(write(tmp_path / "source", arrays), tmp_path / "zoo")
+    assert zoo.verify() == []
+    assert len(zoo) == len(arrays["parameters"])
+    np.testing.assert_array_equal(zoo.population().flatten().numpy(), arrays["parameters"])
+    export_published(zoo, tmp_path / "again")
+    for name in arrays:
+        assert (tmp_path / "again" / f"{name}.npy").read_bytes() == (tmp_path / "source" / f"{name}.npy").read_bytes()
+
+
+def test_what_digits_were_measured_at_is_in_the_table(tmp_path: Path) -> None:
+    arrays = digits()
+    zoo = import_published(write(tmp_path / "source", arrays), tmp_path / "zoo")
+    np.testing.assert_array_equal(zoo.column("angle"), arrays["tasks"][:, 0])
+    np.testing.assert_array_equal(zoo.column("weight_decay"), arrays["accuracy_losses"][:, 3])
+    gap = arrays["accuracy_losses"][:, 2] - arrays["accuracy_losses"][:, 1]
+    np.testing.assert_array_equal(zoo.column("generalisation_gap"), gap)
+    assert zoo.task(2).parameters["angle"] == pytest.approx(float(arrays["tasks"][2, 0]))
+    with pytest.raises(RNN2VecError, match=r"Zoo\.task"):
+        zoo.recipe.task(0)
+
+
+def test_a_zoo_of_ours_can_be_exported_and_read_again(tmp_path: Path, tiny_zoo: Zoo) -> None:
+    recipe = zoo_recipe(
+        "formal-languages", "laptop", models=2, steps=3, snapshots=(0, 3), rollouts=4, evaluation_strings=1000
+    )
+    zoo = build_zoo(recipe, tmp_path / "zoo")
+    export_published(zoo, tmp_path / "published")
+    again = import_published(tmp_path / "published", tmp_path / "again")
+    for column in ("model", "step", "mb", "mc", "md"):
+        np.testing.assert_array_equal(again.column(column), zoo.column(column))
+    np.testing.assert_allclose(again.column("accuracy"), zoo.column("accuracy"), atol=1e-6)
+    np.testing.assert_array_equal(again.rollouts().inputs, zoo.rollouts().inputs)
+
+
+def test_only_lstms_are_exported(tmp_path: Path) -> None:
+    recipe = zoo_recipe("formal-languages", "demo", models=1, steps=1, snapshots=(0,), cell="gru")
+    zoo = build_zoo(recipe, tmp_path / "zoo")
+    with pytest.raises(RNN2VecError, match="LSTMs only"):
+        export_published(zoo, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
+
+
+def altered(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[dict[str, np.ndarray]], None]:
+    """Replace one array."""
+
+    def alter(arrays: dict[str, np.ndarray]) -> None:
+        arrays[name] = change(arrays[name])
+
+    return alter
+
+
+def with_nan(array: np.ndarray) -> np.ndarray:
+    """The array with a NaN in its second row."""
+    array = array.copy()
+    array[1, 0] = np.nan
+    return array
+
+
+DAMAGE = {
+    "an array is missing": (lambda arrays: arrays.pop("logits"), "holds logits.npy"),
+    "objects, which would be unpickled": (altered("tasks", lambda a: a.astype(object)), "tasks.npy is damaged"),
+    "words": (altered("tasks", lambda a: a.astype(str)), "holds numbers"),
+    "NaN weights": (altered("parameters", with_nan), "row 1 of"),
+    "other weights": (altered("parameters", lambda a: a[:, 1:]), r"parameters.npy .*13766\]; got \[4, 13765\]"),
+    "rows are missing": (altered("logits", lambda a: a[1:]), "logits.npy"),
+    "an unknown token": (altered("sequences", lambda a: a + 1), "lie in 0..5"),
+    "a shift of a": (altered("tasks", lambda a: a + 1), "first column"),
+    "more than all correct": (altered("num_step_correct", lambda a: a + 1001), "among 1000"),
+    "a missing dimension": (altered("sequences", lambda a: a[:, 0]), r"\[S, R, T\]"),
+    "no rows": (lambda arrays: arrays.update({n: a[:0] for n, a in arrays.items()}), "a row a snapshot"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
+def test_damage_is_explained(damage: Callable[[dict[str, np.ndarray]], object], message: str, tmp_path: Path) -> None:
+    arrays = languages()
+    damage(arrays)
+    with pytest.raises(RNN2VecError, match=message):
+        import_published(write(tmp_path / "source", arrays), tmp_path / "zoo")
+    assert not (tmp_path / "zoo" / "zoo.json").exists()
