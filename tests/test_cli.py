@@ -290,3 +290,32 @@ def test_info_names_the_backend(rnn2vec_command: Command) -> None:
     assert status == 0
     for word in ("torch", "backend in use", "cpu"):
         assert word in output
+
+
+def test_digits_from_build_to_report(tmp_path: Path, rnn2vec_command: Command) -> None:
+    options = {"preset": "demo", "models": 24, "steps": 20, "hidden-size": 6, "workers": 1, "cell": "gru"}
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    assert rnn2vec_command("zoo", "build", "sequential-digits", "--out", tmp_path / "zoo", *flags)[0] == 0
+    for encoder in ("interactive", "statistics"):
+        command = ("pretrain", tmp_path / "zoo", "--encoder", encoder, "--out", tmp_path / encoder)
+        assert rnn2vec_command(*command, "--preset", "demo", "--steps", 2)[0] == 0
+    command = ("evaluate", tmp_path / "zoo", tmp_path / "interactive", tmp_path / "statistics")
+    status, output, errors = rnn2vec_command(*command, "--out", tmp_path / "results", "--supervised-steps", 1)
+    assert status == 0, errors
+    assert "angle" in output
+    assert (tmp_path / "results" / "report.html").exists()
+
+
+def test_data_that_is_not_there(tmp_path: Path, rnn2vec_command: Command) -> None:
+    build = ("zoo", "build", "sequential-digits", "--out", tmp_path / "zoo", "--models", 1, "--steps", 1)
+    fails(rnn2vec_command(*build, "--data", tmp_path, "--workers", 1), "train-images-idx3-ubyte", "holds none")
+    assert not (tmp_path / "zoo").exists()
+    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path, "--digits", "uci"), "need no data")
+
+
+def test_published_layout_from_the_shell(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    assert rnn2vec_command("zoo", "export-published", zoo, tmp_path / "published")[0] == 0
+    status, output, _ = rnn2vec_command("zoo", "import-published", tmp_path / "published", tmp_path / "again")
+    assert status == 0
+    assert "again: 24 networks" in output
+    fails(rnn2vec_command("zoo", "import-published", tmp_path, tmp_path / "no"), "is this a published zoo")

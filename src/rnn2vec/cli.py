@@ -149,7 +149,7 @@ def pretrain(
 ) -> None:
     """Train an encoder by emulation."""
     recipe = pretrain_recipe(
-        "formal-languages",
+        Zoo.open(zoo).family,
         preset,
         **{name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None},
     )

@@ -62,7 +62,7 @@ def run_demo(
     """
     start = time.monotonic()
     zoo_recipe = zoo_recipe or families.zoo_recipe(family, "demo", seed=seed)
-    recipe = recipe or pretrain_recipe("formal-languages", "demo")
+    recipe = recipe or pretrain_recipe(zoo_recipe.family, "demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
     resumed = (directory / IN_PROGRESS).exists()
     _begin(directory, {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed})

@@ -41,6 +41,7 @@ def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: R
     Raises:
         RNN2VecError: if the directory holds anything else, the disk is full, or a network's weights become infinite.
     """
+    recipe.fetch_data()
     directory = Path(directory)
     marker = directory / IN_PROGRESS
     if marker.exists():

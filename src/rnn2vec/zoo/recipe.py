@@ -77,6 +77,13 @@ class Recipe:
         ):
             raise RNN2VecError(f"snapshots ascend within 0..{self.steps}; got {list(self.snapshots)}")
 
+    def fetch_data(self) -> None:
+        """Get the data that training needs, once and before any process needs it.
+
+        Raises:
+            RNN2VecError: if it cannot be had.
+        """
+
     def task(self, model: int) -> Task:
         """The task of network ``model``."""
         raise NotImplementedError

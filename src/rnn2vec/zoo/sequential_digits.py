@@ -15,7 +15,7 @@ from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population, RNNSpec
 from rnn2vec.randomness import generator
-from rnn2vec.tasks.digits import NORMALISATION
+from rnn2vec.tasks.digits import NORMALISATION, load_digits
 from rnn2vec.tasks.tiled_digits import FAMILY, TiledDigits
 from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
 
@@ -69,6 +69,9 @@ class DigitsRecipe(Recipe):
         if "source" not in overrides:
             return self.spec
         return dataclasses.replace(self.spec, input_size=TiledDigits(0.0, overrides["source"]).input_size)
+
+    def fetch_data(self) -> None:
+        load_digits(self.source, self.directory)
 
     def task(self, model: int) -> TiledDigits:
         """The angle of network ``model``; balanced: one in each of as many equal sectors as there are networks."""
