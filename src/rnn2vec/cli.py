@@ -43,6 +43,9 @@ EXPLANATIONS = {
     "formal-languages": "language: share read correctly from the frozen z.",
     "sequential-digits": "angle error: median, read from the frozen z; 90\u00b0 by chance.",
 }
+PROJECTION_SECONDS = 30.0
+"""After which a long job says how long it will take."""
+
 PRESET_NAMES = "demo, laptop, paper"
 
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
@@ -232,7 +235,17 @@ def _stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
     console.print(f"[bold]{title}[/bold]")
     with Progress(*columns, console=console) as progress:
         bars = [progress.add_task(label, total=total or None, note="") for label, total in jobs]
-        yield lambda job, amount, note: progress.update(bars[job], advance=amount, note=note)
+        projected: set[int] = set()
+
+        def report(job: int, amount: int, note: str) -> None:
+            progress.update(bars[job], advance=amount, note=note)
+            bar = progress.tasks[job]
+            if job not in projected and (bar.elapsed or 0) > PROJECTION_SECONDS and bar.time_remaining is not None:
+                projected.add(job)
+                if bar.time_remaining > 1800:  # a log has no bar, and whoever reads it wants to know
+                    console.print(f"{bar.description}: about {bar.time_remaining / 3600:.1f} hours to go at this rate")
+
+        yield report
 
 
 def _print_results(results: Mapping[str, Any]) -> None:
