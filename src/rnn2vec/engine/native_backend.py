@@ -38,7 +38,8 @@ def run(population: Population, inputs: Tensor, state: tuple[Tensor, ...]) -> tu
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
         outputs, *final = _Run.apply(population.spec, *tensors)
     else:
-        outputs, *final = _forward(population.spec, [tensor.contiguous() for tensor in tensors], tape=None)
+        contiguous = [tensor.contiguous() for tensor in tensors]
+        outputs, *final = _forward(population.spec, contiguous, _call(population.spec, contiguous), tape=None)
     return outputs, tuple(final)
 
 
@@ -80,23 +81,24 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spec: RNNSpec, *tensors: Tensor) -> tuple[Tensor, ...]:
         contiguous = [tensor.contiguous() for tensor in tensors]
-        size = _native.tape_size(_call(spec, contiguous))
-        ctx.spec, ctx.tape = spec, torch.empty(size) if 4 * size <= TAPE_BYTES else None
-        ctx.save_for_backward(*tensors)
+        ctx.spec, ctx.call = spec, _call(spec, contiguous)
+        size = _native.tape_size(ctx.call)
+        ctx.tape = torch.empty(size) if 4 * size <= TAPE_BYTES else None
+        ctx.save_for_backward(*contiguous)  # the call has their addresses
         ctx.set_materialize_grads(False)
-        return _forward(spec, contiguous, ctx.tape)
+        return _forward(spec, contiguous, ctx.call, ctx.tape)
 
     @staticmethod
     def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # as it is for create_graph=True
             raise RNN2VecError("the native backend has no second derivatives: set RNN2VEC_BACKEND=torch for them")
-        tensors = [tensor.contiguous() for tensor in ctx.saved_tensors]
+        tensors = ctx.saved_tensors
         states, wanted = _states(ctx.spec), ctx.needs_input_grad[1:]
         found = [torch.empty_like(t) if want else None for t, want in zip(tensors, wanted, strict=True)]
         given = [None if gradient is None else gradient.contiguous() for gradient in incoming]
         tape, ctx.tape = ctx.tape, None  # it serves once; another backward pass computes it again
         _native.backward(
-            _call(ctx.spec, tensors),
+            ctx.call,
             _address(tape),
             *_addresses(given[0], given[1:], states),
             *_addresses(found[0], found[1 : 1 + states], states),
@@ -105,11 +107,13 @@ class _Run(torch.autograd.Function):
         return None, *found
 
 
-def _forward(spec: RNNSpec, tensors: Sequence[Tensor], tape: Tensor | None) -> tuple[Tensor, ...]:
+def _forward(
+    spec: RNNSpec, tensors: Sequence[Tensor], call: _native.Call, tape: Tensor | None
+) -> tuple[Tensor, ...]:
     inputs, states = tensors[0], _states(spec)
     outputs = tensors[1].new_empty(*inputs.shape[:3], spec.output_size)
     final = [torch.empty_like(part) for part in tensors[1 : 1 + states]]
-    _native.forward(_call(spec, tensors), _address(tape), *_addresses(outputs, final, states))
+    _native.forward(call, _address(tape), *_addresses(outputs, final, states))
     return outputs, *final
 
 

@@ -18,7 +18,7 @@ double cross_entropy(float* outputs, const std::int64_t* targets, std::int64_t s
   for (std::int64_t t = 0; t < steps; ++t, outputs += classes * Z::width) {
     alignas(64) std::int32_t wanted[Z::width];
     alignas(64) float share[Z::width], sums[Z::width], margin[Z::width];
-    load_lanes<Z>(wanted, targets + t, steps, 1, lanes);
+    load_lanes<Z>(wanted, targets + t, steps, lanes);
     for (int lane = 0; lane < Z::width; ++lane) share[lane] = lane < lanes ? scale : 0.0f;
     for (int v = 0; v < Z::width; v += S::lanes) {
       F highest = S::load(outputs + v);

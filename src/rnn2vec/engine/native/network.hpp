@@ -135,7 +135,7 @@ class Network {
     const std::int64_t size = shape_.tokens ? 1 : shape_.input_size, stride = shape_.steps * size;
     for (std::int64_t t = 0; t < shape_.steps; ++t)
       if (shape_.tokens)
-        load_lanes<Z>(tokens(t), slice_.tokens + slice_.first * stride + t, stride, 1, slice_.lanes);
+        load_lanes<Z>(tokens(t), slice_.tokens + slice_.first * stride + t, stride, slice_.lanes);
       else
         load_lanes<Z>(tape_ + t * at_.input_step, slice_.floats + slice_.first * stride + t * size, stride, size,
                       slice_.lanes);

@@ -37,6 +37,8 @@ class Pool {
     }
     wake_.notify_all();
     drain(0);
+    const auto patience = std::chrono::steady_clock::now() + patience_;
+    while (working_ > 0 && std::chrono::steady_clock::now() < patience) {}
     std::unique_lock lock(mutex_);
     open_ = false;  // a thread that wakes up only now has nothing left to do
     done_.wait(lock, [this] { return working_ == 0; });
@@ -54,7 +56,7 @@ class Pool {
     std::uint64_t served = 0;
     for (;;) {
       // Calls often follow each other closely, and waking a sleeping thread takes longer than a short call.
-      const auto patience = std::chrono::steady_clock::now() + std::chrono::microseconds(50);
+      const auto patience = std::chrono::steady_clock::now() + patience_;
       while (calls_ == served && std::chrono::steady_clock::now() < patience) {}
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return calls_ != served; });
@@ -83,6 +85,7 @@ class Pool {
     }
   }
 
+  static constexpr std::chrono::microseconds patience_{100};
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::atomic<std::uint64_t> calls_{0};
@@ -90,7 +93,8 @@ class Pool {
   const std::function<void(std::int64_t)>* action_ = nullptr;
   std::exception_ptr error_;
   bool open_ = false, backwards_ = false;
-  int working_ = 0, started_ = 1;  // the caller is number 0
+  std::atomic<int> working_{0};
+  int started_ = 1;  // the caller is number 0
 };
 
 // Never destroyed: its threads sleep until the process ends. A forked child has none of them and starts its own.

@@ -24,11 +24,10 @@ INLINE typename S::F sums_of_each(typename S::F (&v)[S::lanes]) {
   return v[0];
 }
 
-// Inner products of some rows of the weights with x; `R` is 1 or S::lanes.
+// Adds the inner products of R rows of a term's weights with x to `sum`, lane by lane, and what is left to `rest`.
 template <class S, int R>
-INLINE void add_inner_products(float* out, const Term& term, std::int64_t row) {
-  if (term.depth == 0) return;
-  typename S::F sum[S::lanes] = {};
+INLINE void add_inner_products(typename S::F (&sum)[S::lanes], float (&rest)[S::lanes], const Term& term,
+                               std::int64_t row) {
   const float* weights = term.weights + row * term.stride;
   std::int64_t k = 0;
   for (; k + S::lanes <= term.depth; k += S::lanes) {
@@ -36,13 +35,20 @@ INLINE void add_inner_products(float* out, const Term& term, std::int64_t row) {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) sum[r] += S::load_anywhere(weights + r * term.stride + k) * x;
   }
-  alignas(64) float total[S::lanes];
+  for (; k < term.depth; ++k)
+    for (int r = 0; r < R; ++r) rest[r] += weights[r * term.stride + k] * term.x[k];
+}
+
+// out[row + r] = start + a + b for R rows, which is 1 or S::lanes; lanes are summed up once for both terms.
+template <class S, int R, class Start>
+INLINE void rows_single(float* out, std::int64_t row, const Start& start, const Term& a, const Term& b) {
+  typename S::F sum[S::lanes] = {};
+  alignas(64) float rest[S::lanes] = {}, total[S::lanes];
+  add_inner_products<S, R>(sum, rest, a, row);
+  add_inner_products<S, R>(sum, rest, b, row);
   if constexpr (R == 1) total[0] = S::sum(sum[0]);
   else S::store(total, sums_of_each<S>(sum));
-  for (int r = 0; r < R; ++r) {
-    for (std::int64_t rest = k; rest < term.depth; ++rest) total[r] += weights[r * term.stride + rest] * term.x[rest];
-    out[row + r] += total[r];
-  }
+  for (int r = 0; r < R; ++r) out[row + r] = start.one(row + r) + (total[r] + rest[r]);
 }
 
 // Some neighbouring columns of the weights, each row of them times one number of x; C vectors, or one column if C is 0.
@@ -63,17 +69,17 @@ INLINE void add_columns(float* out, const Term& term, std::int64_t column) {
 
 template <class S, bool Transposed, class Start>
 void affine_single(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
-  for (std::int64_t row = 0; row < rows; ++row) out[row] = start.one(row);
+  std::int64_t row = 0;
+  if constexpr (!Transposed) {
+    for (; row + S::lanes <= rows; row += S::lanes) rows_single<S, S::lanes>(out, row, start, a, b);
+    for (; row < rows; ++row) rows_single<S, 1>(out, row, start, a, b);
+    return;
+  }
+  for (; row < rows; ++row) out[row] = start.one(row);
   for (const Term* term = &a; term; term = term == &a ? &b : nullptr) {
-    std::int64_t row = 0;
-    if constexpr (Transposed) {
-      for (; row + 4 * S::lanes <= rows; row += 4 * S::lanes) add_columns<S, 4>(out, *term, row);
-      for (; row + S::lanes <= rows; row += S::lanes) add_columns<S, 1>(out, *term, row);
-      for (; row < rows; ++row) add_columns<S, 0>(out, *term, row);
-    } else {
-      for (; row + S::lanes <= rows; row += S::lanes) add_inner_products<S, S::lanes>(out, *term, row);
-      for (; row < rows; ++row) add_inner_products<S, 1>(out, *term, row);
-    }
+    for (row = 0; row + 4 * S::lanes <= rows; row += 4 * S::lanes) add_columns<S, 4>(out, *term, row);
+    for (; row + S::lanes <= rows; row += S::lanes) add_columns<S, 1>(out, *term, row);
+    for (; row < rows; ++row) add_columns<S, 0>(out, *term, row);
   }
 }
 
