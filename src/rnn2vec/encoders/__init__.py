@@ -7,16 +7,26 @@ from typing import Any
 
 import torch
 
+from rnn2vec.encoders.deep_weight_space import DeepWeightSpaceEncoder
 from rnn2vec.encoders.encoder import Encoder, read_encoder_directory
 from rnn2vec.encoders.flat import FlatEncoder
 from rnn2vec.encoders.probing import InteractiveEncoder, NoninteractiveEncoder, ProbingEncoder
 from rnn2vec.encoders.statistics import StatisticsEncoder
+from rnn2vec.encoders.transformer import TransformerEncoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import RNNSpec
 from rnn2vec.randomness import torch_seed
 
 ENCODERS: dict[str, type[Encoder]] = {
-    cls.name: cls for cls in (InteractiveEncoder, NoninteractiveEncoder, StatisticsEncoder, FlatEncoder)
+    cls.name: cls
+    for cls in (
+        InteractiveEncoder,
+        NoninteractiveEncoder,
+        DeepWeightSpaceEncoder,
+        TransformerEncoder,
+        FlatEncoder,
+        StatisticsEncoder,
+    )
 }
 """Encoders by name."""
 

@@ -107,9 +107,7 @@ class _Run(torch.autograd.Function):
         return None, *found
 
 
-def _forward(
-    spec: RNNSpec, tensors: Sequence[Tensor], call: _native.Call, tape: Tensor | None
-) -> tuple[Tensor, ...]:
+def _forward(spec: RNNSpec, tensors: Sequence[Tensor], call: _native.Call, tape: Tensor | None) -> tuple[Tensor, ...]:
     inputs, states = tensors[0], _states(spec)
     outputs = tensors[1].new_empty(*inputs.shape[:3], spec.output_size)
     final = [torch.empty_like(part) for part in tensors[1 : 1 + states]]
