@@ -61,6 +61,9 @@ class LanguageRecipe(Recipe):
         """All languages that networks may be trained on."""
         return all_languages(self.length, self.max_n, self.shifts)
 
+    def fetch_data(self) -> None:
+        """Languages need none."""
+
     def task(self, model: int) -> FormalLanguage:
         """The language of network ``model``; balanced: every language is dealt once before any is dealt again."""
         self._check_assigned()

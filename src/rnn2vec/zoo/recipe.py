@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ PAPER_SNAPSHOTS = (0, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(ABC):
     """Everything that decides the bytes of a zoo (appendix A of the paper for the values of the ``paper`` presets).
 
     A subclass is a family of tasks: it adds what is particular to the family, and says how its networks are observed.
@@ -77,6 +78,7 @@ class Recipe:
         ):
             raise RNN2VecError(f"snapshots ascend within 0..{self.steps}; got {list(self.snapshots)}")
 
+    @abstractmethod
     def fetch_data(self) -> None:
         """Get the data that training needs, once and before any process needs it.
 
@@ -84,25 +86,25 @@ class Recipe:
             RNN2VecError: if it cannot be had.
         """
 
+    @abstractmethod
     def task(self, model: int) -> Task:
         """The task of network ``model``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def task_from(self, parameters: Mapping[str, Any]) -> Task:
         """The task with these values of :attr:`task_columns`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
         """Which of the tasks ``[K, P]`` are out of distribution, as indices; ``order`` is a random order of all K."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observe(self, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
         """Look at the networks of a snapshot: ``inputs`` and ``outputs`` of rollouts, and ``[N]`` for each metric."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shapes of one snapshot's rollouts, inputs and outputs."""
-        raise NotImplementedError
 
     def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
         """The spec that fits once ``overrides`` replace fields of the recipe."""
@@ -113,9 +115,9 @@ class Recipe:
         """Lowest and highest number that networks read; None if they read tokens."""
         return None
 
+    @abstractmethod
     def weight_decay_of(self, model: int) -> float:
         """Weight decay of AdamW for network ``model``."""
-        raise NotImplementedError
 
     def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
         """A row of the zoo's table: the task's parameters and what was measured."""
