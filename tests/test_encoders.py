@@ -26,8 +26,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "noninteractive": {"probes": 2, "probe_length": 4, "core_size": 8, "mlp_size": 7},
     "statistics": {"hidden_size": 9},
     "flat": {"hidden_size": 9},
+    "transformer": {"hidden_size": 8, "layers": 1, "heads": 2},
+    "deep_weight_space": {"channels": 5, "layers": 2, "mlp_size": 9},
 }
-WEIGHT_ENCODERS = ["statistics", "flat"]
+WEIGHT_ENCODERS = ["statistics", "flat", "transformer", "deep_weight_space"]
 PROBING = ["interactive", "noninteractive"]
 PROBING_VARIANTS = {
     "noninteractive, last": ("noninteractive", {"readout": "last"}),
@@ -115,7 +117,8 @@ def test_an_encoder_is_a_function_of_its_seed(name: str) -> None:
     ids=[*ENCODERS, *PROBING_VARIANTS],
 )
 def test_gradients_reach_every_parameter(name: str, options: dict[str, Any], random_population: MakePopulation) -> None:
-    encoder = small_encoder(name, mlp_size=32, **options) if name in PROBING else small_encoder(name, hidden_size=32)
+    width = "mlp_size" if name in (*PROBING, "deep_weight_space") else "hidden_size"
+    encoder = small_encoder(name, **{width: 32}, **options)
     population = random_population(SPEC, 6)
     encoder(population).mul(torch.randn(6, 16, dtype=torch.float64)).sum().backward()
     for key, parameter in encoder.named_parameters():
@@ -160,7 +163,7 @@ def test_probing_encoders_refuse_other_inputs_and_outputs(
 
 
 WRONG_OPTIONS = [
-    ("deep", {}, "encoders are interactive, noninteractive, statistics, flat; got 'deep'"),
+    ("deep", {}, "encoders are interactive, noninteractive, deep_weight_space, transformer, flat, statistics; got 'deep'"),
     ("flat", {"probes": 3}, "the flat encoder does not take these options: .*probes"),
     ("interactive", {"hidden_size": 3}, "the interactive encoder does not take these options"),
     ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, rollouts; got 'zeros'"),
@@ -305,12 +308,12 @@ def test_statistics_ignore_the_numbering_of_units_and_flat_does_not(
     assert (flat(renumbered) - flat(population)).norm(dim=1).min() > 1e-3
 
 
-def test_only_flat_sees_other_numberings_in_training(random_population: MakePopulation) -> None:
+def test_only_flat_and_transformer_see_other_numberings_in_training(random_population: MakePopulation) -> None:
     population = random_population(SPEC, 3)
     generator = torch.Generator().manual_seed(0)
     for name in ENCODERS:
         shown = small_encoder(name).augment(population, generator)
-        assert torch.equal(shown.flatten(), population.flatten()) == (name != "flat")
+        assert torch.equal(shown.flatten(), population.flatten()) == (name not in ("flat", "transformer"))
     first, second = (small_encoder("flat").augment(population, generator) for _ in range(2))
     assert not torch.equal(first.flatten(), second.flatten())
     inputs = torch.randint(0, 6, (3, 2, 5))
