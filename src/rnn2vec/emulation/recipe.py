@@ -76,10 +76,13 @@ _LEARNS = PretrainRecipe(
 )
 
 
+_SMALLER = {"deep_weight_space": {"channels": 16, "layers": 3}, "transformer": {"hidden_size": 64, "layers": 2}}
+
+
 def _asks(probe_length: int, **interactive: Any) -> dict[str, dict[str, Any]]:
-    """Options of the probing encoders; ``interactive`` are those of that one alone."""
+    """Options of the encoders; ``interactive`` are those of that one alone."""
     probing = _PROBES | {"probe_length": probe_length}
-    return {"noninteractive": probing, "interactive": probing | interactive}
+    return {"noninteractive": probing, "interactive": probing | interactive, **_SMALLER}
 
 
 PRESETS = {
