@@ -120,6 +120,10 @@ DAMAGE = {
     "rows are missing": (altered("logits", lambda a: a[1:]), "logits.npy"),
     "an unknown token": (altered("sequences", lambda a: a + 1), "lie in 0..5"),
     "a shift of a": (altered("tasks", lambda a: a + 1), "first column"),
+    "shifts beyond any window": (
+        altered("tasks", lambda a: a * [0, 99, 99, 99] + [0, 99, 0, 0]),
+        "smaller than a window",
+    ),
     "more than all correct": (altered("num_step_correct", lambda a: a + 1001), "among 1000"),
     "a missing dimension": (altered("sequences", lambda a: a[:, 0]), r"\[S, R, T\]"),
     "no rows": (lambda arrays: arrays.update({n: a[:0] for n, a in arrays.items()}), "a row a snapshot"),
@@ -133,3 +137,13 @@ def test_damage_is_explained(damage: Callable[[dict[str, np.ndarray]], object], 
     with pytest.raises(RNN2VecError, match=message):
         import_published(write(tmp_path / "source", arrays), tmp_path / "zoo")
     assert not (tmp_path / "zoo" / "zoo.json").exists()
+
+
+@pytest.mark.parametrize(
+    "content", ['{"max_n": "ten"}', '{"rnn_hidden_size": 32.5}', "[1]", "{", '{"rnn_num_layers": 3}']
+)
+def test_wrong_arguments_are_explained(content: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "source", languages())
+    (folder / "args.json").write_text(content)
+    with pytest.raises(RNN2VecError, match=r"args\.json|whole number|parameters\.npy"):
+        import_published(folder, tmp_path / "zoo")

@@ -8,8 +8,8 @@ Both families have ``parameters`` float32 ``[S, P]`` (one LSTM's, flattened in t
 from __future__ import annotations
 
 import io
+import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +110,9 @@ def export_published(zoo: Zoo, directory: str | Path) -> None:
         )
         pieces = (np.ascontiguousarray(read(part), dtype=dtype).tobytes() for part in parts)
         header = _header(dtype, (len(zoo), *shape))
-        write_atomically(directory / f"{name}.npy", _chain(header, pieces))
+        write_atomically(directory / f"{name}.npy", itertools.chain([header], pieces))
     for name, array in (_language_tables if languages else _digit_tables)(zoo).items():
-        write_atomically(directory / f"{name}.npy", _chain(_header(array.dtype, array.shape), iter([array.tobytes()])))
+        write_atomically(directory / f"{name}.npy", _header(array.dtype, array.shape) + array.tobytes())
     kept = read_json(zoo.directory / INDEX, "zoo index").get("published_arguments") or _arguments(recipe)
     write_atomically(directory / ARGUMENTS, json.dumps(kept).encode())  # last: a folder with it is whole
 
@@ -128,6 +128,8 @@ def _read_languages(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) ->
     _check("num_step_correct", counts, (rows, 3))
     if tokens.min() < 0 or tokens.max() >= symbols:
         raise RNN2VecError(f"tokens of sequences.npy lie in 0..{symbols - 1}; got {tokens.min()}..{tokens.max()}")
+    if np.abs(tasks).max() > length:
+        raise RNN2VecError(f"shifts in tasks.npy are smaller than a window of {length}; got {np.abs(tasks).max()}")
     if tasks[:, 0].any():
         raise RNN2VecError("the first column of tasks.npy, the shift of letter a, is zero; got other numbers")
     if counts[:, 2].min() < 0 or counts[:, 2].max() > CORRECT_OF:
@@ -137,7 +139,7 @@ def _read_languages(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) ->
         **_times(counts, arguments),
         rollouts=rollouts,
         length=length,
-        max_n=int(arguments.get("max_n", 10)),
+        max_n=_whole(arguments, "max_n", 10),
         shifts=tuple(range(min(-3, int(tasks.min())), max(2, int(tasks.max())) + 1)),
         evaluation_strings=max(CORRECT_OF, rollouts),
     )
@@ -233,8 +235,15 @@ def _check(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
         raise RNN2VecError(f"{name}.npy of this published zoo has the shape {list(shape)}; got {list(array.shape)}")
 
 
+def _whole(arguments: dict[str, Any], name: str, default: int) -> int:
+    value = arguments.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RNN2VecError(f"{name} in {ARGUMENTS} is a whole number; got {value!r}")
+    return value
+
+
 def _spec(arguments: dict[str, Any], inputs: int, outputs: int) -> RNNSpec:
-    size, layers = arguments.get("rnn_hidden_size", 32), arguments.get("rnn_num_layers", 2)
+    size, layers = _whole(arguments, "rnn_hidden_size", 32), _whole(arguments, "rnn_num_layers", 2)
     return RNNSpec("lstm", inputs, size, layers, outputs)
 
 
@@ -245,7 +254,7 @@ def _times(counts: np.ndarray, arguments: dict[str, Any]) -> dict[str, Any]:
         "models": len(np.unique(counts[:, 0])),
         "steps": max(1, int(counts[:, 1].max())),
         "snapshots": tuple(int(step) for step in np.unique(counts[:, 1])),
-        "seed": int(arguments.get("seed", 0)),
+        "seed": _whole(arguments, "seed", 0),
         "assignment": "listed",
     }
 
@@ -264,8 +273,3 @@ def _header(dtype: Any, shape: tuple[int, ...]) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, described)
     return buffer.getvalue()
-
-
-def _chain(header: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield header
-    yield from pieces
