@@ -15,7 +15,7 @@ import pytest
 import safetensors.numpy
 
 import rnn2vec.demo
-from rnn2vec import Zoo, cli
+from rnn2vec import ENCODERS, Zoo, cli
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
 from rnn2vec.zoo.families import zoo_recipe
 
@@ -277,7 +277,7 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert status == 0, errors
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == kept
     results = json.loads((out / "results.json").read_text())
-    assert list(results["encoders"]) == ["interactive", "noninteractive", "flat", "statistics"]
+    assert list(results["encoders"]) == list(ENCODERS)
     assert results["zoo"]["tasks"] == 64
     assert (out / "report.html").is_file()
     assert not (out / "demo.json").exists()

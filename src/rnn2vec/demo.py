@@ -12,6 +12,7 @@ from typing import Any
 
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
 from rnn2vec.emulation.store import RECORD, pretrain_into
+from rnn2vec.encoders import ENCODERS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
@@ -22,7 +23,7 @@ from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.store import INDEX, Zoo
 
-DEMO_ENCODERS = ("interactive", "noninteractive", "flat", "statistics")
+DEMO_ENCODERS = tuple(ENCODERS)
 SUPERVISED_STEPS = 1000
 IN_PROGRESS = "demo.json"
 """Present from the first moment of a demo to its last: what it will do."""
