@@ -335,3 +335,33 @@ def test_the_report_knows_no_torch_no_pyplot_and_nothing_else_of_the_package() -
 def test_empty_and_odd_sizes_can_be_drawn(draw: object) -> None:
     figure = draw()  # type: ignore[operator]
     assert figure_to_html(figure, "odd").startswith("<svg")
+
+
+def test_property_bars_show_angles_in_degrees_and_shares() -> None:
+    metrics = {
+        "interactive": {
+            "frozen": {"angle_error": 5.0, "accuracy_r2": 0.9},
+            "supervised": {"angle_error": 120.0, "accuracy_r2": -3.0},
+        },
+        "flat": {"frozen": {"angle_error": float("nan"), "accuracy_r2": 0.5}},
+    }
+    figure = figures.property_bars(metrics, {"angle_error": "angle, degrees off", "accuracy_r2": "accuracy, R2"})
+    angle, accuracy = figure.axes
+    assert [bar.get_width() for bar in angle.patches] == [5.0, 0.0, 120.0, 0.0]
+    assert angle.get_xlim() == (0, 180)
+    assert [bar.get_width() for bar in accuracy.patches] == [0.9, 0.5, 0.0, 0.0]
+    assert "-3" in [text.get_text() for text in accuracy.texts]
+
+
+def test_angles_are_hues_and_tiles_are_pictures() -> None:
+    tasks = np.array([[0.0], [359.9], [180.0]])
+    figure = maps.embedding_maps({"flat": RANDOM.normal(size=(3, 4))}, tasks, np.array([0.1, 0.2, 0.3]))
+    colours = figure.axes[0].collections[0].get_facecolors()[:, :3]
+    assert np.abs(colours[0] - colours[1]).max() < 0.01  # once round the circle
+    assert np.abs(colours[0] - colours[2]).max() > 0.3
+    probes = np.zeros((1, 5, 4))
+    probes[0, 2] = [0.0, 1.0, 0.0, 0.0]  # the upper right pixel of the third tile
+    drawn = figures.interrogation(probes, distributions(1, 5), SYMBOLS, ["a network"], tile=2)
+    strip = np.asarray(drawn.axes[0].images[0].get_array())
+    assert strip.shape == (2, 10)
+    assert np.argwhere(strip > 0).tolist() == [[0, 5]]

@@ -129,7 +129,7 @@ def _sections(
         _knowledge(zoo, results),
         Section(
             "Learning to emulate",
-            "Emulation loss while training; thick on validation languages, thin on training batches.",
+            "Emulation loss while training; thick on validation tasks, thin on training batches.",
             figures.loss_curves({run.encoder.name: run.record["history"] for run in trained}, trained[0].recipe.loss),
         ),
         Section(

@@ -232,7 +232,7 @@ def property_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], pane
             bars = axes.barh(np.arange(len(names)) + offset, shown, 0.36, linewidth=0, **look)
             axes.bar_label(bars, ["" if np.isnan(v) else f"{v:.2g}" for v in values], padding=2, fontsize=7)
         axes.set_title(title)
-        axes.set_xlim(0, 100 if "degrees" in title else 1.15)
+        axes.set_xlim(0, 180 if "degrees" in title else 1.15)
         axes.set_yticks(range(len(names)), [label(name) for name in names])
         axes.tick_params(length=0)
     drawn[0].invert_yaxis()
