@@ -43,7 +43,8 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = {"preset": "demo", "models": 24, "steps": 60, "hidden-size": 8, "seed": 1, "workers": 1, "batch-size": 8}
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "rnn2vec", "zoo", "build", "formal-languages", "--out", str(directory), *arguments]
-    subprocess.run(command, check=True, capture_output=True)
+    built = subprocess.run(command, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
     return directory
 
 

@@ -332,3 +332,38 @@ with torch.no_grad():
     assert os.waitpid(child, 0)[1] == 0
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
+
+
+def test_saved_tensors_may_be_moved_between_the_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hooks, as activation checkpointing uses them, put copies in the place of what the forward pass read."""
+    monkeypatch.setattr(native, "TAPE_BYTES", 0)  # the backward pass reads everything again
+    spec = RNNSpec("lstm", 3, 8, 2, 4)
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(3, 2, 5, 3, generator=generator)
+
+    def gradients(moved: bool) -> list[torch.Tensor]:
+        population = Population.initialise(spec, 0, range(3))
+        x = inputs.clone().requires_grad_()
+        for weight in population.weights.values():
+            weight.requires_grad_()
+        wanted = [x, *population.weights.values()]
+        kept: list[torch.Tensor] = []
+
+        def pack(tensor: torch.Tensor) -> int:
+            kept.append(tensor.detach().clone())
+            return len(kept) - 1
+
+        if moved:
+            with torch.autograd.graph.saved_tensors_hooks(pack, lambda index: kept[index]):
+                # a state that lives nowhere but in the graph, and whose memory is free once that holds copies
+                state = tuple(torch.full((3, 2, 2, 8), 0.1) for _ in range(2))
+                outputs, _ = engine.run(population, x, state)
+            del state
+            garbage = [torch.full((3, 2, 2, 8), float("nan")) for _ in range(64)]
+            assert len(garbage) == 64
+        else:
+            outputs, _ = engine.run(population, x, tuple(torch.full((3, 2, 2, 8), 0.1) for _ in range(2)))
+        return list(torch.autograd.grad(outputs.square().sum(), wanted))
+
+    for moved, plain in zip(gradients(True), gradients(False), strict=True):
+        assert torch.equal(moved, plain)

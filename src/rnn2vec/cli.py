@@ -22,12 +22,12 @@ from rnn2vec.emulation.store import load_trained, pretrain_into, versions
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation import collect_results, evaluate, results_table
+from rnn2vec.evaluation import HEADLINES, collect_results, evaluate, results_table
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.files import require_new_directory, write_json
 from rnn2vec.parallel import Report, available_cores
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.families import FAMILIES, zoo_recipe
+from rnn2vec.zoo.families import FAMILIES, PRESETS, zoo_recipe
 from rnn2vec.zoo.published import export_published, import_published
 from rnn2vec.zoo.store import Zoo
 
@@ -35,10 +35,6 @@ app = typer.Typer(help="Representations of recurrent neural networks.", no_args_
 zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)
 app.add_typer(zoo_app, name="zoo")
 console = Console()
-CLOSING_COLUMNS = {
-    "formal-languages": ("encoder", "loss", "loss OOD", "language", "language OOD", "accuracy R2", "end-to-end"),
-    "sequential-digits": ("encoder", "loss", "loss OOD", "angle error", "angle error OOD", "accuracy R2", "end-to-end"),
-}
 EXPLANATIONS = {
     "formal-languages": "language: share read correctly from the frozen z.",
     "sequential-digits": "angle error: median, read from the frozen z; 90\u00b0 by chance.",
@@ -46,7 +42,7 @@ EXPLANATIONS = {
 PROJECTION_SECONDS = 30.0
 """After which a long job says how long it will take."""
 
-PRESET_NAMES = "demo, laptop, paper"
+PRESET_NAMES = ", ".join(PRESETS["formal-languages"])
 
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
@@ -251,7 +247,8 @@ def _stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
 def _print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
     table = Table(title="Validation tasks, and out-of-distribution (OOD) ones", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    columns = CLOSING_COLUMNS[results["zoo"]["family"]]
+    known = HEADLINES[results["zoo"]["family"]]
+    columns = ("encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "end-to-end")
     for name in columns:
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:

@@ -153,6 +153,9 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
 }
 """Columns of the closing table by family: title, how it was read, part of the zoo, metric."""
 
+HEADLINES = {"formal-languages": "language", "sequential-digits": "angle error"}
+"""The column that says what z knows of the task, by family."""
+
 
 def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
     """The closing table, a row an encoder, as text: for the terminal and the report alike."""

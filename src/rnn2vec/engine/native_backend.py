@@ -81,24 +81,24 @@ class _Run(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, spec: RNNSpec, *tensors: Tensor) -> tuple[Tensor, ...]:
         contiguous = [tensor.contiguous() for tensor in tensors]
-        ctx.spec, ctx.call = spec, _call(spec, contiguous)
-        size = _native.tape_size(ctx.call)
-        ctx.tape = torch.empty(size) if 4 * size <= TAPE_BYTES else None
-        ctx.save_for_backward(*contiguous)  # the call has their addresses
+        call = _call(spec, contiguous)
+        size = _native.tape_size(call)
+        ctx.spec, ctx.tape = spec, torch.empty(size) if 4 * size <= TAPE_BYTES else None
+        ctx.save_for_backward(*contiguous)
         ctx.set_materialize_grads(False)
-        return _forward(spec, contiguous, ctx.call, ctx.tape)
+        return _forward(spec, contiguous, call, ctx.tape)
 
     @staticmethod
     def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # as it is for create_graph=True
             raise RNN2VecError("the native backend has no second derivatives: set RNN2VEC_BACKEND=torch for them")
-        tensors = ctx.saved_tensors
+        tensors = [tensor.contiguous() for tensor in ctx.saved_tensors]  # copies, perhaps, where hooks moved them
         states, wanted = _states(ctx.spec), ctx.needs_input_grad[1:]
         found = [torch.empty_like(t) if want else None for t, want in zip(tensors, wanted, strict=True)]
         given = [None if gradient is None else gradient.contiguous() for gradient in incoming]
         tape, ctx.tape = ctx.tape, None  # it serves once; another backward pass computes it again
         _native.backward(
-            ctx.call,
+            _call(ctx.spec, tensors),
             _address(tape),
             *_addresses(given[0], given[1:], states),
             *_addresses(found[0], found[1 : 1 + states], states),

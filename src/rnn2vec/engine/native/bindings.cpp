@@ -30,7 +30,6 @@ std::vector<float*> all_at(const std::vector<Address>& addresses) {
 }  // namespace
 
 NB_MODULE(_native, m) {
-  nb::set_leak_warnings(false);  // an autograd graph that is alive when Python exits, as after Ctrl-C, holds calls
   m.def("instruction_sets", &instruction_sets);
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def("use_instruction_set", &use_instruction_set);
