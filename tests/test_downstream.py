@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from rnn2vec import Zoo, build_encoder, build_zoo, split_zoo, zoo_recipe
-from rnn2vec.downstream.predict import evaluate_frozen, evaluate_supervised
+from rnn2vec import Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
+from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors
 from rnn2vec.downstream.properties import Prediction, angle_error, measure
 from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.emulation.store import pretrain_into
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +82,46 @@ def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
     recipe = pretrain_recipe("formal-languages", "demo", steps=200)
     metrics = evaluate_supervised(zoo, encoder, recipe)
     assert metrics["validation"]["accuracy_r2"] > 0.4
+
+
+def quick_encoder(zoo: Zoo, name: str, directory: Path) -> Path:
+    recipe = pretrain_recipe("formal-languages", "demo", steps=3, networks=4, rollouts=1, emulator_size=8)
+    pretrain_into(zoo.directory, name, recipe, 0, directory / name, report=lambda amount, note: None)
+    return directory / name
+
+
+def test_predictors_go_from_one_zoo_to_another_of_other_cells(zoo: Zoo, tmp_path: Path) -> None:
+    small = {"models": 64, "steps": 2, "snapshots": (0, 2), "rollouts": 2, "evaluation_strings": 5, "hidden_size": 5}
+    other = build_zoo(zoo_recipe("formal-languages", "demo", cell="gru", **small), tmp_path / "gru")
+    directory = quick_encoder(zoo, "interactive", tmp_path)
+    found = evaluate(other, [directory], 0, predictors_from=zoo)[0].results
+    encoder = load_encoder(directory)
+    predict = fit_predictors(zoo, embed(encoder, zoo.population()))
+    rows = split_zoo(other).validation
+    expected = measure(other, rows, predict(embed(encoder, other.population(rows))))
+    assert found["transferred"]["validation"] == pytest.approx(expected, nan_ok=True)
+    assert found["transferred"] != found["frozen"]
+    same = evaluate(zoo, [directory], 0, predictors_from=zoo)[0].results
+    assert same["transferred"]["ood"] == pytest.approx(same["frozen"]["ood"], nan_ok=True)
+
+
+def test_predictors_are_not_tested_on_tasks_they_were_fitted_to(zoo: Zoo, tmp_path: Path) -> None:
+    small = {"models": 64, "steps": 1, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 5, "seed": 1}
+    other = build_zoo(zoo_recipe("formal-languages", "demo", **small), tmp_path / "other")
+    with pytest.raises(RNN2VecError, match="same tasks and seed"):
+        evaluate(zoo, [quick_encoder(zoo, "interactive", tmp_path)], 0, predictors_from=other)
+
+
+def test_an_encoder_that_reads_weights_does_not_transfer(zoo: Zoo, tmp_path: Path) -> None:
+    small = {"models": 64, "steps": 1, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 5, "cell": "gru"}
+    other = build_zoo(zoo_recipe("formal-languages", "demo", **small), tmp_path / "gru")
+    with pytest.raises(RNN2VecError, match="use a probing encoder"):
+        evaluate(other, [quick_encoder(zoo, "statistics", tmp_path)], 0, predictors_from=zoo)
+
+
+def test_predictors_fitted_to_shuffled_labels_know_nothing(zoo: Zoo) -> None:
+    z = np.concatenate([zoo.tasks, zoo.column("accuracy")[:, None]], axis=1).astype(np.float32)
+    metrics = evaluate_frozen(zoo, z, predictors=fit_predictors(zoo, z, shuffled=True))
+    for part in ("validation", "ood"):
+        assert metrics[part]["exact_all"] < 0.2
+        assert metrics[part]["accuracy_r2"] < 0.2

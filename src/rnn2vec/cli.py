@@ -165,17 +165,21 @@ def evaluate_command(
     supervised_steps: Annotated[
         int | None, typer.Option(min=0, help="Steps of the end-to-end rivals; as many as in pretraining by default.")
     ] = None,
+    predictors_from: Annotated[
+        Path | None, typer.Option(help="A zoo; see what predictors fitted to its networks read from z of this one's.")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Measure what pretrained encoders know; write results.json and report.html."""
     opened = Zoo.open(zoo)
+    other = Zoo.open(predictors_from) if predictors_from else None
     require_new_directory(out)
     jobs = []
     for path in encoders:
         recipe = load_trained(path, opened).recipe
         jobs.append((f"{path.name}, end to end", recipe.steps if supervised_steps is None else supervised_steps))
     with _stage("Evaluation", jobs) as report:
-        evaluations = evaluate(opened, encoders, supervised_steps, workers or available_cores(), report)
+        evaluations = evaluate(opened, encoders, supervised_steps, workers or available_cores(), report, other)
     results = collect_results(opened, evaluations)
     write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")
     write_json(out / "results.json", results)
@@ -248,7 +252,8 @@ def _print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
     table = Table(title="Validation tasks, and out-of-distribution (OOD) ones", box=box.SIMPLE, padding=(0, 1, 0, 0))
     known = HEADLINES[results["zoo"]["family"]]
-    columns = ("encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "end-to-end")
+    wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
+    columns = [name for name in wanted if name in rows[0]]
     for name in columns:
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:

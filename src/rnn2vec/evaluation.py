@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised
+from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
 from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
@@ -46,6 +46,7 @@ def evaluate(
     supervised_steps: int | None = None,
     workers: int = 1,
     report: Report | None = None,
+    predictors_from: Zoo | None = None,
 ) -> list[Evaluation]:
     """Evaluate pretrained encoders on the zoo they were trained on, or on another of networks they can read.
 
@@ -56,10 +57,15 @@ def evaluate(
             none.
         workers: encoders evaluated side by side.
         report: told ``(encoder, steps done, note)``.
+        predictors_from: another zoo of the same family; predictors fitted to its networks are used on this one's, too,
+            and what they get right is in the results as ``transferred``.
 
     Raises:
-        RNN2VecError: if a directory is damaged or an encoder cannot read the zoo.
+        RNN2VecError: if a directory is damaged, an encoder cannot read the zoo, or predictors would be tested on tasks
+            that they were fitted to.
     """
+    if predictors_from:
+        _check_transfer(predictors_from, zoo)
     split_zoo(zoo)  # too small a zoo is refused before any work
     trained = [load_trained(directory, zoo) for directory in directories]
     names = [run.encoder.name for run in trained]
@@ -70,12 +76,23 @@ def evaluate(
         named = ", ".join(sorted(losses))
         raise RNN2VecError(f"one evaluation compares encoders pretrained with the same loss; got {named}")
     return run_jobs(
-        evaluate_encoder, [(zoo.directory, directory, supervised_steps) for directory in directories], workers, report
+        evaluate_encoder,
+        [
+            (zoo.directory, directory, supervised_steps, predictors_from and predictors_from.directory)
+            for directory in directories
+        ],
+        workers,
+        report,
     )
 
 
 def evaluate_encoder(
-    zoo_directory: Path, directory: Path, supervised_steps: int | None, *, report: Callable[[int, str], None]
+    zoo_directory: Path,
+    directory: Path,
+    supervised_steps: int | None,
+    predictors_from: Path | None = None,
+    *,
+    report: Callable[[int, str], None],
 ) -> Evaluation:
     """Evaluate one encoder; see :func:`evaluate`."""
     zoo = Zoo.open(zoo_directory)
@@ -97,6 +114,12 @@ def evaluate_encoder(
         "seed": seed,
         "versions": record["versions"],
     }
+    if predictors_from:
+        other = Zoo.open(predictors_from)
+        encoder.check_readable(other.spec)
+        predictors = fit_predictors(other, embed(encoder, other.population()), seed)
+        results["transferred"] = evaluate_frozen(zoo, z, seed, predictors)
+        results["predictors_from"] = zoo_checksum(other)
     steps = trained.recipe.steps if supervised_steps is None else supervised_steps
     if steps:
         start = time.monotonic()
@@ -110,6 +133,22 @@ def evaluate_encoder(
         "correlation_with_accuracy": _correlation(zoo.column("accuracy")[split.validation], clones),
     }
     return Evaluation(encoder.name, results, z, clones)
+
+
+def _check_transfer(source: Zoo, zoo: Zoo) -> None:
+    """Raise :class:`RNN2VecError` unless predictors fitted to ``source`` may be tested on ``zoo``."""
+    if source.family != zoo.family:
+        raise RNN2VecError(
+            f"predictors go from one zoo to another of the same family of tasks; got {source.family} and {zoo.family}"
+        )
+    split = split_zoo(zoo)
+    tested = {tuple(task) for task in zoo.tasks[np.concatenate([split.validation, split.ood_unseen])].tolist()}
+    fitted = {tuple(task) for task in source.tasks[seen_rows(split_zoo(source))].tolist()}
+    if tested & fitted:
+        raise RNN2VecError(
+            f"predictors are tested on tasks they were not fitted to; {len(tested & fitted)} of the {len(tested)} that "
+            f"{zoo.directory} holds back are fitted to in {source.directory}: use zoos of the same tasks and seed"
+        )
 
 
 def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
@@ -138,6 +177,8 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("language", "frozen", "validation", "exact"),
         ("language OOD", "frozen", "ood", "exact"),
         ("accuracy R2", "frozen", "validation", "accuracy_r2"),
+        ("transferred", "transferred", "validation", "exact"),
+        ("transferred OOD", "transferred", "ood", "exact"),
         ("end-to-end", "supervised", "validation", "exact"),
         ("end-to-end OOD", "supervised", "ood", "exact"),
     ),
@@ -147,6 +188,8 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         ("accuracy R2", "frozen", "validation", "accuracy_r2"),
         ("step", "frozen", "validation", "step"),
         ("gap R2", "frozen", "validation", "generalisation_gap_r2"),
+        ("transferred", "transferred", "validation", "angle_error"),
+        ("transferred OOD", "transferred", "ood", "angle_error"),
         ("end-to-end", "supervised", "validation", "angle_error"),
         ("end-to-end OOD", "supervised", "ood", "angle_error"),
     ),
@@ -158,8 +201,12 @@ HEADLINES = {"formal-languages": "language", "sequential-digits": "angle error"}
 
 
 def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The closing table, a row an encoder, as text: for the terminal and the report alike."""
-    columns = COLUMNS[results["zoo"]["family"]]
+    """The closing table, a row an encoder, as text: for the terminal and the report alike.
+
+    What was measured of no encoder has no column.
+    """
+    measured = {kind for values in results["encoders"].values() for kind in values}
+    columns = [column for column in COLUMNS[results["zoo"]["family"]] if column[1] in measured]
     rows = []
     for name, values in results["encoders"].items():
         rows.append(

@@ -22,6 +22,9 @@ from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.zoo.split import Split, split_zoo
 from rnn2vec.zoo.store import Zoo
 
+Predictors = Callable[[np.ndarray], Prediction]
+"""Representations ``[rows, Z]`` to predicted values of every property."""
+
 
 @torch.no_grad()
 def embed(encoder: Encoder, population: Population) -> np.ndarray:
@@ -30,8 +33,8 @@ def embed(encoder: Encoder, population: Population) -> np.ndarray:
     return np.concatenate([encoder(population[start : start + 64]).numpy() for start in range(0, len(population), 64)])
 
 
-def evaluate_frozen(zoo: Zoo, z: np.ndarray, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Predict the properties of networks from frozen representations (section 5.3 of the paper).
+def fit_predictors(zoo: Zoo, z: np.ndarray, seed: int = 0, shuffled: bool = False) -> Predictors:
+    """Fit a predictor of every property of a zoo's networks to frozen representations (section 5.3 of the paper).
 
     A logistic regression for every class, and a small MLP for every number or angle (for its sine and cosine), see the
     train tasks and half of the OOD tasks.
@@ -40,26 +43,48 @@ def evaluate_frozen(zoo: Zoo, z: np.ndarray, seed: int = 0) -> dict[str, dict[st
         zoo: whose snapshots were encoded.
         z: representations of all its snapshots, ``[snapshots, Z]``.
         seed: of the MLPs.
+        shuffled: give every network that is seen the labels of another. What the predictors still get right then, they
+            do not have from z: a control.
+
+    Returns:
+        Predicted values of every property from representations ``[rows, Z]``, be they of this zoo or of another.
+    """
+    seen = seen_rows(split_zoo(zoo))
+    labelled = generator(seed, "shuffled labels").permutation(seen) if shuffled else seen
+    scaler = StandardScaler().fit(z[seen])
+    x = scaler.transform(z[seen])
+    read = {wanted.name: _fit(wanted, x, zoo.column(wanted.name)[labelled], seed) for wanted in properties_of(zoo)}
+    return lambda z: {name: predict(scaler.transform(z)) for name, predict in read.items()}
+
+
+def _fit(wanted: Property, x: np.ndarray, truth: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    if wanted.kind == "class":
+        if len(np.unique(truth)) < 2:  # every network that is seen has the same
+            return DummyClassifier().fit(x, truth).predict
+        return LogisticRegression(C=10.0, max_iter=2000).fit(x, truth).predict
+    targets = _Targets(wanted, truth)
+    regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=2000, random_state=seed)
+    y = targets.encode(truth)
+    regressor.fit(x, y[:, 0] if y.shape[1] == 1 else y)
+    return lambda x: targets.decode(regressor.predict(x).reshape(len(x), -1))
+
+
+def evaluate_frozen(
+    zoo: Zoo, z: np.ndarray, seed: int = 0, predictors: Predictors | None = None
+) -> dict[str, dict[str, float]]:
+    """Predict the properties of networks from frozen representations (section 5.3 of the paper).
+
+    Args:
+        zoo: whose snapshots were encoded.
+        z: representations of all its snapshots, ``[snapshots, Z]``.
+        seed: of the predictors.
+        predictors: what :func:`fit_predictors` made of another zoo; fitted to this one by default.
 
     Returns:
         Metrics of :func:`rnn2vec.downstream.properties.measure` for ``validation`` and for ``ood``, its unseen half.
     """
-    split = split_zoo(zoo)
-    seen = seen_rows(split)
-    x = StandardScaler().fit(z[seen]).transform(z)
-    found = {wanted.name: _read_frozen(wanted, x, zoo.column(wanted.name), seen, seed) for wanted in properties_of(zoo)}
-    return _by_part(split, zoo, lambda rows: {name: values[rows] for name, values in found.items()})
-
-
-def _read_frozen(wanted: Property, x: np.ndarray, truth: np.ndarray, seen: np.ndarray, seed: int) -> np.ndarray:
-    if wanted.kind == "class":
-        if len(np.unique(truth[seen])) < 2:  # every network that is seen has the same
-            return DummyClassifier().fit(x[seen], truth[seen]).predict(x)
-        return LogisticRegression(C=10.0, max_iter=2000).fit(x[seen], truth[seen]).predict(x)
-    targets = _Targets(wanted, truth[seen])
-    regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=2000, random_state=seed)
-    y = targets.encode(truth[seen])
-    return targets.decode(regressor.fit(x[seen], y[:, 0] if y.shape[1] == 1 else y).predict(x).reshape(len(x), -1))
+    predictors = predictors or fit_predictors(zoo, z, seed)
+    return _by_part(split_zoo(zoo), zoo, lambda rows: predictors(z[rows]))
 
 
 def evaluate_supervised(
