@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rnn2vec.benchmark.measurements import read_measurements
+from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
+from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into, versions
@@ -47,6 +50,9 @@ PRESET_NAMES = ", ".join(PRESETS["formal-languages"])
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
+Ray = Annotated[
+    str | None, typer.Option("--ray", help="Address of a Ray cluster, or auto, in place of processes; extra: ray.")
+]
 
 
 @app.command()
@@ -82,6 +88,7 @@ def zoo_build(
         Path | None, typer.Option(help="Directory with MNIST's IDX files, gzipped or not; fetched once by default.")
     ] = None,
     workers: Workers = None,
+    ray: Ray = None,
 ) -> None:
     """Train a zoo. The same command goes on with a build that was interrupted."""
     if family == "formal-languages" and (digits or data):
@@ -100,7 +107,9 @@ def zoo_build(
     recipe = zoo_recipe(family, preset, **{name: value for name, value in flags.items() if value is not None})
     console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
     with _stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
-        zoo = build_zoo(recipe, out, workers or available_cores(), lambda _, amount, note: report(0, amount, note))
+        zoo = build_zoo(
+            recipe, out.resolve(), workers or available_cores(), lambda _, amount, note: report(0, amount, note), ray
+        )
     _print_zoo(zoo)
 
 
@@ -187,6 +196,46 @@ def evaluate_command(
     console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)
 
 
+@app.command("benchmark")
+def benchmark_command(
+    zoos: Annotated[list[Path], typer.Argument(help="Zoos.")],
+    out: Annotated[Path, typer.Option("--out", help="A new directory, or that of a benchmark to go on with.")],
+    encoders: Annotated[str, typer.Option(help=f"all, or names with commas between: {', '.join(ENCODERS)}.")] = "all",
+    seeds: Annotated[int, typer.Option(min=1, help="Pretrainings of each encoder.")] = 3,
+    preset: Annotated[str, typer.Option(help=f"Sizes: {PRESET_NAMES}. A flag wins over them.")] = "laptop",
+    steps: Annotated[int | None, typer.Option(min=1, help="Gradient steps of pretraining.")] = None,
+    loss: Annotated[str | None, typer.Option(help="total-variation, reverse-kl, kl, js or mse.")] = None,
+    supervised_steps: Annotated[
+        int | None, typer.Option(min=0, help="Steps of the end-to-end rivals; as many as in pretraining by default.")
+    ] = None,
+    ablation: Annotated[bool, typer.Option(help="Also with fewer and with shorter sequences of questions.")] = False,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Compare encoders: with every seed, on every zoo. The same command goes on where it was interrupted."""
+    chosen = list(ENCODERS) if encoders == "all" else [name.strip() for name in encoders.split(",")]
+    flags = {name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None}
+    opened = [Zoo.open(zoo) for zoo in zoos]
+    recipes = [pretrain_recipe(zoo.family, preset, **flags) for zoo in opened]
+    runs = plan_runs(list(zip(opened, recipes, strict=True)), chosen, seeds, out.resolve(), supervised_steps, ablation)
+    with _stage("Benchmark", [(run.name, run.steps) for run in runs]) as report:
+        table = run_benchmark(out, runs, workers or available_cores(), report, ray)
+    write_benchmark_report(out / "report.html", table)
+    for name, rows in benchmark_rows(table).items():
+        _print_rows(f"{name}: means and 95 % intervals over {seeds} seeds", rows)
+    console.print(f"wrote {out / 'results.parquet'} and {out / 'report.html'}", markup=False)
+
+
+@app.command()
+def redraw(
+    results: Annotated[Path, typer.Argument(help="A results.parquet that benchmark wrote.")],
+    out: Annotated[Path, typer.Option("--out", help="The HTML file.")],
+) -> None:
+    """Draw the report of a benchmark again, from its measurements alone."""
+    write_benchmark_report(out, read_measurements(results))
+    console.print(f"wrote {out}", markup=False)
+
+
 @app.command()
 def info() -> None:
     """Show versions, devices and the engine's backends."""
@@ -250,19 +299,25 @@ def _stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
 
 def _print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
-    table = Table(title="Validation tasks, and out-of-distribution (OOD) ones", box=box.SIMPLE, padding=(0, 1, 0, 0))
     known = HEADLINES[results["zoo"]["family"]]
     wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
     columns = [name for name in wanted if name in rows[0]]
-    for name in columns:
-        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
-    for row in rows:
-        table.add_row(*(row[name] for name in columns))
-    console.print(table)
+    _print_rows(
+        "Validation tasks, and out-of-distribution (OOD) ones", [{name: row[name] for name in columns} for row in rows]
+    )
     console.print(
         f"loss: of emulation. {EXPLANATIONS[results['zoo']['family']]} end-to-end: by training on labels.",
         style="dim",
     )
+
+
+def _print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in rows[0]:
+        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
+    for row in rows:
+        table.add_row(*row.values())
+    console.print(table)
 
 
 def _print_zoo(zoo: Zoo) -> None:

@@ -100,13 +100,16 @@ def evaluate_encoder(
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
     split = split_zoo(zoo)
     z = embed(encoder, zoo.population())
-    loss = LOSSES[trained.recipe.loss]
     losses = {
-        name: emulation_loss(encoder, trained.emulator, *part_of_zoo(zoo, rows), loss)
-        for name, rows in (("validation", split.validation), ("ood", split.ood))
+        loss: {
+            part: emulation_loss(encoder, trained.emulator, *part_of_zoo(zoo, rows), LOSSES[loss])
+            for part, rows in (("validation", split.validation), ("ood", split.ood))
+        }
+        for loss in {trained.recipe.loss, "total-variation"}
     }
     results: dict[str, Any] = {
-        "emulation_loss": {"name": trained.recipe.loss, **losses},
+        "emulation_loss": {"name": trained.recipe.loss, **losses[trained.recipe.loss]},
+        "total_variation": losses["total-variation"],
         "frozen": evaluate_frozen(zoo, z, seed),
         "parameters": record["parameters"],
         "steps": trained.recipe.steps,

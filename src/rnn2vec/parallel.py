@@ -30,7 +30,11 @@ def available_cores() -> int:
 
 
 def run_jobs(
-    function: Job, jobs: Sequence[tuple[Any, ...]], workers: int = 1, report: Report | None = None
+    function: Job,
+    jobs: Sequence[tuple[Any, ...]],
+    workers: int = 1,
+    report: Report | None = None,
+    ray: str | None = None,
 ) -> list[Any]:
     """Run ``function(*job, report=...)`` for every job and return the results in the order of the jobs.
 
@@ -40,11 +44,17 @@ def run_jobs(
         workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a
             script that asks for them must guard its entry with ``if __name__ == "__main__"``.
         report: told of progress.
+        ray: address of a Ray cluster, or ``auto`` for the one this machine belongs to; its cores then take the place of
+            the workers, and paths that jobs read and write must be the same folders on all its machines.
 
     Raises:
         Whatever a job raises; jobs still running are then ended.
     """
     report = report or (lambda job, amount, note: None)
+    if ray:
+        from rnn2vec.cluster import run_on_ray  # an optional extra
+
+        return run_on_ray(function, jobs, ray, report)
     workers = min(workers, len(jobs))
     if workers <= 1:
         return [function(*job, report=_inline(report, index)) for index, job in enumerate(jobs)]

@@ -89,13 +89,13 @@ PRESETS = {
     "formal-languages": {
         "demo": dataclasses.replace(_LEARNS, encoder_options=_asks(19, feedback="echo")),
         "laptop": dataclasses.replace(
-            _LEARNS, steps=6000, emulator_size=128, encoder_options=_asks(41, feedback="echo")
+            _LEARNS, steps=3000, loss="kl", emulator_size=128, encoder_options=_asks(41, feedback="echo")
         ),
         "paper": PretrainRecipe(steps=100_000),
     },
     "sequential-digits": {
         "demo": dataclasses.replace(_LEARNS, encoder_options=_asks(17)),
-        "laptop": dataclasses.replace(_LEARNS, steps=6000, emulator_size=128, encoder_options=_asks(50)),
+        "laptop": dataclasses.replace(_LEARNS, emulator_size=128, encoder_options=_asks(50)),
         "paper": PretrainRecipe(
             steps=100_000,
             encoder_options={"noninteractive": {"probe_length": 50}, "interactive": {"probe_length": 50}},

@@ -25,17 +25,19 @@ NO_METADATA = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 @dataclass(frozen=True)
 class Section:
-    """A figure of the report.
+    """A figure or a table of the report.
 
     Attributes:
         title: its headline.
         caption: what is drawn and how to read it.
         figure: drawn when the page is rendered.
+        table: rows, column to text, in place of a figure.
     """
 
     title: str
     caption: str
-    figure: Figure
+    figure: Figure | None = None
+    table: Sequence[Mapping[str, str]] = ()
 
 
 def render_page(
@@ -56,25 +58,35 @@ def render_page(
         sections: figures, numbered in this order.
         footer: seeds, versions and the like.
     """
-    columns = list(dict.fromkeys(column for row in table for column in row))
-    return _TEMPLATE.render(
-        title=title,
-        lead=lead,
-        columns=columns,
-        numeric={column for column in columns if all(_is_number(row.get(column, "")) for row in table)},
-        table=table,
-        table_caption=table_caption,
-        sections=[
+    tables = int(bool(table))
+    drawn = 0
+    shown = []
+    for section in sections:
+        tables, drawn = tables + (section.figure is None), drawn + (section.figure is not None)
+        shown.append(
             {
                 "title": section.title,
                 "caption": section.caption,
-                "figure": figure_to_html(section.figure, section.title),
+                "figure": figure_to_html(section.figure, section.title) if section.figure else "",
+                "table": _columns(section.table),
+                "number": f"Figure {drawn}" if section.figure else f"Table {tables}",
             }
-            for section in sections
-        ],
+        )
+    return _TEMPLATE.render(
+        title=title,
+        lead=lead,
+        table=_columns(table),
+        table_caption=table_caption,
+        sections=shown,
         footer=footer,
         colours=COLOURS,
     )
+
+
+def _columns(table: Sequence[Mapping[str, str]]) -> dict[str, object]:
+    columns = list(dict.fromkeys(column for row in table for column in row))
+    numeric = {column for column in columns if all(_is_number(row.get(column, "")) for row in table)}
+    return {"columns": columns, "numeric": numeric, "rows": table}
 
 
 def figure_to_html(figure: Figure, alt: str) -> str:
@@ -120,14 +132,31 @@ def _image(figure: Figure, alt: str) -> str:
 
 def _is_number(text: str) -> bool:
     """Whether a cell belongs in a column of numbers; an empty one or a dash does."""
-    return re.fullmatch(r"[-+−]?[\d.,]+(e[-+]?\d+)?\s?%?|nan|[-–]?", text) is not None
+    number = r"[-+−]?[\d.,]+(e[-+]?\d+)?°?"
+    return re.fullmatch(rf"{number}( \({number} to {number}\))?\s?%?|nan|[-–]?", text) is not None
 
 
 def _powers(text: str) -> Markup:
     return Markup(re.sub(r"\^(?:(\w)|\(([^()]*)\))", r"<sup>\1\2</sup>", str(escape(text))))
 
 
-_PAGE = """<!DOCTYPE html>
+_PAGE = """{%- macro as_table(table) -%}
+<div class="wide">
+<table>
+<thead><tr>{% for column in table.columns %}<th scope="col"{% if column in table.numeric %} class="number"{% endif %}>
+{{- column | replace("-", "‑") }}</th>{% endfor %}</tr></thead>
+<tbody>
+{%- for row in table.rows %}
+<tr>{% for column in table.columns %}{% set cell = row.get(column, "") -%}
+<td{% if column in table.numeric %} class="number"{% endif %}>
+{%- if cell in colours %}<span class="swatch" style="background: {{ colours[cell] }}"></span>{% endif %}
+{{- cell }}</td>{% endfor %}</tr>
+{%- endfor %}
+</tbody>
+</table>
+</div>
+{%- endmacro -%}
+<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -164,22 +193,9 @@ footer { padding-top: 16px; border-top: 1px solid #d9dde2; font-size: 13px; colo
 <p class="lead">{{ lead | powers }}</p>
 </header>
 <main>
-{%- if table %}
+{%- if table.rows %}
 <figure class="results">
-<div class="wide">
-<table>
-<thead><tr>{% for column in columns %}<th scope="col"{% if column in numeric %} class="number"{% endif %}>
-{{- column | replace("-", "‑") }}</th>{% endfor %}</tr></thead>
-<tbody>
-{%- for row in table %}
-<tr>{% for column in columns %}{% set cell = row.get(column, "") -%}
-<td{% if column in numeric %} class="number"{% endif %}>
-{%- if cell in colours %}<span class="swatch" style="background: {{ colours[cell] }}"></span>{% endif %}
-{{- cell }}</td>{% endfor %}</tr>
-{%- endfor %}
-</tbody>
-</table>
-</div>
+{{ as_table(table) }}
 <figcaption><b>Table 1.</b> {{ table_caption | powers }}</figcaption>
 </figure>
 {%- endif %}
@@ -187,8 +203,8 @@ footer { padding-top: 16px; border-top: 1px solid #d9dde2; font-size: 13px; colo
 <section>
 <h2>{{ section.title | powers }}</h2>
 <figure>
-{{ section.figure | safe }}
-<figcaption><b>Figure {{ loop.index }}.</b> {{ section.caption | powers }}</figcaption>
+{{ section.figure | safe }}{% if section.table.rows %}{{ as_table(section.table) }}{% endif %}
+<figcaption><b>{{ section.number }}.</b> {{ section.caption | powers }}</figcaption>
 </figure>
 </section>
 {%- endfor %}

@@ -23,7 +23,9 @@ IN_PROGRESS = "building.json"
 """Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
 
 
-def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: Report | None = None) -> Zoo:
+def build_zoo(
+    recipe: Recipe, directory: str | Path, workers: int = 1, report: Report | None = None, ray: str | None = None
+) -> Zoo:
     """Train every network of a recipe and write the zoo.
 
     A build that was interrupted goes on where it stopped when it is called again with the same recipe and directory:
@@ -34,6 +36,7 @@ def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: R
         directory: a new or empty directory, or that of an interrupted build of the same recipe.
         workers: processes that train shards side by side, see :func:`rnn2vec.parallel.run_jobs`.
         report: told ``(shard, steps x models done, note)``; in all ``recipe.models * recipe.steps``.
+        ray: address of a Ray cluster to train them on instead.
 
     Returns:
         The finished zoo.
@@ -65,6 +68,7 @@ def build_zoo(recipe: Recipe, directory: str | Path, workers: int = 1, report: R
         [(recipe, directory, shard) for shard in missing],
         workers,
         lambda job, amount, note: report(missing[job], amount, note),
+        ray,
     )
     finish_zoo(directory, recipe, snapshot_table(directory, recipe))
     marker.unlink()

@@ -1,0 +1,193 @@
+"""Means and intervals over the seeds of a benchmark: measurements in, rows of text and intervals out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rnn2vec.benchmark.measurements import CONSTANT
+from rnn2vec.benchmark.paper import EMULATION_LOSS
+from rnn2vec.downstream.statistics import Interval, interval, paired_difference
+from rnn2vec.encoders import ENCODERS
+from rnn2vec.evaluation import COLUMNS, HEADLINES
+
+LOSS = ("emulation", "validation", "total-variation")
+"""Reading, part and metric of the loss that is compared: the same for all, whichever was trained with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The measurement that says what z knows of the task.
+
+    Attributes:
+        title: what it is called.
+        metric: its name; parts are ``validation`` and ``ood``.
+        better: 1 if more is better, -1 if less is.
+    """
+
+    title: str
+    metric: str
+    better: int
+
+
+def headline(family: str) -> Headline:
+    """The headline of a family of tasks."""
+    title = HEADLINES[family]
+    metric = next(metric for name, _, _, metric in COLUMNS[family] if name == title)
+    return Headline(title, metric, -1 if metric.endswith("_error") else 1)
+
+
+class ZooResults:
+    """The measurements of one zoo.
+
+    Args:
+        table: all measurements, see :data:`rnn2vec.benchmark.measurements.SCHEMA`.
+        zoo: name of the zoo.
+    """
+
+    def __init__(self, table: pa.Table, zoo: str) -> None:
+        self.table = table.filter(pc.equal(table["zoo"], zoo))
+        self.name = zoo
+        self.family: str = self.table["family"][0].as_py()
+        self._values: dict[tuple[object, ...], dict[int, float]] = {}
+        plain = self.table.filter(pc.equal(self.table["snapshot"], -1))
+        for row in plain.to_pylist():
+            key = (row["encoder"], row["reading"], row["part"], row["metric"], row["step"])
+            size = (row["probes"], row["probe_length"])
+            for place in {(*key, size), *([] if row["ablation"] else [(*key, None)])}:
+                self._values.setdefault(place, {})[row["seed"]] = row["value"]
+        found = set(pc.unique(self.table["encoder"]).to_pylist())
+        self.encoders = [name for name in ENCODERS if name in found]
+        """Encoders measured, in the order of the registry."""
+
+    def seeds(
+        self,
+        encoder: str,
+        reading: str,
+        part: str,
+        metric: str,
+        step: int = -1,
+        size: tuple[int, int] | None = None,
+    ) -> dict[int, float]:
+        """Values by seed, of the preset's probes or of those of a ``size``: sequences and their length."""
+        return self._values.get((encoder, reading, part, metric, step, size), {})
+
+    def interval(
+        self, encoder: str, reading: str, part: str, metric: str, size: tuple[int, int] | None = None
+    ) -> Interval:
+        """Mean over seeds and its interval."""
+        return interval(list(self.seeds(encoder, reading, part, metric, size=size).values()))
+
+    def difference(self, encoder: str, other: str, reading: str, part: str, metric: str) -> Interval:
+        """Interval of the difference of two encoders over the seeds that both have."""
+        one, two = self.seeds(encoder, reading, part, metric), self.seeds(other, reading, part, metric)
+        both = sorted(set(one) & set(two))
+        return paired_difference([one[seed] for seed in both], [two[seed] for seed in both])
+
+    def sizes(self, encoder: str) -> list[tuple[int, int]]:
+        """Numbers and lengths of the sequences of questions that were tried."""
+        sizes = {key[-1] for key in self._values if key[0] == encoder and isinstance(key[-1], tuple)}
+        return sorted(size for size in sizes if min(size) > 0)
+
+    def steps(self, encoder: str) -> list[int]:
+        """Steps at which pretraining was measured."""
+        return sorted(
+            {
+                int(str(key[4]))
+                for key in self._values
+                if key[:3] == (encoder, "emulation", "validation curve") and key[-1] is None
+            }
+        )
+
+    def loss_name(self) -> str:
+        """The loss that was trained with."""
+        names = {str(key[3]) for key in self._values if key[2] == "validation curve"}
+        return " and ".join(sorted(names))
+
+    def snapshots(self, reading: str, metric: str, encoder: str = "") -> tuple[np.ndarray, np.ndarray]:
+        """Snapshots and a value of each, ``[S]`` both."""
+        at = [("reading", reading), ("metric", metric), ("encoder", encoder)]
+        mask = pc.greater_equal(self.table["snapshot"], 0)
+        for column, value in at:
+            mask = pc.and_(mask, pc.equal(self.table[column], value))
+        chosen = self.table.filter(mask)
+        return chosen["snapshot"].to_numpy(), chosen["value"].to_numpy()
+
+    def z(self, encoder: str) -> np.ndarray:
+        """Z of every snapshot, of the seed that kept it, ``[S, Z]``; ``[S, 0]`` if none did."""
+        columns: list[np.ndarray] = []
+        while len(values := self.snapshots("z", str(len(columns)), encoder)[1]):
+            columns.append(values)
+        return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+
+
+def main_table(results: ZooResults) -> list[dict[str, str]]:
+    """A row an encoder, means and intervals; the paper's loss beside ours."""
+    paper = EMULATION_LOSS[results.family]
+    rows = []
+    for name in results.encoders:
+        row = {"encoder": name, "loss (TV)": results.interval(name, *LOSS).text(4)}
+        row["paper's loss"] = f"{paper[name]:.3f}" if name in paper else "-"
+        row |= {title: _cell(results, name, *where) for title, *where in COLUMNS[results.family]}
+        row["seconds"] = results.interval(name, "cost", "pretraining", "seconds").text(0)
+        rows.append(row)
+    return _drop_empty(rows)
+
+
+def control_table(results: ZooResults) -> list[dict[str, str]]:
+    """What the same predictors get right where there is nothing, or nothing learnt, to be read."""
+    columns = [column for column in COLUMNS[results.family] if column[1] == "frozen"]
+
+    def row(control: str, name: str, reading: str) -> dict[str, str]:
+        cells = {title: _cell(results, name, reading, part, metric) for title, _, part, metric in columns}
+        return {"control": control, "encoder": name, **cells}
+
+    rows = [row("the same z for all", CONSTANT, "frozen")]
+    for reading, control in (("untrained", "untrained encoder"), ("shuffled", "shuffled labels")):
+        rows += [row(control, name, reading) for name in results.encoders]
+    return rows
+
+
+def difference_table(results: ZooResults) -> list[dict[str, str]]:
+    """The encoder with the lowest loss against every other, seed by seed."""
+    if len(results.encoders) < 2:
+        return []
+    best, known = best_encoder(results), headline(results.family)
+    columns = {
+        "loss (TV)": LOSS,
+        known.title: ("frozen", "validation", known.metric),
+        f"{known.title} OOD": ("frozen", "ood", known.metric),
+        "accuracy R2": ("frozen", "validation", "accuracy_r2"),
+    }
+    return [
+        {"difference": f"{best} - {name}"}
+        | {
+            title: results.difference(best, name, *where).text(4 if where == LOSS else _digits(where[2]))
+            for title, where in columns.items()
+        }
+        for name in results.encoders
+        if name != best
+    ]
+
+
+def best_encoder(results: ZooResults) -> str:
+    """The encoder with the lowest validation loss."""
+    return min(results.encoders, key=lambda name: results.interval(name, *LOSS).mean)
+
+
+def _cell(results: ZooResults, name: str, reading: str, part: str, metric: str) -> str:
+    unit = "°" if metric == "angle_error" else ""
+    return results.interval(name, reading, part, metric).text(_digits(metric), unit)
+
+
+def _digits(metric: str) -> int:
+    return 0 if metric == "angle_error" else 2
+
+
+def _drop_empty(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    empty = {title for title in rows[0] if all(row[title] == "-" for row in rows)} if rows else set()
+    return [{title: cell for title, cell in row.items() if title not in empty} for row in rows]

@@ -1,0 +1,76 @@
+"""Independent jobs on a Ray cluster: the same functions, on the cores of many machines that share their folders."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rnn2vec.errors import RNN2VecError
+
+RETRIES = 10
+"""How often a job is started again after its machine was lost; it goes on from what it had written."""
+
+
+def run_on_ray(
+    function: Callable[..., Any],
+    jobs: Sequence[tuple[Any, ...]],
+    address: str,
+    report: Callable[[int, int, str], None],
+) -> list[Any]:
+    """Run ``function(*job, report=...)`` for every job on a Ray cluster, a core each; see
+    :func:`rnn2vec.parallel.run_jobs`.
+
+    Ray decides what runs where, and starts a job again whose machine was lost.
+
+    Raises:
+        RNN2VecError: if Ray is not installed or no cluster answers at the address. Otherwise whatever a job raises;
+            those still running are then cancelled.
+    """
+    try:
+        import ray
+        from ray.util.queue import Queue
+    except ImportError as error:
+        raise RNN2VecError("--ray needs Ray, an optional extra: pip install 'rnn2vec[ray]'") from error
+    ours = not ray.is_initialized()
+    if ours:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+            raise RNN2VecError(
+                f"no Ray cluster answers at {address!r} ({error}): start one with `ray start`"
+            ) from error
+    try:
+        messages = Queue(actor_options={"num_cpus": 0})
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_job)
+        started = [task.remote(function, index, job, messages) for index, job in enumerate(jobs)]
+        pending = list(started)
+        try:
+            while pending:
+                done, pending = ray.wait(pending, timeout=0.2)
+                while not messages.empty():
+                    report(*messages.get())
+                ray.get(done)
+        except BaseException:
+            for reference in pending:
+                ray.cancel(reference, force=True)
+            raise
+        while not messages.empty():
+            report(*messages.get())
+        return list(ray.get(started))
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, RNN2VecError):
+            raise RNN2VecError(str(error.cause)) from error
+        raise
+    except ray.exceptions.RayError as error:
+        raise RNN2VecError(f"the Ray cluster failed ({error}): the same command goes on where it stopped") from error
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _run_job(function: Callable[..., Any], index: int, job: tuple[Any, ...], messages: Any) -> Any:
+    import torch
+
+    torch.set_num_threads(1)
+    return function(*job, report=lambda amount, note: messages.put((index, amount, note)))
