@@ -316,7 +316,7 @@ def _print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
     for name in rows[0]:
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*(cell.replace(" (", "\n(") for cell in row.values()))  # an interval under its mean
     console.print(table)
 
 

@@ -67,7 +67,7 @@ def _sections(results: ZooResults) -> list[Section]:
             f"Emulation and knowledge, {results.name}",
             "Means over seeds and their intervals. Open squares: the paper's loss. Diamonds: end to end on labels. "
             "Grey crosses: controls.",
-            intervals.interval_panels(_knowledge(results)),
+            intervals.interval_panels(knowledge_panels(results)),
         ),
     ]
     if len(results.encoders) > 1:
@@ -101,7 +101,8 @@ def _sections(results: ZooResults) -> list[Section]:
     return sections
 
 
-def _knowledge(results: ZooResults) -> dict[str, intervals.Panel]:
+def knowledge_panels(results: ZooResults) -> dict[str, intervals.Panel]:
+    """Loss, headline and accuracy of every encoder, for :func:`rnn2vec.report.intervals.interval_panels`."""
     paper, known = EMULATION_LOSS[results.family], headline(results.family)
     panels: dict[str, intervals.Panel] = {
         "emulation loss, validation": {

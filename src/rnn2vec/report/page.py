@@ -150,7 +150,7 @@ _PAGE = """{%- macro as_table(table) -%}
 <tr>{% for column in table.columns %}{% set cell = row.get(column, "") -%}
 <td{% if column in table.numeric %} class="number"{% endif %}>
 {%- if cell in colours %}<span class="swatch" style="background: {{ colours[cell] }}"></span>{% endif %}
-{{- cell }}</td>{% endfor %}</tr>
+{{- cell | interval }}</td>{% endfor %}</tr>
 {%- endfor %}
 </tbody>
 </table>
@@ -182,6 +182,7 @@ th:first-child, td:first-child { padding-left: 0; white-space: nowrap; }
 th { font-weight: 600; line-height: 1.25; vertical-align: bottom; border-bottom: 1.5px solid #22262b; }
 td { border-bottom: 1px solid #e6e9ed; }
 .number { text-align: right; }
+td small { color: #6b737c; white-space: nowrap; }
 .swatch { display: inline-block; width: 10px; height: 10px; margin-right: 8px; border-radius: 50%; }
 footer { padding-top: 16px; border-top: 1px solid #d9dde2; font-size: 13px; color: #6b737c; }
 @media print { section { break-inside: avoid; } }
@@ -215,9 +216,16 @@ footer { padding-top: 16px; border-top: 1px solid #d9dde2; font-size: 13px; colo
 """
 
 
+def _interval(text: str) -> Markup:
+    """A mean and its interval, ``0.91 (0.89 to 0.93)``, with the interval in a line of its own."""
+    mean, bracket, ends = str(escape(text)).partition(" (")
+    return Markup(f"{mean}<br><small>({ends}</small>" if bracket and " to " in ends else mean + bracket + ends)
+
+
 def _compile() -> Environment:
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["powers"] = _powers
+    environment.filters["interval"] = _interval
     return environment
 
 
