@@ -173,8 +173,11 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     assert not (tmp_path / "parts" / "checkpoint.safetensors").exists()
     with pytest.raises(RNN2VecError, match="already exists"):
         pretrain_into(
-            small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None
+            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
         )
+    record = (tmp_path / "parts" / "training.json").read_bytes()
+    pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None)
+    assert (tmp_path / "parts" / "training.json").read_bytes() == record  # a finished one is kept
 
 
 def test_training_is_kept_when_the_encoder_cannot_be_written(

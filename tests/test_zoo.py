@@ -253,9 +253,14 @@ def test_a_build_that_finds_the_disk_full_goes_on(
     assert file_bytes(tmp_path / "zoo") == file_bytes(brief_zoo.directory)
 
 
-def test_a_build_refuses_what_is_not_its_own(tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path) -> None:
+def test_a_build_refuses_what_is_not_its_own(
+    tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path, file_bytes: FileBytes
+) -> None:
     with pytest.raises(RNN2VecError, match=re.escape(f"{tiny_zoo.directory} already exists")):
-        build_zoo(tiny_recipe, tiny_zoo.directory)
+        build_zoo(dataclasses.replace(tiny_recipe, seed=9), tiny_zoo.directory)
+    before = file_bytes(tiny_zoo.directory)
+    assert len(build_zoo(tiny_recipe, tiny_zoo.directory)) == len(tiny_zoo)  # its own is kept
+    assert file_bytes(tiny_zoo.directory) == before
     (tmp_path / "file").write_text("something")
     with pytest.raises(RNN2VecError, match=r"file already exists"):
         build_zoo(tiny_recipe, tmp_path / "file")

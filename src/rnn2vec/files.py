@@ -8,8 +8,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ import safetensors
 import safetensors.numpy
 
 from rnn2vec.errors import RNN2VecError
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _PARTIAL = ".partial"
 
@@ -112,6 +119,40 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
         return safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
+
+
+@contextlib.contextmanager
+def sole_writer(directory: Path) -> Iterator[None]:
+    """Hold a directory, made if it is not there, against every other process that asks for it in the same way.
+
+    The hold ends with the process, however that ends, and leaves no file behind. Systems without ``flock`` do not hold.
+
+    Raises:
+        RNN2VecError: if another process holds it, or it cannot be made.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if directory.is_file():
+            require_new_directory(directory)
+        raise RNN2VecError(f"cannot write {directory}: {error.strerror or error}") from error
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RNN2VecError(
+                f"one process at a time writes to a directory; another is writing to {directory}: wait for it, or "
+                "choose another directory"
+            ) from error
+        except OSError:  # a file system that knows no locks
+            pass
+        yield
+    finally:
+        os.close(folder)
 
 
 def require_new_directory(path: Path) -> None:

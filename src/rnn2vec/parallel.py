@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 import torch
@@ -102,8 +104,17 @@ _messages: Any = None  # a worker process's way back to its parent, set once whe
 def _start_worker(messages: Any) -> None:
     global _messages
     _messages = messages
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; its parent explains
     torch.set_num_threads(1)
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent is gone, perhaps killed: its job is for whoever runs the command again."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for([parent.sentinel])
+        os._exit(1)
 
 
 def _run_in_worker(function: Job, index: int, job: tuple[Any, ...]) -> Any:

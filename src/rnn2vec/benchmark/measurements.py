@@ -134,10 +134,12 @@ def read_measurements(path: Path) -> pa.Table:
         RNN2VecError: if the file is missing, damaged or another kind of table.
     """
     try:
-        table = pq.read_table(io.BytesIO(path.read_bytes()))
+        content = path.read_bytes()
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
-    except (pa.ArrowException, ValueError) as error:
+    try:
+        table = pq.read_table(io.BytesIO(content))
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise RNN2VecError(f"{path} is not a whole parquet file ({error}); remove it and repeat its command") from error
     if not table.schema.equals(SCHEMA):
         raise RNN2VecError(

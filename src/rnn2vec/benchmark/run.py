@@ -27,7 +27,7 @@ from rnn2vec.emulation.store import RECORD, input_options, pretrain_into, versio
 from rnn2vec.encoders import ENCODERS, ProbingEncoder, build_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate_encoder
-from rnn2vec.files import read_json, require_new_directory, write_json
+from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -160,8 +160,14 @@ def run_benchmark(
         RNN2VecError: if the directory holds anything else or a run fails.
     """
     zoos = {run.zoo.name: Zoo.open(run.zoo) for run in runs}
-    _begin(directory, runs, zoos)
-    run_jobs(carry_out, [(run,) for run in runs], workers, report, ray)
+    with sole_writer(directory):
+        _begin(directory, runs, zoos)
+        run_jobs(carry_out, [(run,) for run in runs], workers, report, ray)
+        return _collect(directory, runs, zoos)
+
+
+def _collect(directory: Path, runs: Sequence[Run], zoos: dict[str, Zoo]) -> pa.Table:
+    """Put the measurements of all runs, of the zoos and of the constant encoder into one table, and write it."""
     rows: list[Row] = []
     for name, zoo in zoos.items():
         rows += zoo_rows(zoo, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import platform
 from collections.abc import Callable
 from importlib.metadata import version
@@ -20,7 +21,7 @@ from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, read_tensors, require_new_directory, write_atomically, write_json
+from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import INDEX, Zoo
 
@@ -122,6 +123,12 @@ def input_options(name: str, zoo: Zoo) -> dict[str, Any]:
     return {"input_range": zoo.recipe.input_range} if known and zoo.recipe.input_range else {}
 
 
+def _is_record_of(path: Path, zoo: Zoo, name: str, recipe: PretrainRecipe, seed: int) -> bool:
+    record = read_json(path, "training record")
+    same = {"encoder": name, "seed": seed, "zoo": zoo_checksum(zoo), "recipe": dataclasses.asdict(recipe)}
+    return all(record.get(key) == json.loads(json.dumps(value)) for key, value in same.items())
+
+
 def pretrain_into(
     zoo_directory: Path,
     name: str,
@@ -131,16 +138,21 @@ def pretrain_into(
     *,
     report: Callable[[int, str], None],
 ) -> None:
-    """Pretrain one encoder on a zoo and write its directory; go on from its checkpoint if there is one.
+    """Pretrain one encoder on a zoo and write its directory; go on from its checkpoint, keep it if it is finished.
 
     Raises:
-        RNN2VecError: if the directory holds anything but the checkpoint of the same pretraining.
+        RNN2VecError: if the directory holds anything but the same pretraining, or another process is writing to it.
     """
     zoo = Zoo.open(zoo_directory)
-    checkpoint = directory / CHECKPOINT
-    if (directory / RECORD).exists() or not checkpoint.exists():
-        require_new_directory(directory)
     encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}) | input_options(name, zoo))
-    trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
-    save_trained(directory, trained, zoo, recipe, seed)
-    checkpoint.unlink(missing_ok=True)
+    with sole_writer(directory):
+        checkpoint = directory / CHECKPOINT
+        if (directory / RECORD).exists() and _is_record_of(directory / RECORD, zoo, name, recipe, seed):
+            checkpoint.unlink(missing_ok=True)  # killed or asked for again after its last moment
+            report(recipe.steps, "kept")
+            return
+        if (directory / RECORD).exists() or not checkpoint.exists():
+            require_new_directory(directory)
+        trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
+        save_trained(directory, trained, zoo, recipe, seed)
+        checkpoint.unlink(missing_ok=True)

@@ -12,12 +12,12 @@ import torch
 from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
+from rnn2vec.files import read_json, require_new_directory, sole_writer, write_atomically, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.recipe import Recipe
-from rnn2vec.zoo.store import Zoo, finish_zoo, rollouts_path, snapshot_table, weights_path
+from rnn2vec.zoo.store import INDEX, Zoo, finish_zoo, rollouts_path, snapshot_table, weights_path
 
 IN_PROGRESS = "building.json"
 """Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
@@ -29,7 +29,7 @@ def build_zoo(
     """Train every network of a recipe and write the zoo.
 
     A build that was interrupted goes on where it stopped when it is called again with the same recipe and directory:
-    shards that are there are kept.
+    shards that are there are kept. A zoo that is finished is kept as a whole.
 
     Args:
         recipe: what to build.
@@ -46,6 +46,11 @@ def build_zoo(
     """
     recipe.fetch_data()
     directory = Path(directory)
+    with sole_writer(directory):
+        return _build(recipe, directory, workers, report, ray)
+
+
+def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None, ray: str | None) -> Zoo:
     marker = directory / IN_PROGRESS
     if marker.exists():
         if read_json(marker, "build marker") != recipe.to_dict():
@@ -53,6 +58,10 @@ def build_zoo(
                 f"{directory} holds an unfinished zoo of another recipe (see {marker}): repeat its command, or choose "
                 "another directory"
             )
+    elif (directory / INDEX).exists() and (finished := Zoo.open(directory)).recipe == recipe:
+        if report:
+            report(0, recipe.models * recipe.steps, "kept")
+        return finished  # killed or asked for again after its last moment
     else:
         require_new_directory(directory)
         write_json(marker, recipe.to_dict())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ IN_PROGRESS = "importing.json"
 CORRECT_OF = 1000
 """Strings that the published generator counts the correct ones among."""
 ROWS_PER_SHARD = 256
+
+_UNREADABLE = (ValueError, OSError, EOFError, SyntaxError, tokenize.TokenError)
+"""What numpy raises for a damaged file; its header is a Python literal."""
 
 
 def import_published(source: str | Path, directory: str | Path) -> Zoo:
@@ -214,7 +218,7 @@ def _load(path: Path) -> np.ndarray:
         raise RNN2VecError(f"the paper's layout holds {path.name}; {path.parent} does not: is this a published zoo?")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise RNN2VecError(f"{path} is damaged ({error}): fetch it again") from error
     kind = "f" if path.stem in ("parameters", "logits", "accuracy_losses") else "if"
     if array.dtype.kind not in kind or array.dtype.itemsize > 8 or array.ndim < 2 or len(array) == 0:

@@ -1,0 +1,160 @@
+"""Thousands of damaged files: a clear error each, or the file as it was meant; nothing else, and nothing written.
+
+RNN2VEC_FUZZ sets how many damaged directories are read in all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn2vec import RNN2VecError, Zoo, load_encoder
+from rnn2vec.benchmark.measurements import as_table, read_measurements, write_measurements
+from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.emulation.store import load_trained, pretrain_into
+from rnn2vec.zoo.published import export_published, import_published
+
+CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
+
+
+class Exploit:
+    """Unpickled, it would leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def damage(directory: Path, numbers: random.Random, exploited: Path) -> str:
+    """Spoil one file of a directory; say how."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    path = numbers.choice(files or [directory / "new"])
+    path.touch()
+    content = bytearray(path.read_bytes())
+    kinds = ["truncate", "flip", "splice", "delete", "swap", "pickle", "zeros", "header"]
+    kind = numbers.choice(kinds + ["json"] * 6 * (path.suffix == ".json"))
+    if kind == "truncate":
+        content = content[: numbers.randrange(len(content) + 1)]
+    elif kind == "flip":
+        for _ in range(numbers.choice([1, 1, 4, 50])):
+            if content:
+                content[numbers.randrange(len(content))] ^= 1 << numbers.randrange(8)
+    elif kind == "header" and content:  # where sizes and shapes are
+        for _ in range(numbers.choice([1, 2, 8])):
+            content[numbers.randrange(min(len(content), 200))] = numbers.randrange(256)
+    elif kind == "splice":
+        start = numbers.randrange(len(content) + 1)
+        content[start : start + numbers.randrange(40)] = numbers.randbytes(numbers.randrange(40))
+    elif kind == "delete":
+        path.unlink()
+        return f"delete {path.name}"
+    elif kind == "swap":
+        other = numbers.choice(sorted(path for path in directory.rglob("*") if path.is_file()))
+        content = bytearray(other.read_bytes())
+    elif kind == "pickle":
+        content = bytearray(pickle.dumps(Exploit(exploited)))
+        if path.suffix == ".npy":
+            np.save(path, np.array([Exploit(exploited)], dtype=object), allow_pickle=True)
+            return f"pickle {path.name}"
+    elif kind == "zeros":
+        content = bytearray(len(content))
+    elif kind == "json":
+        with contextlib.suppress(ValueError):  # damaged before
+            content = bytearray(json.dumps(spoil(json.loads(content), numbers)).encode())
+    path.write_bytes(bytes(content))
+    return f"{kind} {path.name}"
+
+
+def spoil(value: Any, numbers: random.Random) -> Any:
+    """A JSON value with something in it changed, removed or added."""
+    strange = [None, -1, 0, 1e400, 2**70, "", "../../outside", "/outside", [], {}, [[]], True, "x" * 1000, 0.5, "nan"]
+    if isinstance(value, dict) and value and numbers.random() < 0.85:
+        key = numbers.choice(sorted(value))
+        changed = dict(value)
+        if numbers.random() < 0.15:
+            del changed[key]
+        elif numbers.random() < 0.1:
+            changed[numbers.choice(["../../outside", "", "extra"])] = changed.pop(key)
+        else:
+            changed[key] = spoil(value[key], numbers)
+        return changed
+    if isinstance(value, list) and value and numbers.random() < 0.7:
+        place = numbers.randrange(len(value))
+        return [spoil(one, numbers) if index == place else one for index, one in enumerate(value)]
+    return numbers.choice(strange)
+
+
+def everything_of(zoo: Zoo) -> None:
+    zoo.verify()
+    zoo.population()
+    zoo.rollouts()
+    zoo.tasks  # noqa: B018
+    zoo.task(0)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Any, tiny_zoo: Zoo) -> dict[str, Path]:
+    """One sound directory of every kind."""
+    from rnn2vec import build_zoo, zoo_recipe
+
+    place = tmp_path_factory.mktemp("fuzz")
+    options = {"models": 64, "steps": 1, "snapshots": (1,), "hidden_size": 3, "rollouts": 10, "models_per_shard": 32}
+    recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
+    zoo = build_zoo(recipe, place / "zoo")
+    training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
+    pretrain_into(zoo.directory, "interactive", training, 0, place / "encoder", report=lambda amount, note: None)
+    export_published(tiny_zoo, place / "published")
+    (place / "measurements").mkdir()
+    write_measurements(
+        place / "measurements" / "m.parquet", as_table([{"zoo": "a", "value": float(k)} for k in range(50)])
+    )
+    return {name: place / name for name in ("zoo", "encoder", "published", "measurements")}
+
+
+def readers(whole: dict[str, Path], target: Path) -> dict[str, Callable[[Path], Any]]:
+    sound = Zoo.open(whole["zoo"])
+    return {
+        "zoo": lambda directory: everything_of(Zoo.open(directory)),
+        "encoder": lambda directory: (load_encoder(directory), load_trained(directory, sound)),
+        "published": lambda directory: import_published(directory, target),
+        "measurements": lambda directory: read_measurements(directory / "m.parquet"),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["zoo", "encoder", "published", "measurements"])
+def test_damaged_directories_give_clear_errors(kind: str, whole: dict[str, Path], tmp_path: Path) -> None:
+    numbers = random.Random(kind)
+    exploited, target, copy = tmp_path / "exploited", tmp_path / "target", tmp_path / "copy" / "deep" / kind
+    read = readers(whole, target)[kind]
+    refused = 0
+    for case in range(CASES // 4):
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(whole[kind], copy)
+        what = [damage(copy, numbers, exploited) for _ in range(numbers.choice([1, 1, 1, 2]))]
+        message = ""
+        try:
+            read(copy)
+        except RNN2VecError as error:
+            message = str(error)
+        except Exception as error:
+            raise AssertionError(f"case {case}, {what}: {error!r} is no clear error") from error
+        refused += bool(message)
+        assert "\n" not in message, (case, what, message)
+        assert not exploited.exists(), (case, what)
+        assert {path.name for path in tmp_path.iterdir()} <= {"copy", "target"}, (case, what)
+        assert [path.name for path in (tmp_path / "copy").iterdir()] == ["deep"], (case, what)
+    assert refused > 0.4 * (CASES // 4)
