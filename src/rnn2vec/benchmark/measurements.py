@@ -139,10 +139,11 @@ def read_measurements(path: Path) -> pa.Table:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         table = pq.read_table(io.BytesIO(content))
+        columns = table.schema.names
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RNN2VecError(f"{path} is not a whole parquet file ({error}); remove it and repeat its command") from error
     if not table.schema.equals(SCHEMA):
         raise RNN2VecError(
-            f"measurements have the columns {', '.join(SCHEMA.names)}; {path} has {', '.join(table.column_names)}"
+            f"measurements have the columns {', '.join(SCHEMA.names)}; {path} has {', '.join(columns)}"
         )
     return table

@@ -95,7 +95,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
         recipe = PretrainRecipe(**record["recipe"])
         seed = int(record["seed"])
         seen = {tuple(task) for task in record["train_tasks"]}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
     split = split_zoo(zoo)
     unseen = {tuple(task) for task in zoo.tasks[np.concatenate([split.validation, split.ood])].tolist()}
