@@ -30,6 +30,7 @@ def run_on_ray(
     try:
         import ray
         from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
     except ImportError as error:
         raise RNN2VecError("--ray needs Ray, an optional extra: pip install 'rnn2vec[ray]'") from error
     ours = not ray.is_initialized()
@@ -41,7 +42,8 @@ def run_on_ray(
                 f"no Ray cluster answers at {address!r} ({error}): start one with `ray start`"
             ) from error
     try:
-        messages = Queue(actor_options={"num_cpus": 0})
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        messages = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})  # other machines may be lost
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_job)
         started = [task.remote(function, index, job, messages) for index, job in enumerate(jobs)]
         pending = list(started)

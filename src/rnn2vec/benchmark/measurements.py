@@ -143,7 +143,5 @@ def read_measurements(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RNN2VecError(f"{path} is not a whole parquet file ({error}); remove it and repeat its command") from error
     if not table.schema.equals(SCHEMA):
-        raise RNN2VecError(
-            f"measurements have the columns {', '.join(SCHEMA.names)}; {path} has {', '.join(columns)}"
-        )
+        raise RNN2VecError(f"measurements have the columns {', '.join(SCHEMA.names)}; {path} has {', '.join(columns)}")
     return table
