@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from rnn2vec import Recipe, RNN2VecError, Zoo, build_zoo
+from rnn2vec import Recipe, RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.files import sole_writer
@@ -95,8 +97,6 @@ def contents(directory: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    from rnn2vec import zoo_recipe
-
     options = {"models": 64, "steps": 2, "snapshots": (2,), "hidden_size": 8, "rollouts": 10}
     recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
     return build_zoo(recipe, tmp_path_factory.mktemp("survival") / "zoo")
@@ -188,3 +188,32 @@ def test_a_second_writer_is_refused(tiny_recipe: Recipe, zoo: Zoo, tmp_path: Pat
     with sole_writer(tmp_path / "a"):  # the hold ended with its process
         pass
     assert build_zoo(tiny_recipe, tmp_path / "a").verify() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte, where this process may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("needs mount")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("may not mount a file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_named_and_the_build_goes_on(small_disk: Path, tmp_path: Path) -> None:
+    recipe = zoo_recipe("formal-languages", "demo", models=32, steps=2, snapshots=(0, 2), models_per_shard=4)
+    with pytest.raises(RNN2VecError, match="no space left on the disk"):
+        build_zoo(recipe, small_disk / "zoo")
+    before = contents(small_disk / "zoo")
+    assert not [name for name in before if "partial" in name]
+    subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
+    build_zoo(recipe, small_disk / "zoo")
+    build_zoo(recipe, tmp_path / "whole")
+    assert contents(small_disk / "zoo") == contents(tmp_path / "whole")
+    kept = {name: checksum for name, checksum in before.items() if name != "building.json"}
+    assert kept.items() <= contents(tmp_path / "whole").items()  # what was there before is as it was
+    assert kept
