@@ -8,14 +8,30 @@ questions that identify its functions; ``bounds``: what every interrogation need
 from rnn2vec.interrogation.families import point_functions, tree_paths
 from rnn2vec.interrogation.function_class import FunctionClass
 from rnn2vec.interrogation.interactive import QuestionTree, interactive_queries
+from rnn2vec.interrogation.mealy_machine import (
+    RESTART,
+    MealyMachine,
+    class_of_machines,
+    leaf_paths,
+    password_machine,
+    tree_path_machine,
+)
 from rnn2vec.interrogation.noninteractive import QuestionSet, noninteractive_queries
+from rnn2vec.interrogation.realisation import realise
 
 __all__ = [
+    "RESTART",
     "FunctionClass",
+    "MealyMachine",
     "QuestionSet",
     "QuestionTree",
+    "class_of_machines",
     "interactive_queries",
+    "leaf_paths",
     "noninteractive_queries",
+    "password_machine",
     "point_functions",
+    "realise",
+    "tree_path_machine",
     "tree_paths",
 ]
