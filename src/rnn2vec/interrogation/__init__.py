@@ -1,0 +1,37 @@
+"""The theory of interrogation (section 3 of the paper): how many questions does it take to know a function?
+
+``function_class``: a finite class as a table; ``noninteractive``, ``interactive``: the fewest fixed, or adaptive,
+questions that identify its functions; ``bounds``: what every interrogation needs; ``families``: the extremes;
+``mealy_machine``: automata as functions; ``realisation``: automata as weights of recurrent networks.
+"""
+
+from rnn2vec.interrogation.families import point_functions, tree_paths
+from rnn2vec.interrogation.function_class import FunctionClass
+from rnn2vec.interrogation.interactive import QuestionTree, interactive_queries
+from rnn2vec.interrogation.mealy_machine import (
+    RESTART,
+    MealyMachine,
+    class_of_machines,
+    leaf_paths,
+    password_machine,
+    tree_path_machine,
+)
+from rnn2vec.interrogation.noninteractive import QuestionSet, noninteractive_queries
+from rnn2vec.interrogation.realisation import realise
+
+__all__ = [
+    "RESTART",
+    "FunctionClass",
+    "MealyMachine",
+    "QuestionSet",
+    "QuestionTree",
+    "class_of_machines",
+    "interactive_queries",
+    "leaf_paths",
+    "noninteractive_queries",
+    "password_machine",
+    "point_functions",
+    "realise",
+    "tree_path_machine",
+    "tree_paths",
+]

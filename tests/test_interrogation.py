@@ -1,0 +1,248 @@
+"""Interrogation of finite classes: exact optima against brute force, bounds on random classes, closed forms, errors."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from rnn2vec import RNN2VecError
+from rnn2vec.interrogation import (
+    FunctionClass,
+    QuestionSet,
+    QuestionTree,
+    interactive_queries,
+    noninteractive_queries,
+    point_functions,
+    tree_paths,
+)
+
+TABLES = st.integers(2, 7).flatmap(
+    lambda width: st.lists(st.lists(st.integers(0, 2), min_size=width, max_size=width), min_size=1, max_size=7)
+)
+
+
+def brute_force_set(table: list[list[int]], labels: list[int]) -> int:
+    """The smallest separating set by trying all sets."""
+    width = len(table[0])
+    for size in range(width + 1):
+        for chosen in itertools.combinations(range(width), size):
+            seen: dict[tuple[int, ...], int] = {}
+            if all(
+                seen.setdefault(tuple(row[q] for q in chosen), label) == label
+                for row, label in zip(table, labels, strict=True)
+            ):
+                return size
+    raise AssertionError("the functions are not distinct")
+
+
+def brute_force_tree(table: list[list[int]], labels: list[int], members: frozenset[int] | None = None) -> int:
+    """The shallowest decision tree by trying all trees."""
+    members = frozenset(range(len(table))) if members is None else members
+    if len({labels[member] for member in members}) == 1:
+        return 0
+    best = len(table)
+    for question in range(len(table[0])):
+        parts = [
+            frozenset(m for m in members if table[m][question] == answer)
+            for answer in {table[m][question] for m in members}
+        ]
+        if len(parts) > 1:
+            best = min(best, 1 + max(brute_force_tree(table, labels, part) for part in parts))
+    return best
+
+
+def separates(functions: FunctionClass, found: QuestionSet) -> bool:
+    """Whether functions with different labels get different answers."""
+    seen: dict[tuple[object, ...], object] = {}
+    return all(
+        seen.setdefault(tuple(functions.answer(f, q) for q in found.questions), functions.label(f))
+        == functions.label(f)
+        for f in range(len(functions))
+    )
+
+
+def depths(functions: FunctionClass, found: QuestionTree) -> list[int]:
+    """Questions asked of every function, each of which the tree must name."""
+    asked = []
+    for function in range(len(functions)):
+        label, depth = found.identify(lambda question, function=function: functions.answer(function, question))  # type: ignore[misc]
+        assert label == functions.label(function)
+        asked.append(depth)
+    return asked
+
+
+def distinct(table: list[list[int]]) -> list[list[int]]:
+    return [list(row) for row in dict.fromkeys(map(tuple, table))]
+
+
+@settings(max_examples=150)
+@given(TABLES)
+def test_exact_optima_are_those_of_brute_force(table: list[list[int]]) -> None:
+    table = distinct(table)
+    functions, labels = FunctionClass(table), list(range(len(table)))
+    fixed, tree = noninteractive_queries(functions), interactive_queries(functions)
+    assert fixed.exact
+    assert tree.exact
+    assert fixed.count == brute_force_set(table, labels)
+    assert tree.count == brute_force_tree(table, labels)
+    assert separates(functions, fixed)
+    asked = depths(functions, tree)
+    assert max(asked) == tree.count
+    assert np.mean(asked) == pytest.approx(tree.expected)
+
+
+@settings(max_examples=60)
+@given(TABLES, st.lists(st.integers(0, 2), min_size=7, max_size=7))
+def test_labels_are_identified_with_the_fewest_questions(table: list[list[int]], labels: list[int]) -> None:
+    table = distinct(table)
+    labels = labels[: len(table)]
+    functions = FunctionClass(table, labels=labels)
+    fixed, tree = noninteractive_queries(functions), interactive_queries(functions)
+    assert fixed.exact
+    assert tree.exact
+    assert fixed.count == brute_force_set(table, labels)
+    assert tree.count == brute_force_tree(table, labels)
+    assert separates(functions, fixed)
+    assert max(depths(functions, tree)) == tree.count
+
+
+@settings(max_examples=300)
+@given(st.integers(2, 40), st.integers(2, 30), st.integers(2, 5), st.integers(0, 10**6))
+def test_every_class_is_identified_with_one_question_less_than_it_has_functions(
+    size: int, width: int, kinds: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    table = distinct((random.integers(0, kinds, (size, width)) * (random.random((size, width)) < 0.3)).tolist())
+    assume(len(table) > 1)
+    functions = FunctionClass(table)
+    fixed, tree = noninteractive_queries(functions, exact=False), interactive_queries(functions, exact=False)
+    assert separates(functions, fixed)
+    assert max(depths(functions, tree)) == tree.count
+    for found in (fixed, tree):
+        assert found.lower_bound <= found.count <= len(functions) - 1
+        assert kinds**found.count >= len(functions)
+        assert found.expected <= found.count
+
+
+@settings(max_examples=60)
+@given(st.integers(4, 14), st.integers(4, 14), st.integers(0, 10**6))
+def test_bounds_of_greedy_hold_and_exact_is_no_worse(size: int, width: int, seed: int) -> None:
+    table = distinct(np.random.default_rng(seed).integers(0, 2, (size, width)).tolist())
+    functions = FunctionClass(table)
+    for find in (noninteractive_queries, interactive_queries):
+        greedy, exact = find(functions, exact=False), find(functions)
+        assert exact.exact
+        assert greedy.lower_bound <= exact.count <= greedy.count
+    # fixed questions, asked in turn, are a tree
+    assert interactive_queries(functions).count <= noninteractive_queries(functions).count
+
+
+def random_class(seed: int, size: int, width: int) -> FunctionClass:
+    return FunctionClass(distinct(np.random.default_rng(seed).integers(0, 2, (size, width)).tolist()))
+
+
+def test_exact_finds_what_greedy_misses() -> None:
+    functions = random_class(103, 8, 6)
+    greedy, exact = noninteractive_queries(functions, exact=False), noninteractive_queries(functions)
+    assert (greedy.count, greedy.exact) == (5, False)
+    assert (exact.count, exact.exact) == (4, True)
+    functions = random_class(121, 8, 6)
+    assert interactive_queries(functions, exact=False).count == 4
+    assert (interactive_queries(functions).count, interactive_queries(functions).exact) == (3, True)
+
+
+def test_without_the_time_or_the_states_it_needs_a_search_says_that_it_is_not_exact() -> None:
+    functions = random_class(14, 12, 8)
+    tree = interactive_queries(functions, states=3)
+    assert not tree.exact
+    assert tree.lower_bound < tree.count == max(depths(functions, tree))
+    fixed = noninteractive_queries(functions, seconds=0)
+    assert not fixed.exact
+    assert fixed.lower_bound <= noninteractive_queries(functions).count <= fixed.count
+    assert separates(functions, fixed)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 7, 8, 16, 31, 64])
+def test_closed_forms_of_the_families(size: int) -> None:
+    points, paths = point_functions(size), tree_paths(size)
+    assert len(points) == len(paths) == size
+    assert len(paths.questions) == size - 1
+    logarithm = math.ceil(math.log2(size))
+    for functions, fixed_count, tree_count in ((points, size - 1, size - 1), (paths, size - 1, logarithm)):
+        fixed, tree = noninteractive_queries(functions), interactive_queries(functions)
+        assert (fixed.count, fixed.exact) == (fixed_count, True)
+        assert (tree.count, tree.exact) == (tree_count, True)
+        assert separates(functions, fixed)
+        assert max(depths(functions, tree)) == tree_count
+    # in the worst case all others are ruled out one by one; on average half of them are
+    assert interactive_queries(points).expected == pytest.approx((size - 1) * (size + 2) / (2 * size))
+
+
+@pytest.mark.parametrize("size", [4, 7, 16])
+def test_fixed_questions_about_a_tree_tell_one_more_group_apart_than_there_are(size: int) -> None:
+    functions = tree_paths(size)
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        count = int(random.integers(0, size))
+        asked = random.choice(size - 1, count, replace=False)
+        assert len(np.unique(functions.codes[:, asked], axis=0)) == count + 1
+
+
+@pytest.mark.parametrize("find", [noninteractive_queries, interactive_queries])
+def test_one_function_or_one_label_needs_no_question(find: object) -> None:
+    assert callable(find)
+    for functions in (
+        FunctionClass([[]]),
+        FunctionClass([[1, 2, 3]]),
+        FunctionClass([[0, 1], [1, 0], [0, 1]], labels=["same", "same", "same"]),
+        point_functions(1),
+        tree_paths(1),
+    ):
+        found = find(functions)
+        assert (found.count, found.lower_bound, found.expected, found.exact) == (0, 0, 0.0, True)
+    assert interactive_queries(FunctionClass([[7]])).identify(lambda question: None) == (0, 0)
+
+
+def test_answers_and_names_may_be_anything_hashable() -> None:
+    functions = FunctionClass.from_callables([str.upper, str.lower, str.title], ["ab", "A", ""])
+    assert functions.questions == ("ab", "A", "")
+    assert [functions.answer(f, 0) for f in range(3)] == ["AB", "ab", "Ab"]
+    assert noninteractive_queries(functions).questions == (0,)
+    assert interactive_queries(functions).identify(lambda question: "Ab") == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"answers": []}, "at least one function"),
+        ({"answers": np.zeros((0, 4))}, "at least one function"),
+        ({"answers": [[0, 1], [1, 1], [0, 1]]}, "functions 0 and 2"),
+        ({"answers": [[], []]}, "functions 0 and 1"),
+        ({"answers": [[0, 1], [1]]}, r"rows of \[1, 2\]"),
+        ({"answers": [[0, []]]}, "hashable"),
+        ({"answers": [[0], [1]], "questions": ["a", "b"]}, "2 names for 1"),
+        ({"answers": [[0], [1]], "labels": ["a"]}, "1 labels for 2"),
+        ({"answers": [[0], [0]], "labels": ["a", "b"]}, "functions 0 and 1"),
+    ],
+)
+def test_what_is_no_class_is_refused(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(RNN2VecError, match=words):
+        FunctionClass(**arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("family", [point_functions, tree_paths])
+def test_families_have_members(family: object) -> None:
+    assert callable(family)
+    with pytest.raises(RNN2VecError, match="size of 0"):
+        family(0)
+
+
+def test_a_function_of_no_class_is_noticed() -> None:
+    tree = interactive_queries(point_functions(4))
+    with pytest.raises(RNN2VecError, match="none answers 2"):
+        tree.identify(lambda question: 2)
