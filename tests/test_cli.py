@@ -320,3 +320,22 @@ def test_published_layout_from_the_shell(zoo: Path, tmp_path: Path, rnn2vec_comm
     assert status == 0
     assert "again: 24 networks" in output
     fails(rnn2vec_command("zoo", "import-published", tmp_path, tmp_path / "no"), "is this a published zoo")
+
+
+def test_benchmark_and_redraw(rnn2vec_command: Command, zoo: Path, tmp_path: Path) -> None:
+    sizes = ["--preset", "demo", "--steps", 2, "--supervised-steps", 1, "--workers", 1]
+    out = tmp_path / "out"
+    command = ["benchmark", zoo, "--encoders", "statistics,flat", "--seeds", 2, *sizes, "--out", out]
+    status, output, errors = rnn2vec_command(*command)
+    assert (status, errors) == (0, "")
+    assert "95 % intervals over 2 seeds" in output
+    before = (out / "results.parquet").read_bytes()
+    assert rnn2vec_command(*command)[0] == 0  # all is kept
+    assert (out / "results.parquet").read_bytes() == before
+    status, _, _ = rnn2vec_command("redraw", out / "results.parquet", "--out", tmp_path / "again.html")
+    assert status == 0
+    assert (tmp_path / "again.html").read_bytes() == (out / "report.html").read_bytes()
+    fails(rnn2vec_command(*command, "--loss", "mse"), "does not mix zoos or recipes")
+    fails(rnn2vec_command("benchmark", zoo, "--encoders", "oracle", "--out", out), "encoders are")
+    fails(rnn2vec_command("redraw", zoo / "snapshots.parquet", "--out", tmp_path / "a.html"), "measurements have")
+    assert not (tmp_path / "a.html").exists()

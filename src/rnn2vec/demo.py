@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
-from rnn2vec.emulation.store import RECORD, pretrain_into
+from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import collect_results, evaluate
@@ -21,7 +21,6 @@ from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo import families
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.recipe import Recipe
-from rnn2vec.zoo.store import INDEX, Zoo
 
 DEMO_ENCODERS = tuple(ENCODERS)
 SUPERVISED_STEPS = 1000
@@ -68,11 +67,11 @@ def run_demo(
     resumed = (directory / IN_PROGRESS).exists()
     _begin(directory, {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed})
     with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as report:
-        zoo = _zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
+        zoo = build_zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
     encoders = [directory / "encoders" / name for name in DEMO_ENCODERS]
     with stage("Pretraining", [(name, recipe.steps) for name in DEMO_ENCODERS]) as report:
         jobs = [(zoo.directory, name, recipe, seed, path) for name, path in zip(DEMO_ENCODERS, encoders, strict=True)]
-        run_jobs(_pretrain_unless_done, jobs, workers, report)
+        run_jobs(pretrain_into, jobs, workers, report)
     with stage("Evaluation", [(f"{name}, end to end", supervised_steps) for name in DEMO_ENCODERS]) as report:
         evaluations = evaluate(zoo, encoders, supervised_steps, workers, report)
     results = collect_results(zoo, evaluations)
@@ -95,19 +94,3 @@ def _begin(directory: Path, plan: dict[str, Any]) -> None:
         write_json(marker, plan)
     elif read_json(marker, "demo marker") != json.loads(json.dumps(plan)):
         raise RNN2VecError(f"{directory} holds an unfinished demo of another seed or version: choose another directory")
-
-
-def _zoo(recipe: Recipe, directory: Path, workers: int, report: Report) -> Zoo:
-    if (directory / INDEX).exists():
-        report(0, recipe.models * recipe.steps, "kept")
-        return Zoo.open(directory)
-    return build_zoo(recipe, directory, workers, report)
-
-
-def _pretrain_unless_done(
-    zoo: Path, name: str, recipe: PretrainRecipe, seed: int, directory: Path, *, report: Callable[[int, str], None]
-) -> None:
-    if (directory / RECORD).exists():
-        report(recipe.steps, "kept")
-    else:
-        pretrain_into(zoo, name, recipe, seed, directory, report=report)

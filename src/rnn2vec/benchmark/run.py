@@ -206,10 +206,7 @@ def carry_out(run: Run, *, report: Callable[[int, str], None]) -> None:
     if (run.directory / MEASUREMENTS).exists():
         report(run.steps, "kept")
         return
-    if (run.directory / RECORD).exists():
-        report(run.recipe.steps, "kept")
-    else:
-        pretrain_into(run.zoo, run.encoder, run.recipe, run.seed, run.directory, report=report)
+    pretrain_into(run.zoo, run.encoder, run.recipe, run.seed, run.directory, report=report)
     zoo = Zoo.open(run.zoo)
     evaluation = evaluate_encoder(run.zoo, run.directory, run.supervised_steps, report=report)
     untrained = build_encoder(run.encoder, zoo.spec, run.seed, **_options(zoo, run.encoder, run.recipe))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +42,17 @@ def headline(family: str) -> Headline:
     return Headline(title, metric, -1 if metric.endswith("_error") else 1)
 
 
+class _Place(NamedTuple):
+    """Where a value stands; its size is None for the preset's probes, whatever they are."""
+
+    encoder: str
+    reading: str
+    part: str
+    metric: str
+    step: int
+    size: tuple[int, int] | None
+
+
 class ZooResults:
     """The measurements of one zoo.
 
@@ -53,12 +65,12 @@ class ZooResults:
         self.table = table.filter(pc.equal(table["zoo"], zoo))
         self.name = zoo
         self.family: str = self.table["family"][0].as_py()
-        self._values: dict[tuple[object, ...], dict[int, float]] = {}
+        self._values: dict[_Place, dict[int, float]] = {}
         plain = self.table.filter(pc.equal(self.table["snapshot"], -1))
         for row in plain.to_pylist():
-            key = (row["encoder"], row["reading"], row["part"], row["metric"], row["step"])
-            size = (row["probes"], row["probe_length"])
-            for place in {(*key, size), *([] if row["ablation"] else [(*key, None)])}:
+            named = _Place(row["encoder"], row["reading"], row["part"], row["metric"], row["step"], None)
+            sized = named._replace(size=(row["probes"], row["probe_length"]))
+            for place in [sized] if row["ablation"] else [sized, named]:
                 self._values.setdefault(place, {})[row["seed"]] = row["value"]
         found = set(pc.unique(self.table["encoder"]).to_pylist())
         self.encoders = [name for name in ENCODERS if name in found]
@@ -74,7 +86,7 @@ class ZooResults:
         size: tuple[int, int] | None = None,
     ) -> dict[int, float]:
         """Values by seed, of the preset's probes or of those of a ``size``: sequences and their length."""
-        return self._values.get((encoder, reading, part, metric, step, size), {})
+        return self._values.get(_Place(encoder, reading, part, metric, step, size), {})
 
     def interval(
         self, encoder: str, reading: str, part: str, metric: str, size: tuple[int, int] | None = None
@@ -90,22 +102,17 @@ class ZooResults:
 
     def sizes(self, encoder: str) -> list[tuple[int, int]]:
         """Numbers and lengths of the sequences of questions that were tried."""
-        sizes = {key[-1] for key in self._values if key[0] == encoder and isinstance(key[-1], tuple)}
+        sizes = {place.size for place in self._values if place.encoder == encoder and place.size}
         return sorted(size for size in sizes if min(size) > 0)
 
     def steps(self, encoder: str) -> list[int]:
         """Steps at which pretraining was measured."""
-        return sorted(
-            {
-                int(str(key[4]))
-                for key in self._values
-                if key[:3] == (encoder, "emulation", "validation curve") and key[-1] is None
-            }
-        )
+        curve = (encoder, "emulation", "validation curve")
+        return sorted({place.step for place in self._values if place[:3] == curve and place.size is None})
 
     def loss_name(self) -> str:
         """The loss that was trained with."""
-        names = {str(key[3]) for key in self._values if key[2] == "validation curve"}
+        names = {place.metric for place in self._values if place.part == "validation curve"}
         return " and ".join(sorted(names))
 
     def snapshots(self, reading: str, metric: str, encoder: str = "") -> tuple[np.ndarray, np.ndarray]:

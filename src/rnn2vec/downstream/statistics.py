@@ -31,7 +31,7 @@ class Interval:
     runs: int
 
     def text(self, digits: int = 2, unit: str = "") -> str:
-        """``0.91 (0.89-0.93)``; the mean alone for a single run, a dash for none."""
+        """``0.91 (0.89 to 0.93)``; the mean alone for a single run, a dash for none."""
         if np.isnan(self.mean):
             return "-"
         mean, low, high = (f"{round(end, digits) + 0.0:.{digits}f}" for end in (self.mean, self.low, self.high))
