@@ -1,0 +1,43 @@
+"""The command line, command by command: parse, call one function, print."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from rnn2vec.cli import benchmark, encoders, overview, zoo
+from rnn2vec.cli.console import print_error
+from rnn2vec.errors import RNN2VecError
+
+app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True, add_completion=False)
+app.command()(overview.demo)
+app.command()(encoders.pretrain)
+app.command("evaluate")(encoders.evaluate_command)
+app.command("benchmark")(benchmark.benchmark_command)
+app.command()(benchmark.redraw)
+app.command()(overview.info)
+
+zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)
+app.add_typer(zoo_app, name="zoo")
+zoo_app.command("build")(zoo.zoo_build)
+zoo_app.command("import-published")(zoo.zoo_import_published)
+zoo_app.command("export-published")(zoo.zoo_export_published)
+zoo_app.command("info")(zoo.zoo_info)
+zoo_app.command("verify")(zoo.zoo_verify)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake becomes one line and exit status 1."""
+    try:
+        app()
+    except RNN2VecError as error:
+        print_error(str(error))
+        sys.exit(1)
+    except OSError as error:
+        print_error(f"{error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(1)
+    except SystemExit as ended:
+        if ended.code == 130:  # what typer makes of Ctrl-C
+            print_error("interrupted; what is on disk is whole: the same command starts from there")
+        raise

@@ -1,0 +1,100 @@
+"""What the command line prints: progress, tables, and one line for an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rnn2vec.evaluation import HEADLINES, results_table
+from rnn2vec.parallel import Report
+from rnn2vec.zoo.store import Zoo
+
+console = Console()
+EXPLANATIONS = {
+    "formal-languages": "language: share read correctly from the frozen z.",
+    "sequential-digits": "angle error: median, read from the frozen z; 90\u00b0 by chance.",
+}
+PROJECTION_SECONDS = 30.0
+"""After which a long job says how long it will take."""
+
+
+def print_error(message: str) -> None:
+    Console(stderr=True, soft_wrap=True).print("[red]error:[/red] ", end="")
+    Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+
+
+@contextmanager
+def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console.print(f"[bold]{title}[/bold]")
+    with Progress(*columns, console=console) as progress:
+        bars = [progress.add_task(label, total=total or None, note="") for label, total in jobs]
+        projected: set[int] = set()
+
+        def report(job: int, amount: int, note: str) -> None:
+            progress.update(bars[job], advance=amount, note=note)
+            bar = progress.tasks[job]
+            if job not in projected and (bar.elapsed or 0) > PROJECTION_SECONDS and bar.time_remaining is not None:
+                projected.add(job)
+                if bar.time_remaining > 1800:  # a log has no bar, and whoever reads it wants to know
+                    console.print(f"{bar.description}: about {bar.time_remaining / 3600:.1f} hours to go at this rate")
+
+        yield report
+
+
+def print_results(results: Mapping[str, Any]) -> None:
+    rows = results_table(results)
+    known = HEADLINES[results["zoo"]["family"]]
+    wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
+    columns = [name for name in wanted if name in rows[0]]
+    print_rows(
+        "Validation tasks, and out-of-distribution (OOD) ones", [{name: row[name] for name in columns} for row in rows]
+    )
+    console.print(
+        f"loss: of emulation. {EXPLANATIONS[results['zoo']['family']]} end-to-end: by training on labels.",
+        style="dim",
+    )
+
+
+def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in rows[0]:
+        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
+    for row in rows:
+        table.add_row(*(cell.replace(" (", "\n(") for cell in row.values()))  # an interval under its mean
+    console.print(table)
+
+
+def print_zoo(zoo: Zoo) -> None:
+    tasks, learnt = len(np.unique(zoo.tasks, axis=0)), zoo.recipe.learnt_accuracy
+    size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
+    console.print(
+        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}), {zoo.family}, {tasks} tasks, "
+        f"{len(zoo)} snapshots, "
+        f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
+        highlight=False,
+        markup=False,
+    )
+    table = Table()
+    for name in ("step", "mean accuracy", "median", f"learnt (>= {learnt})"):
+        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="right")
+    for step in zoo.recipe.snapshots:
+        accuracy = zoo.column("accuracy")[zoo.column("step") == step]
+        table.add_row(
+            str(step), f"{accuracy.mean():.3f}", f"{np.median(accuracy):.3f}", f"{(accuracy >= learnt).mean():.0%}"
+        )
+    console.print(table)

@@ -1,0 +1,66 @@
+"""``rnn2vec pretrain`` and ``evaluate``: encoders, and what they know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnn2vec.cli.console import console, print_results, stage
+from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Workers
+from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.emulation.store import load_trained, pretrain_into
+from rnn2vec.encoders import ENCODERS
+from rnn2vec.evaluation import collect_results, evaluate
+from rnn2vec.evaluation_report import write_report
+from rnn2vec.files import require_new_directory, write_json
+from rnn2vec.parallel import available_cores
+from rnn2vec.zoo.store import Zoo
+
+
+def pretrain(
+    zoo: Annotated[Path, typer.Argument(help="A zoo.")],
+    encoder: Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")],
+    out: Out,
+    preset: Preset = "laptop",
+    steps: Steps = None,
+    loss: Loss = None,
+    seed: Seed = 0,
+) -> None:
+    """Train an encoder by emulation."""
+    recipe = pretrain_recipe(
+        Zoo.open(zoo).family,
+        preset,
+        **{name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None},
+    )
+    with stage("Pretraining", [(encoder, recipe.steps)]) as report:
+        pretrain_into(zoo, encoder, recipe, seed, out, report=lambda amount, note: report(0, amount, note))
+    console.print(f"wrote {out}", markup=False)
+
+
+def evaluate_command(
+    zoo: Annotated[Path, typer.Argument(help="A zoo.")],
+    encoders: Annotated[list[Path], typer.Argument(help="Encoder directories that pretrain wrote.")],
+    out: Out,
+    supervised_steps: SupervisedSteps = None,
+    predictors_from: Annotated[
+        Path | None, typer.Option(help="A zoo; see what predictors fitted to its networks read from z of this one's.")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Measure what pretrained encoders know; write results.json and report.html."""
+    opened = Zoo.open(zoo)
+    other = Zoo.open(predictors_from) if predictors_from else None
+    require_new_directory(out)
+    jobs = []
+    for path in encoders:
+        recipe = load_trained(path, opened).recipe
+        jobs.append((f"{path.name}, end to end", recipe.steps if supervised_steps is None else supervised_steps))
+    with stage("Evaluation", jobs) as report:
+        evaluations = evaluate(opened, encoders, supervised_steps, workers or available_cores(), report, other)
+    results = collect_results(opened, evaluations)
+    write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")
+    write_json(out / "results.json", results)
+    print_results(results)
+    console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)

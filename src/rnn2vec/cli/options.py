@@ -1,0 +1,26 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnn2vec.zoo.families import PRESETS
+
+PRESET_NAMES = ", ".join(PRESETS["formal-languages"])
+
+Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
+ResumableOut = Annotated[Path, typer.Option("--out", help="A new directory, or one to go on with.")]
+Preset = Annotated[str, typer.Option(help=f"Sizes: {PRESET_NAMES}. A flag wins over them.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
+Ray = Annotated[
+    str | None, typer.Option("--ray", help="Address of a Ray cluster, or auto, in place of processes; extra: ray.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps of pretraining.")]
+Loss = Annotated[str | None, typer.Option(help="total-variation, reverse-kl, kl, js or mse.")]
+SupervisedSteps = Annotated[
+    int | None, typer.Option(min=0, help="Steps of the end-to-end rivals; as many as in pretraining by default.")
+]

@@ -1,0 +1,43 @@
+"""``rnn2vec demo`` and ``info``: the first commands of a newcomer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+import typer
+from rich.table import Table
+
+from rnn2vec.cli.console import console, print_results, stage
+from rnn2vec.cli.options import Out, Seed, Workers
+from rnn2vec.demo import run_demo
+from rnn2vec.emulation.store import versions
+from rnn2vec.engine import BACKENDS, backend_name, instruction_set
+from rnn2vec.parallel import available_cores
+from rnn2vec.zoo.families import FAMILIES
+
+
+def demo(
+    out: Out,
+    seed: Seed = 0,
+    workers: Workers = None,
+    family: Annotated[str, typer.Option(help=f"Tasks: {', '.join(FAMILIES)}.")] = "formal-languages",
+) -> None:
+    """The main job in minutes: a zoo, encoders, what they know, a report."""
+    console.print("The demo is small: few tasks, short sequences, small networks, one seed.")
+    results = run_demo(out, stage, seed, workers or available_cores(), family)
+    print_results(results)
+    console.print(f"Open {out / 'report.html'}", markup=False)
+
+
+def info() -> None:
+    """Show versions, devices and the engine's backends."""
+    table = Table(show_header=False, box=None)
+    for name, value in versions().items():
+        table.add_row(name, value)
+    devices = [f"cpu ({available_cores()} cores, {torch.get_num_threads()} threads)"]
+    devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    table.add_row("devices", ", ".join(devices))
+    table.add_row("backends", ", ".join(BACKENDS))
+    table.add_row("backend in use", f"{backend_name()} ({instruction_set()})")
+    console.print(table)

@@ -1,0 +1,88 @@
+"""``rnn2vec zoo``: build, inspect, import and export zoos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnn2vec.cli.console import console, print_error, print_zoo, stage
+from rnn2vec.cli.options import Out, Preset, Ray, Workers
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.parallel import available_cores
+from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.families import FAMILIES, zoo_recipe
+from rnn2vec.zoo.published import export_published, import_published
+from rnn2vec.zoo.store import Zoo
+
+
+def zoo_build(
+    family: Annotated[str, typer.Argument(help=f"One of {', '.join(FAMILIES)}.")],
+    out: Out,
+    preset: Preset = "laptop",
+    models: Annotated[int | None, typer.Option(min=1, help="Networks.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each.")] = None,
+    cell: Annotated[str | None, typer.Option(help="lstm, gru or elman.")] = None,
+    hidden_size: Annotated[int | None, typer.Option(min=1, help="Hidden units of a layer.")] = None,
+    layers: Annotated[int | None, typer.Option(min=1, help="Recurrent layers.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Strings in a training step.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random number.")] = None,
+    digits: Annotated[
+        str | None, typer.Option(help="Images of sequential-digits: mnist, or uci, which needs no download.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Directory with MNIST's IDX files, gzipped or not; fetched once by default.")
+    ] = None,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Train a zoo. The same command goes on with a build that was interrupted."""
+    if family == "formal-languages" and (digits or data):
+        raise RNN2VecError("--digits and --data are flags of sequential-digits; formal languages need no data")
+    flags = {
+        "models": models,
+        "steps": steps,
+        "cell": cell,
+        "hidden_size": hidden_size,
+        "num_layers": layers,
+        "batch_size": batch_size,
+        "seed": seed,
+        "source": digits,
+        "directory": str(data) if data else None,
+    }
+    recipe = zoo_recipe(family, preset, **{name: value for name, value in flags.items() if value is not None})
+    console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
+    with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
+        zoo = build_zoo(
+            recipe, out.resolve(), workers or available_cores(), lambda _, amount, note: report(0, amount, note), ray
+        )
+    print_zoo(zoo)
+
+
+def zoo_import_published(source: Path, out: Path) -> None:
+    """Make a zoo OUT of a folder SOURCE in the paper's npy layout."""
+    print_zoo(import_published(source, out))
+
+
+def zoo_export_published(zoo: Path, out: Path) -> None:
+    """Write a ZOO to a folder OUT in the paper's npy layout."""
+    opened = Zoo.open(zoo)
+    export_published(opened, out)
+    console.print(f"wrote {len(opened)} snapshots to {out}", markup=False)
+
+
+def zoo_info(directory: Path) -> None:
+    """Summarise a zoo."""
+    print_zoo(Zoo.open(directory))
+
+
+def zoo_verify(directory: Path) -> None:
+    """Check all files of a zoo: checksums, shapes, finite numbers."""
+    zoo = Zoo.open(directory)
+    problems = zoo.verify()
+    for problem in problems:
+        print_error(problem)
+    if problems:
+        raise typer.Exit(1)
+    console.print(f"{directory} is sound: {len(zoo)} snapshots, {len(zoo.checksums)} files", markup=False)
