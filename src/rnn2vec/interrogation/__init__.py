@@ -1,10 +1,11 @@
 """The theory of interrogation (section 3 of the paper): how many questions does it take to know a function?
 
 ``function_class``: a finite class as a table; ``noninteractive``, ``interactive``: the fewest fixed, or adaptive,
-questions that identify its functions; ``bounds``: what every interrogation needs; ``families``: the extremes;
+questions that identify its functions; ``curves``: how many are identified on the way; ``bounds``: what every interrogation needs; ``families``: the extremes;
 ``mealy_machine``: automata as functions; ``realisation``: automata as weights of recurrent networks.
 """
 
+from rnn2vec.interrogation.curves import identified_by_set, identified_by_tree
 from rnn2vec.interrogation.families import point_functions, tree_paths
 from rnn2vec.interrogation.function_class import FunctionClass
 from rnn2vec.interrogation.interactive import QuestionTree, interactive_queries
@@ -26,6 +27,8 @@ __all__ = [
     "QuestionSet",
     "QuestionTree",
     "class_of_machines",
+    "identified_by_set",
+    "identified_by_tree",
     "interactive_queries",
     "leaf_paths",
     "noninteractive_queries",

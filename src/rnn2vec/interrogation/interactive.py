@@ -53,18 +53,28 @@ class QuestionTree:
     @property
     def count(self) -> int:
         """Questions asked in the worst case."""
-        return max(depth for depth, _ in _leaves(self.root))
+        return max(depth for depth, _ in self.leaves())
 
     @property
     def expected(self) -> float:
         """Questions asked of a function drawn uniformly. The worst case is what was minimised, not this."""
-        depths = [depth for depth, leaf in _leaves(self.root) for _ in leaf.functions]
+        depths = [depth for depth, leaf in self.leaves() for _ in leaf.functions]
         return sum(depths) / len(depths)
 
     @property
     def exact(self) -> bool:
         """Whether it is known that no tree has a smaller worst case."""
         return self.count == self.lower_bound
+
+    def leaves(self) -> Iterator[tuple[int, Identified]]:
+        """Leaves with their depths. No recursion: a tree may be as deep as the class is large."""
+        nodes: list[tuple[int, Ask | Identified]] = [(0, self.root)]
+        while nodes:
+            depth, node = nodes.pop()
+            if isinstance(node, Identified):
+                yield depth, node
+            else:
+                nodes += [(depth + 1, child) for child in node.answers.values()]
 
     def identify(self, ask: Callable[[int], Hashable]) -> tuple[Hashable, int]:
         """Interrogate one function of the class: ``ask`` maps a question's number to its answer.
@@ -85,17 +95,6 @@ class QuestionTree:
                 )
             node, asked = node.answers[answer], asked + 1
         return node.label, asked
-
-
-def _leaves(node: Ask | Identified) -> Iterator[tuple[int, Identified]]:
-    """Leaves with their depths. No recursion: a tree may be as deep as the class is large."""
-    nodes = [(0, node)]
-    while nodes:
-        depth, node = nodes.pop()
-        if isinstance(node, Identified):
-            yield depth, node
-        else:
-            nodes += [(depth + 1, child) for child in node.answers.values()]
 
 
 def interactive_queries(functions: FunctionClass, exact: bool = True, states: int = 100_000) -> QuestionTree:

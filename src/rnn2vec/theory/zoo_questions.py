@@ -1,0 +1,211 @@
+"""How many questions tell the networks of a zoo apart, and how many tell what they were trained on?"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from rnn2vec.engine import run
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.interrogation import (
+    FunctionClass,
+    QuestionSet,
+    QuestionTree,
+    identified_by_set,
+    identified_by_tree,
+    interactive_queries,
+    noninteractive_queries,
+)
+from rnn2vec.population import Population
+from rnn2vec.tasks.formal_language import BOS, LETTERS
+from rnn2vec.zoo.store import Zoo
+
+ANSWERS = ("argmax", "probabilities")
+SEARCHED = 24
+"""Functions in a class up to which all trees are searched; the greedy tree beyond, which says how far off it may be."""
+MOST_QUESTIONS = 20_000
+BATCH = 2**21
+"""Networks x questions x steps that are run at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Identification:
+    """What it takes to identify one thing about the networks of a class.
+
+    Attributes:
+        target: what: ``network`` or ``task``.
+        targets: how many of these there are to be told apart.
+        fixed: questions asked of every network.
+        adaptive: questions that depend on the answers.
+        fixed_order: the fixed questions, those first that tell most.
+        fixed_shares: share of networks whose target is known after 0, 1, ... of them, in that order.
+        adaptive_shares: likewise of the adaptive ones.
+    """
+
+    target: str
+    targets: int
+    fixed: QuestionSet
+    adaptive: QuestionTree
+    fixed_order: tuple[int, ...]
+    fixed_shares: tuple[float, ...]
+    adaptive_shares: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ZooInterrogation:
+    """The networks of one training step of a zoo as a class of functions.
+
+    Attributes:
+        questions: as text.
+        step: training step of the snapshots.
+        networks: how many there are.
+        behaviours: how many of them differ in some answer; networks that do not are one function.
+        ambiguous: networks that answer every question like one of another task, left out when tasks are identified.
+        found: for ``network`` and ``task``; the task is missing if every network has its own.
+    """
+
+    questions: tuple[str, ...]
+    step: int
+    networks: int
+    behaviours: int
+    ambiguous: int
+    found: tuple[Identification, ...]
+
+
+def ordered_strings(length: int) -> list[tuple[int, ...]]:
+    """All strings a..ab..bc..cd..d of at most ``length`` letters, by length; the only ones that the languages know."""
+    counts = (c for c in itertools.product(range(length + 1), repeat=len(LETTERS)) if sum(c) <= length)
+    strings = (tuple(int(letter) for letter in np.repeat(np.arange(len(LETTERS)), own)) for own in counts)
+    return sorted(strings, key=lambda string: (len(string), string))
+
+
+def all_strings(length: int) -> list[tuple[int, ...]]:
+    """All strings over a, b, c, d of at most ``length`` letters, by length."""
+    return [s for size in range(length + 1) for s in itertools.product(range(len(LETTERS)), repeat=size)]
+
+
+def answers_to_strings(
+    population: Population, strings: Sequence[Sequence[int]], answers: str = "argmax", levels: int = 4
+) -> np.ndarray:
+    """What every network says next after reading BOS and a string.
+
+    Args:
+        population: N networks that read tokens.
+        strings: Q of them.
+        answers: ``argmax``, the likeliest next token; or ``probabilities``, each rounded to one of ``levels + 1``
+            values from 0 to 1.
+        levels: steps of the rounding.
+
+    Returns:
+        ``[N, Q]`` whole numbers; equal numbers are equal answers.
+    """
+    sizes = np.array([len(string) for string in strings])
+    found = np.zeros((len(population), len(strings)), dtype=np.int64)
+    for size in np.unique(sizes):
+        rows = np.flatnonzero(sizes == size)
+        tokens = torch.tensor([[BOS, *strings[row]] for row in rows])
+        for part in np.array_split(np.arange(len(rows)), -(-len(rows) * len(population) * (size + 1) // BATCH)):
+            inputs = tokens[part].expand(len(population), -1, -1)
+            found[:, rows[part]] = _as_codes(run(population, inputs)[0][:, :, -1], answers, levels)
+    return found
+
+
+def answers_to_images(population: Population, images: torch.Tensor, answers: str, levels: int) -> np.ndarray:
+    """What every network says after the last step of a sequence of tiles ``[Q, T, X]``; ``[N, Q]`` as above."""
+    said = [
+        _as_codes(run(population, part.expand(len(population), -1, -1, -1))[0][:, :, -1], answers, levels)
+        for part in images.split(max(1, BATCH // (len(population) * images.shape[1])))
+    ]
+    return np.concatenate(said, axis=1)
+
+
+@torch.no_grad()
+def _as_codes(outputs: torch.Tensor, answers: str, levels: int) -> np.ndarray:
+    if answers == "argmax":
+        return outputs.argmax(-1).numpy()
+    rounded = (outputs.softmax(-1) * levels).round().long()
+    places = (levels + 1) ** torch.arange(rounded.shape[-1])
+    return (rounded * places).sum(-1).numpy()
+
+
+def interrogate_zoo(
+    zoo: Zoo,
+    length: int = 12,
+    strings: str = "ordered",
+    answers: str = "argmax",
+    levels: int = 4,
+    step: int | None = None,
+    seconds: float = 30.0,
+) -> ZooInterrogation:
+    """Take the networks of a zoo as the class D of the theory, and count the questions that identify them.
+
+    Args:
+        zoo: of networks that read tokens, asked strings; or digits, asked images that networks of the zoo were shown.
+        length: of the longest string, BOS not counted; for digits, how many images are drawn from every network's.
+        strings: ``ordered``, those of the form a..ab..bc..cd..d; or ``all``.
+        answers: see :func:`answers_to_strings`.
+        levels: likewise; a network's 6 or 10 probabilities must fit an integer, so at most 20.
+        step: training step of the snapshots; the last by default.
+        seconds: spent on each of the smallest sets of fixed questions; beyond, the best so far is returned with a bound.
+
+    Raises:
+        RNN2VecError: if an argument is out of range, or there are more than :data:`MOST_QUESTIONS` questions.
+    """
+    _check(zoo, length, strings, answers, levels, step)
+    step = int(zoo.recipe.snapshots[-1] if step is None else step)
+    rows = np.flatnonzero(zoo.column("step") == step)
+    population = zoo.population(rows)
+    if zoo.recipe.input_range is None:
+        asked = ordered_strings(length) if strings == "ordered" else all_strings(length)
+        _check_number(len(asked))
+        codes = answers_to_strings(population, asked, answers, levels)
+        names = tuple("".join(LETTERS[letter] for letter in string) or "(start)" for string in asked)
+    else:
+        images = zoo.rollouts(rows).inputs[:, :length]
+        _check_number(len(images) * images.shape[1])
+        flat = torch.from_numpy(images.reshape(-1, *images.shape[2:])).to(population.dtype)
+        codes = answers_to_images(population, flat, answers, levels)
+        names = tuple(f"image {image} of network {row}" for row in rows for image in range(images.shape[1]))
+    behaviour = np.unique(codes, axis=0, return_inverse=True)[1].ravel()
+    tasks = np.unique(zoo.tasks[rows], axis=0, return_inverse=True)[1].ravel()
+    tasks_of = {own: set(tasks[behaviour == own].tolist()) for own in np.unique(behaviour)}
+    ambiguous = np.array([len(tasks_of[own]) > 1 for own in behaviour])
+    found = [_identify("network", codes, behaviour, names, seconds)]
+    if len(np.unique(tasks)) < len(rows) and not ambiguous.all():
+        found.append(_identify("task", codes[~ambiguous], tasks[~ambiguous], names, seconds))
+    return ZooInterrogation(names, step, len(rows), len(tasks_of), int(ambiguous.sum()), tuple(found))
+
+
+def _check(zoo: Zoo, length: int, strings: str, answers: str, levels: int, step: int | None) -> None:
+    if length < 1:
+        raise RNN2VecError(f"questions are of at least one letter or image; got a length of {length}")
+    if strings not in ("ordered", "all"):
+        raise RNN2VecError(f"strings are ordered or all; got {strings!r}")
+    if answers not in ANSWERS:
+        raise RNN2VecError(f"answers are {' or '.join(ANSWERS)}; got {answers!r}")
+    if not 1 <= levels <= 20:
+        raise RNN2VecError(f"levels of a probability lie in 1..20; got {levels}")
+    if step is not None and step not in zoo.recipe.snapshots:
+        known = ", ".join(map(str, zoo.recipe.snapshots))
+        raise RNN2VecError(f"snapshots of {zoo.directory} were taken at steps {known}; got {step}")
+
+
+def _check_number(questions: int) -> None:
+    if questions > MOST_QUESTIONS:
+        raise RNN2VecError(
+            f"an interrogation chooses among at most {MOST_QUESTIONS:,} questions; got {questions:,}: lower the length"
+        )
+
+
+def _identify(
+    target: str, codes: np.ndarray, labels: np.ndarray, names: Sequence[str], seconds: float
+) -> Identification:
+    functions = FunctionClass(codes, list(names), labels.tolist())
+    fixed = noninteractive_queries(functions, seconds=seconds)
+    adaptive = interactive_queries(functions, exact=len(functions) <= SEARCHED)
+    order, shares = identified_by_set(functions, fixed)
+    return Identification(target, len(functions.labels), fixed, adaptive, order, shares, identified_by_tree(adaptive))
