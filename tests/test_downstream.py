@@ -80,7 +80,7 @@ def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
     options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "rollouts", "mlp_size": 32}
     encoder = build_encoder("noninteractive", zoo.spec, 0, **options)
     recipe = pretrain_recipe("formal-languages", "demo", steps=200)
-    metrics = evaluate_supervised(zoo, encoder, recipe)
+    metrics = evaluate_supervised(zoo, encoder, recipe).metrics
     assert metrics["validation"]["accuracy_r2"] > 0.4
 
 
