@@ -107,6 +107,7 @@ def _evaluate_or_keep(
         return load_evaluation(path)
     evaluation = evaluate_encoder(zoo, directory, steps, predictors_from, checkpoint, report=report)
     save_evaluation(path, evaluation)
+    checkpoint.unlink(missing_ok=True)
     return evaluation
 
 
