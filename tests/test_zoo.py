@@ -722,6 +722,18 @@ def test_verify_looks_at_the_rollouts(
     assert re.search(message, problems[0])
 
 
+@pytest.mark.parametrize(
+    ("damaged", "spoiled", "tensor"), [("weights", "rollouts", "outputs"), ("rollouts", "weights", "linear.bias")]
+)
+def test_verify_looks_at_the_other_file_of_a_damaged_shard(copy: Path, damaged: str, spoiled: str, tensor: str) -> None:
+    flip_a_byte(copy / damaged / "00001.safetensors")
+    rewrite_shard(copy, f"{spoiled}/00001.safetensors", put_nan(tensor))
+    problems = Zoo.open(copy).verify()
+    assert len(problems) == 2, problems
+    assert "checksum" in problems[0]
+    assert "NaN" in problems[1]
+
+
 def test_verify_lists_every_problem_once(copy: Path) -> None:
     flip_a_byte(copy / "weights" / "00000.safetensors")
     (copy / "rollouts" / "00002.safetensors").unlink()
