@@ -124,7 +124,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
 def write_record(path: Path, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
     """Write arrays and a JSON-serialisable record into one safetensors file, atomically, with a checksum of it all."""
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    text = json.dumps(record, sort_keys=True)
+    text = json.dumps(record)  # in its own order, which a page may show
     write_atomically(path, safetensors.numpy.save(arrays, {"record": text, "sha256": _checksum(arrays, text)}))
 
 
