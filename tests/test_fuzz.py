@@ -26,7 +26,6 @@ from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.evaluation import evaluate
-from rnn2vec.files import write_json
 from rnn2vec.zoo.published import export_published, import_published
 
 CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
@@ -238,8 +237,8 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         patch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(Reached):
             pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", report=reached)
-    shutil.copytree(zoo.directory, place / "building", ignore=shutil.ignore_patterns("zoo.json", "*.parquet", "*.md"))
-    write_json(place / "building" / "building.json", zoo.recipe.to_dict())
+    with pytest.raises(Reached):
+        build_zoo(zoo.recipe, place / "building", report=lambda shard, *what: reached() if shard == 1 else None)
     for start in (benchmark, demo):
         with pytest.raises(Reached):
             start(place / start.__name__)
@@ -249,7 +248,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         "pretraining": Unfinished(
             place / "pretraining", "checkpoint.safetensors", pretraining, pretraining(place / "whole")
         ),
-        "building": Unfinished(place / "building", "building.json", building, contents(zoo.directory)),
+        "building": Unfinished(place / "building", "*", building, contents(zoo.directory)),
         "benchmark": Unfinished(place / "benchmark", "benchmark.json", reaches(benchmark), "reached"),
         "demo": Unfinished(place / "demo", "demo.json", reaches(demo), "reached"),
         "evaluation": Unfinished(place / "evaluation", "*", evaluation, found),
@@ -266,7 +265,7 @@ def test_damaged_unfinished_work_is_refused_or_ends_the_same(
     shutil.copytree(work.directory, copy)
     assert work.go_on(copy) == work.expected  # without damage
     refused = 0
-    for case in range(CASES // 20):
+    for case in range(CASES // 40):
         shutil.rmtree(copy)
         shutil.copytree(work.directory, copy)
         what = [damage(copy, numbers, exploited, work.pattern) for _ in range(numbers.choice([1, 1, 1, 2]))]
@@ -284,4 +283,4 @@ def test_damaged_unfinished_work_is_refused_or_ends_the_same(
         assert not exploited.exists(), (case, what)
         assert [path.name for path in tmp_path.iterdir()] == ["copy"], (case, what)
         assert [path.name for path in (tmp_path / "copy").iterdir()] == ["deep"], (case, what)
-    assert refused > 0.4 * (CASES // 20)
+    assert refused > 0.1 * (CASES // 40)  # a damaged shard is trained again
