@@ -55,11 +55,13 @@ def test_a_place_that_does_not_answer_is_refused_within_seconds(
     with pytest.raises(RNN2VecError, match="takes connections"):
         require_cluster("auto")
     monkeypatch.setattr("rnn2vec.cluster.CONNECTION_SECONDS", 0.5)
-    monkeypatch.setattr(socket, "create_connection", lambda *arguments: time.sleep(60))
+    found = threading.Event()
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments: found.wait(60) and socket.socket())
     start = time.monotonic()
     with pytest.raises(RNN2VecError, match="no answer"):
         require_cluster("10.255.255.1:6379")
     assert time.monotonic() - start < 5
+    found.set()
 
 
 def test_a_place_that_answers_is_taken() -> None:
