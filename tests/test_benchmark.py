@@ -17,7 +17,7 @@ import rnn2vec.benchmark.run as module
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.benchmark.measurements import CONSTANT, SCHEMA, read_measurements, write_measurements
 from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
-from rnn2vec.benchmark.run import MEASUREMENTS, RESULTS, Run, plan_runs, run_benchmark
+from rnn2vec.benchmark.run import MEASUREMENTS, RESULTS, RIVAL, Run, plan_runs, run_benchmark
 from rnn2vec.benchmark.tables import ZooResults, control_table, main_table
 from rnn2vec.downstream.statistics import interval, paired_difference
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
@@ -159,6 +159,31 @@ def test_an_interrupted_benchmark_goes_on(
     assert first.stat().st_mtime_ns == before
     expected = read_measurements(whole / RESULTS)
     assert without_clocks(table) == without_clocks(expected)
+
+
+def test_a_rival_goes_on_in_the_midst(
+    zoo: Zoo, recipe: PretrainRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    whole, parts = (plan_runs([(zoo, recipe)], ["flat"], 1, tmp_path / name, 6) for name in ("whole", "parts"))
+    expected = run_benchmark(tmp_path / "whole", whole)
+    done = 0
+
+    def interrupted(run: int, amount: int, note: str) -> None:
+        nonlocal done
+        done += amount
+        if done == recipe.steps + 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(tmp_path / "parts", parts, report=interrupted)
+    assert (parts[0].directory / RIVAL).is_file()
+    told: list[tuple[int, int, str]] = []
+    table = run_benchmark(tmp_path / "parts", parts, report=lambda *what: told.append(what))
+    assert [what[1:] for what in told[:2]] == [(recipe.steps, "kept"), (4, "resumed")]
+    assert sum(amount for _, amount, _ in told) == parts[0].steps
+    assert without_clocks(table) == without_clocks(expected)
+    assert not (parts[0].directory / RIVAL).exists()
 
 
 def test_a_benchmark_can_be_given_more_seeds(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import safetensors.numpy
 
 import rnn2vec.demo
 from rnn2vec import ENCODERS, Zoo, cli
+from rnn2vec.emulation.checkpoint import Checkpoint, Progress
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
 from rnn2vec.zoo.families import zoo_recipe
 
@@ -123,6 +125,67 @@ def test_pretrain_and_evaluate(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
     assert "<svg" in (tmp_path / "out" / "report.html").read_text()
     fails(rnn2vec_command("evaluate", zoo, *encoders, "--out", tmp_path / "out"), "already exists")
     fails(rnn2vec_command("evaluate", zoo, encoders[0], encoders[0], "--out", tmp_path / "twice"), "different encoders")
+
+
+def without_clocks(value: Any) -> Any:
+    """JSON without what a clock said."""
+    if isinstance(value, dict):
+        return {key: without_clocks(part) for key, part in value.items() if not key.endswith("seconds")}
+    return [without_clocks(part) for part in value] if isinstance(value, list) else value
+
+
+def test_an_interrupted_evaluation_goes_on(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command
+) -> None:
+    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    for encoder in ("statistics", "flat"):
+        trained = ("--encoder", encoder, "--out", tmp_path / encoder, "--preset", "demo", "--steps", 1)
+        assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
+    encoders = (tmp_path / "statistics", tmp_path / "flat")
+    command = ("evaluate", zoo, *encoders, "--supervised-steps", 6, "--workers", 1)
+    assert rnn2vec_command(*command, "--out", tmp_path / "whole")[0] == 0
+    keep, kept = Checkpoint.keep, []
+
+    def interrupted(checkpoint: Checkpoint, progress: Progress, finished: bool) -> None:
+        keep(checkpoint, progress, finished)
+        kept.append(progress.step)
+        if len(kept) == 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "keep", interrupted)
+    out = tmp_path / "parts"
+    status, _, errors = rnn2vec_command(*command, "--out", out)
+    assert (status, errors.count("\n")) == (130, 1)
+    assert "the same command starts from there" in errors
+    assert kept == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4]
+    assert {path.name for path in out.iterdir()} == {"unfinished"}
+    fails(rnn2vec_command("evaluate", zoo, encoders[0], "--out", out), "unfinished evaluation", "another directory")
+    fails(rnn2vec_command(*command[:-4], "--supervised-steps", 7, "--out", out), "unfinished evaluation")
+    status, _, errors = rnn2vec_command(*command, "--out", out)
+    assert status == 0, errors
+    assert kept[10:] == [5, 6]  # the first encoder's is kept, the second's goes on
+    results = [json.loads((tmp_path / name / "results.json").read_text()) for name in ("whole", "parts")]
+    assert json.dumps(without_clocks(results[0])) == json.dumps(without_clocks(results[1]))  # in the same order, too
+    assert {path.name for path in out.iterdir()} == {"results.json", "report.html"}
+    fails(rnn2vec_command(*command, "--out", out), "already exists")
+
+
+def test_a_damaged_evaluation_is_named(
+    zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command
+) -> None:
+    trained = ("--encoder", "statistics", "--out", tmp_path / "statistics", "--preset", "demo", "--steps", 1)
+    assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
+    command = ("evaluate", zoo, tmp_path / "statistics", "--supervised-steps", 0, "--out", tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(rnn2vec.cli.encoders, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert rnn2vec_command(*command)[0] == 130
+    kept = tmp_path / "out" / "unfinished" / "statistics.safetensors"
+    content = bytearray(kept.read_bytes())
+    content[-1] ^= 1
+    kept.write_bytes(content)
+    fails(rnn2vec_command(*command), str(kept), "damaged", "remove it")
+    kept.unlink()
+    assert rnn2vec_command(*command)[0] == 0
 
 
 def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
@@ -272,11 +335,15 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     status, _, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
     assert status == 130
     assert "the same command starts from there" in errors
-    kept = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
+    assert {path.stem for path in (out / "unfinished").glob("*.safetensors")} == set(ENCODERS)
+    results = [path for path in out.rglob("*.safetensors") if path.parent.name != "unfinished"]
+    kept = {path: path.stat().st_mtime_ns for path in results}
     monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
+    monkeypatch.setattr("rnn2vec.evaluation.evaluate_encoder", lambda *a, **b: pytest.fail("evaluations are kept"))
     status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
     assert status == 0, errors
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == kept
+    assert not (out / "unfinished").exists()
     results = json.loads((out / "results.json").read_text())
     assert list(results["encoders"]) == list(ENCODERS)
     assert results["zoo"]["tasks"] == 64

@@ -1,22 +1,90 @@
-"""Jobs on a Ray cluster of two nodes, one of which is killed midway: the bytes are those of a single process."""
+"""Jobs on a Ray cluster: the address is checked first, and one that loses a node ends with a single process's bytes."""
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rnn2vec import build_zoo, zoo_recipe
+from rnn2vec import RNN2VecError, build_zoo, zoo_recipe
+from rnn2vec.cluster import require_cluster
+from rnn2vec.parallel import run_jobs
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.filterwarnings("ignore")
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port of this machine where nothing listens."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
 
 
+@pytest.fixture
+def ray() -> Any:
+    """The module, if it is installed."""
+    return pytest.importorskip("ray")
+
+
+def job(*, report: Callable[[int, str], None]) -> None:
+    """Never carried out here."""
+    raise AssertionError("a job was started without a cluster")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nonsense", "", "host:", ":6379", "host:port", "host:0", "host:70000", "http://host:6379", "a b:1", "[::1:6379"],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(RNN2VecError, match=r"is HOST:PORT.*got"):
+        require_cluster(address)
+
+
+def test_a_place_that_does_not_answer_is_refused_within_seconds(
+    closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RNN2VecError, match=f"127.0.0.1:{closed_port} does not.*refused"):
+        require_cluster(f"127.0.0.1:{closed_port}")
+    with pytest.raises(RNN2VecError, match="takes connections"):
+        require_cluster(f"ray://127.0.0.1:{closed_port}")
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
+    with pytest.raises(RNN2VecError, match="takes connections"):
+        require_cluster("auto")
+    monkeypatch.setattr("rnn2vec.cluster.CONNECTION_SECONDS", 0.5)
+    found = threading.Event()
+    monkeypatch.setattr(socket, "create_connection", lambda *arguments: found.wait(60) and socket.socket())
+    start = time.monotonic()
+    with pytest.raises(RNN2VecError, match="no answer"):
+        require_cluster("10.255.255.1:6379")
+    assert time.monotonic() - start < 5
+    found.set()
+
+
+def test_a_place_that_answers_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        require_cluster(f"127.0.0.1:{port}")
+        require_cluster(f"ray://localhost:{port}")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_wrong_address_is_refused_within_seconds(ray: Any, closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for address in (f"127.0.0.1:{closed_port}", "nonsense", "auto"):
+        start = time.monotonic()
+        with pytest.raises(RNN2VecError, match="Ray cluster"):
+            run_jobs(job, [()], ray=address)
+        assert time.monotonic() - start < 10
+    assert not ray.is_initialized()
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_loses_a_node_builds_the_same_zoo(
-    tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]
+    ray: Any, tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]
 ) -> None:
     from ray.cluster_utils import Cluster
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from rnn2vec import Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
+from rnn2vec import Encoder, Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
 from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors
 from rnn2vec.downstream.properties import Prediction, angle_error, measure
 from rnn2vec.emulation.recipe import pretrain_recipe
@@ -80,8 +82,44 @@ def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
     options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "rollouts", "mlp_size": 32}
     encoder = build_encoder("noninteractive", zoo.spec, 0, **options)
     recipe = pretrain_recipe("formal-languages", "demo", steps=200)
-    metrics = evaluate_supervised(zoo, encoder, recipe)
+    metrics = evaluate_supervised(zoo, encoder, recipe).metrics
     assert metrics["validation"]["accuracy_r2"] > 0.4
+
+
+def test_an_interrupted_rival_ends_with_the_same_metrics(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    recipe, checkpoint = pretrain_recipe("formal-languages", "demo", steps=12), tmp_path / "rival.safetensors"
+
+    def rival(seed: int = 0) -> Encoder:
+        return build_encoder("interactive", zoo.spec, seed, probes=2, probe_length=5)
+
+    def stop_at(step: int) -> Callable[[int, str], None]:
+        done = 0
+
+        def report(amount: int, note: str) -> None:
+            nonlocal done
+            done += amount
+            if done == step:
+                raise KeyboardInterrupt
+
+        return report
+
+    whole, parts = rival(), rival()
+    expected = evaluate_supervised(zoo, whole, recipe).metrics
+    for step in (4, 9):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate_supervised(zoo, rival(), recipe, 0, stop_at(step), checkpoint)
+    with pytest.raises(RNN2VecError, match="belongs to an unfinished training"):
+        evaluate_supervised(zoo, rival(1), recipe, 1, None, checkpoint)
+    told: list[tuple[int, str]] = []
+    found = evaluate_supervised(zoo, parts, recipe, 0, lambda *what: told.append(what), checkpoint)
+    assert told[0] == (9, "resumed")
+    assert len(told) == 1 + 12 - 9
+    assert repr(found.metrics) == repr(expected)  # as text, in which NaN equals NaN
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, parts.state_dict()[name]), name
 
 
 def quick_encoder(zoo: Zoo, name: str, directory: Path) -> Path:

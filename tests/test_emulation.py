@@ -142,7 +142,7 @@ def test_probes_start_as_strings_of_trained_networks(small_zoo: Zoo) -> None:
 def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     small_zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretrain_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
     recipe = tiny_recipe(encoder_options={"interactive": tiny_encoder(small_zoo).options})
 
     class Interrupted(Exception):
@@ -163,7 +163,7 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     for step in (4, 9):
         with pytest.raises(Interrupted):
             pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=stop_at(step))
-    with pytest.raises(RNN2VecError, match="belongs to an unfinished pretraining"):
+    with pytest.raises(RNN2VecError, match="belongs to an unfinished training"):
         pretrain_into(
             small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
         )

@@ -6,6 +6,7 @@ RNN2VEC_FUZZ sets how many damaged directories are read in all.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import pickle
@@ -18,10 +19,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnn2vec import RNN2VecError, Zoo, load_encoder
+from rnn2vec import RNN2VecError, Zoo, build_zoo, load_encoder, zoo_recipe
 from rnn2vec.benchmark.measurements import as_table, read_measurements, write_measurements
+from rnn2vec.benchmark.run import plan_runs, run_benchmark
+from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
+from rnn2vec.evaluation import evaluate
 from rnn2vec.zoo.published import export_published, import_published
 
 CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
@@ -37,9 +41,9 @@ class Exploit:
         return (Path.touch, (self.path,))
 
 
-def damage(directory: Path, numbers: random.Random, exploited: Path) -> str:
-    """Spoil one file of a directory; say how."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
+def damage(directory: Path, numbers: random.Random, exploited: Path, pattern: str = "*") -> str:
+    """Spoil one file of a directory, of those that fit a pattern; say how."""
+    files = sorted(path for path in directory.rglob(pattern) if path.is_file())
     path = numbers.choice(files or [directory / "new"])
     path.touch()
     content = bytearray(path.read_bytes())
@@ -96,6 +100,18 @@ def spoil(value: Any, numbers: random.Random) -> Any:
     return numbers.choice(strange)
 
 
+class Reached(Exception):
+    """The work that the damaged file stands before was about to go on."""
+
+
+def reached(*what: object) -> Any:
+    raise Reached
+
+
+def quiet(amount: int, note: str) -> None:
+    """Hear of progress and say nothing."""
+
+
 def everything_of(zoo: Zoo) -> None:
     zoo.verify()
     zoo.population()
@@ -107,14 +123,12 @@ def everything_of(zoo: Zoo) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Any, tiny_zoo: Zoo) -> dict[str, Path]:
     """One sound directory of every kind."""
-    from rnn2vec import build_zoo, zoo_recipe
-
     place = tmp_path_factory.mktemp("fuzz")
     options = {"models": 64, "steps": 1, "snapshots": (1,), "hidden_size": 3, "rollouts": 10, "models_per_shard": 32}
     recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
     zoo = build_zoo(recipe, place / "zoo")
     training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
-    pretrain_into(zoo.directory, "interactive", training, 0, place / "encoder", report=lambda amount, note: None)
+    pretrain_into(zoo.directory, "interactive", training, 0, place / "encoder", report=quiet)
     export_published(tiny_zoo, place / "published")
     (place / "measurements").mkdir()
     write_measurements(
@@ -158,3 +172,115 @@ def test_damaged_directories_give_clear_errors(kind: str, whole: dict[str, Path]
         assert {path.name for path in tmp_path.iterdir()} <= {"copy", "target"}, (case, what)
         assert [path.name for path in (tmp_path / "copy").iterdir()] == ["deep"], (case, what)
     assert refused > 0.4 * (CASES // 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unfinished:
+    """Work that was interrupted.
+
+    Attributes:
+        directory: what is there of it.
+        pattern: the files to damage.
+        go_on: goes on with a copy of the directory; returns what comes of it.
+        expected: what comes of the directory as it is.
+    """
+
+    directory: Path
+    pattern: str
+    go_on: Callable[[Path], Any]
+    expected: Any
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """The files of a directory, but for a training's record, which holds clocks."""
+    files = (path for path in directory.rglob("*") if path.is_file() and path.name != "training.json")
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
+
+
+def reaches(go_on: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Go on with it up to the point where the work itself would begin again."""
+
+    def call(directory: Path) -> str:
+        with pytest.raises((Reached, RNN2VecError)) as ended:
+            go_on(directory)
+        if ended.type is not Reached:
+            raise ended.value
+        return "reached"
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Unfinished]:
+    """One interrupted work of every kind."""
+    place, zoo = tmp_path_factory.mktemp("unfinished"), Zoo.open(whole["zoo"])
+    training = pretrain_recipe("formal-languages", "demo", steps=2, networks=2, rollouts=1, emulator_size=4)
+
+    def pretraining(directory: Path) -> dict[str, bytes]:
+        pretrain_into(zoo.directory, "statistics", training, 0, directory, report=quiet)
+        return contents(directory)
+
+    def building(directory: Path) -> dict[str, bytes]:
+        build_zoo(zoo.recipe, directory)
+        return contents(directory)
+
+    def benchmark(directory: Path) -> None:
+        run_benchmark(directory, plan_runs([(zoo, training)], ["flat"], 1, directory), report=reached)
+
+    def demo(directory: Path) -> None:
+        run_demo(directory, reached, zoo_recipe=zoo.recipe, recipe=training)
+
+    def evaluation(directory: Path) -> str:
+        return repr(evaluate(zoo, [whole["encoder"]], 0, folder=directory))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+        with pytest.raises(Reached):
+            pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", report=reached)
+    with pytest.raises(Reached):
+        build_zoo(zoo.recipe, place / "building", report=lambda shard, *what: reached() if shard == 1 else None)
+    for start in (benchmark, demo):
+        with pytest.raises(Reached):
+            start(place / start.__name__)
+        (place / start.__name__ / "written").write_text("what there is so far")
+    found = evaluation(place / "evaluation")
+    return {
+        "pretraining": Unfinished(
+            place / "pretraining", "checkpoint.safetensors", pretraining, pretraining(place / "whole")
+        ),
+        "building": Unfinished(place / "building", "*", building, contents(zoo.directory)),
+        "benchmark": Unfinished(place / "benchmark", "benchmark.json", reaches(benchmark), "reached"),
+        "demo": Unfinished(place / "demo", "demo.json", reaches(demo), "reached"),
+        "evaluation": Unfinished(place / "evaluation", "*", evaluation, found),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["pretraining", "building", "benchmark", "demo", "evaluation"])
+def test_damaged_unfinished_work_is_refused_or_ends_the_same(
+    kind: str, unfinished: dict[str, Unfinished], tmp_path: Path
+) -> None:
+    numbers, work = random.Random(kind), unfinished[kind]
+    exploited, copy = tmp_path / "exploited", tmp_path / "copy" / "deep" / kind
+    shutil.copytree(work.directory, copy)
+    assert work.go_on(copy) == work.expected  # without damage
+    refused = 0
+    for case in range(CASES // 40):
+        shutil.rmtree(copy)
+        shutil.copytree(work.directory, copy)
+        what = [damage(copy, numbers, exploited, work.pattern) for _ in range(numbers.choice([1, 1, 1, 2]))]
+        message = ""
+        try:
+            assert work.go_on(copy) == work.expected, (case, what)
+        except RNN2VecError as error:
+            message = str(error)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"case {case}, {what}: {error!r} is no clear error") from error
+        refused += bool(message)
+        assert "\n" not in message, (case, what, message)
+        assert not exploited.exists(), (case, what)
+        assert [path.name for path in tmp_path.iterdir()] == ["copy"], (case, what)
+        assert [path.name for path in (tmp_path / "copy").iterdir()] == ["deep"], (case, what)
+    assert refused > 0.1 * (CASES // 40)  # a damaged shard is trained again

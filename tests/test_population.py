@@ -297,6 +297,11 @@ def test_fresh_networks_numbered_by_numpy() -> None:
     )
 
 
+def test_no_fresh_networks_are_refused() -> None:
+    with pytest.raises(RNN2VecError, match="at least one network; got no models"):
+        Population.initialise(RNNSpec("gru", 2, 3, 1, 2), 7, [])
+
+
 def test_fresh_networks_are_uniform_as_torchs_own(cell: dict[str, Any]) -> None:
     spec = RNNSpec(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=4)
     population = Population.initialise(spec, 0, range(200))

@@ -183,13 +183,27 @@ def test_an_interrupted_build_goes_on(
         [],
     ],
 )
-def test_only_lost_shards_are_built_again(
-    tiny_zoo: Zoo, tiny_recipe: Recipe, copy: Path, file_bytes: FileBytes, lost: list[str]
+@pytest.mark.parametrize("damage", [Path.unlink, flip_a_byte], ids=["lost", "one byte altered"])
+def test_only_lost_or_damaged_shards_are_built_again(
+    tiny_zoo: Zoo,
+    tiny_recipe: Recipe,
+    copy: Path,
+    file_bytes: FileBytes,
+    lost: list[str],
+    damage: Callable[[Path], object],
 ) -> None:
-    for name in ["zoo.json", *lost]:
-        (copy / name).unlink()
+    (copy / "zoo.json").unlink()
+    for name in lost:
+        damage(copy / name)
     (copy / "building.json").write_text(json.dumps(tiny_recipe.to_dict()))
-    build_zoo(tiny_recipe, copy)
+    (copy / "built").mkdir()
+    for shard in range(3):
+        names = {kind: f"{kind}/{shard:05d}.safetensors" for kind in ("weights", "rollouts")}
+        checksums = {kind: tiny_zoo.checksums[name] for kind, name in names.items()}
+        (copy / "built" / f"{shard:05d}.json").write_text(json.dumps(checksums))
+    kept: set[int] = set()
+    build_zoo(tiny_recipe, copy, report=lambda shard, _, note: kept.add(shard) if note == "kept" else None)
+    assert kept == {0, 1, 2} - {int(Path(name).stem) for name in lost if name.endswith(".safetensors")}
     assert file_bytes(copy) == file_bytes(tiny_zoo.directory)
 
 
@@ -203,11 +217,11 @@ def brief_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     return build_zoo(recipe, tmp_path_factory.mktemp("brief") / "zoo")
 
 
-@pytest.mark.parametrize("moment", range(1, 17))
+@pytest.mark.parametrize("moment", range(1, 21))
 def test_a_build_killed_while_it_writes_goes_on(
     brief_zoo: Zoo, tmp_path: Path, file_bytes: FileBytes, moment: int
 ) -> None:
-    """Marker, two files a shard, table, card and index, each with two synchronisations: killed at any of them."""
+    """Marker, three files a shard, table, card and index, each with two synchronisations: killed at any of them."""
 
     class Killed(BaseException):
         """Stands for the end of the process: nothing is tidied up."""
@@ -720,6 +734,18 @@ def test_verify_looks_at_the_rollouts(
     problems = Zoo.open(copy).verify()
     assert len(problems) == 1, problems
     assert re.search(message, problems[0])
+
+
+@pytest.mark.parametrize(
+    ("damaged", "spoiled", "tensor"), [("weights", "rollouts", "outputs"), ("rollouts", "weights", "linear.bias")]
+)
+def test_verify_looks_at_the_other_file_of_a_damaged_shard(copy: Path, damaged: str, spoiled: str, tensor: str) -> None:
+    flip_a_byte(copy / damaged / "00001.safetensors")
+    rewrite_shard(copy, f"{spoiled}/00001.safetensors", put_nan(tensor))
+    problems = Zoo.open(copy).verify()
+    assert len(problems) == 2, problems
+    assert "checksum" in problems[0]
+    assert "NaN" in problems[1]
 
 
 def test_verify_lists_every_problem_once(copy: Path) -> None:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from rnn2vec.errors import RNN2VecError
 
 RETRIES = 10
 """How often a job is started again after its machine was lost; it goes on from what it had written."""
+
+CONNECTION_SECONDS = 5.0
+"""How long a cluster may take to accept a connection."""
 
 
 def run_on_ray(
@@ -24,8 +31,8 @@ def run_on_ray(
     Ray decides what runs where, and starts a job again whose machine was lost.
 
     Raises:
-        RNN2VecError: if Ray is not installed or no cluster answers at the address. Otherwise whatever a job raises;
-            those still running are then cancelled.
+        RNN2VecError: if Ray is not installed, or the address is none or nothing answers there. Otherwise whatever a
+            job raises; those still running are then cancelled.
     """
     try:
         import ray
@@ -35,6 +42,7 @@ def run_on_ray(
         raise RNN2VecError("--ray needs Ray, an optional extra: pip install 'rnn2vec[ray]'") from error
     ours = not ray.is_initialized()
     if ours:
+        require_cluster(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -69,6 +77,54 @@ def run_on_ray(
     finally:
         if ours:
             ray.shutdown()
+
+
+def require_cluster(address: str) -> None:
+    """Refuse an address where nothing listens; Ray itself tries for minutes, and may then end the process.
+
+    Args:
+        address: ``HOST:PORT``, perhaps after ``ray://``, or ``auto``: what ``RAY_ADDRESS`` says, else the cluster that
+            Ray itself finds on this machine, or does not, at once.
+
+    Raises:
+        RNN2VecError: if the address is none of these or takes no connection within :data:`CONNECTION_SECONDS`.
+    """
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or "auto"
+        if address == "auto":
+            return
+    host, port = _host_and_port(address)
+    failures = ["no answer"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), CONNECTION_SECONDS).close()
+            failures.clear()
+        except OSError as error:
+            failures[0] = error.strerror or str(error)
+
+    thread = threading.Thread(target=connect, daemon=True)  # looking up a name knows no time limit
+    thread.start()
+    thread.join(CONNECTION_SECONDS)
+    if failures:
+        raise RNN2VecError(
+            f"a Ray cluster takes connections at its address; {address} does not ({failures[0]}): start one with "
+            "`ray start --head`, which says its address"
+        )
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    place = address.removeprefix("ray://")
+    try:
+        parts = urlsplit(f"//{place}")
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port that is no number, brackets that do not match
+        host, port = None, None
+    if not host or not port or any(sign in place for sign in "/?#@ "):
+        raise RNN2VecError(
+            f"the address of a Ray cluster is HOST:PORT, such as 10.0.0.1:6379, or auto; got {address!r}"
+        )
+    return host, port
 
 
 def _run_job(function: Callable[..., Any], index: int, job: tuple[Any, ...], messages: Any) -> Any:

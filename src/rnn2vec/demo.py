@@ -16,6 +16,7 @@ from rnn2vec.encoders import ENCODERS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
+from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
 from rnn2vec.files import read_json, require_new_directory, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo import families
@@ -65,7 +66,8 @@ def run_demo(
     recipe = recipe or pretrain_recipe(zoo_recipe.family, "demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
     resumed = (directory / IN_PROGRESS).exists()
-    _begin(directory, {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed})
+    plan = {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed}
+    _begin(directory, plan | {"supervised_steps": supervised_steps})
     with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as report:
         zoo = build_zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
     encoders = [directory / "encoders" / name for name in DEMO_ENCODERS]
@@ -73,7 +75,7 @@ def run_demo(
         jobs = [(zoo.directory, name, recipe, seed, path) for name, path in zip(DEMO_ENCODERS, encoders, strict=True)]
         run_jobs(pretrain_into, jobs, workers, report)
     with stage("Evaluation", [(f"{name}, end to end", supervised_steps) for name in DEMO_ENCODERS]) as report:
-        evaluations = evaluate(zoo, encoders, supervised_steps, workers, report)
+        evaluations = evaluate(zoo, encoders, supervised_steps, workers, report, folder=directory / UNFINISHED)
     results = collect_results(zoo, evaluations)
     if not resumed:
         results["seconds"] = time.monotonic() - start
@@ -84,6 +86,7 @@ def run_demo(
     write_report(directory / "report.html", zoo, encoders, evaluations, results, "rnn2vec demo", note)
     write_json(directory / "results.json", results)
     (directory / IN_PROGRESS).unlink()
+    end_evaluation(directory / UNFINISHED)
     return results
 
 

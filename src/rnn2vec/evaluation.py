@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,30 +14,14 @@ from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervis
 from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
-from rnn2vec.emulation.store import load_trained, versions, zoo_checksum
+from rnn2vec.emulation.store import EMULATOR, RECORD, TrainedEncoder, load_trained, versions, zoo_checksum
 from rnn2vec.encoders import build_encoder
+from rnn2vec.encoders.encoder import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation_store import Evaluation, begin_evaluation, load_evaluation, save_evaluation
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """What is known of one encoder.
-
-    Attributes:
-        name: the encoder.
-        results: its entry in ``results.json``.
-        embeddings: z of every snapshot of the zoo, ``[snapshots, Z]``.
-        clone_scores: how well the emulator that knows the network only as z does what it does, for every validation
-            snapshot; see :func:`rnn2vec.emulation.clones.clone_scores`.
-    """
-
-    name: str
-    results: dict[str, Any]
-    embeddings: np.ndarray
-    clone_scores: np.ndarray
 
 
 def evaluate(
@@ -47,8 +31,12 @@ def evaluate(
     workers: int = 1,
     report: Report | None = None,
     predictors_from: Zoo | None = None,
+    folder: Path | None = None,
 ) -> list[Evaluation]:
     """Evaluate pretrained encoders on the zoo they were trained on, or on another of networks they can read.
+
+    With a folder, an evaluation that was interrupted goes on when it is called again with the same arguments: encoders
+    that are finished are kept, and a rival goes on from its last half minute.
 
     Args:
         zoo: the zoo.
@@ -59,10 +47,12 @@ def evaluate(
         report: told ``(encoder, steps done, note)``.
         predictors_from: another zoo of the same family; predictors fitted to its networks are used on this one's, too,
             and what they get right is in the results as ``transferred``.
+        folder: where to keep what is found so far; for one process at a time. It is the caller's to end it with
+            :func:`rnn2vec.evaluation_store.end_evaluation` once the results are written.
 
     Raises:
-        RNN2VecError: if a directory is damaged, an encoder cannot read the zoo, or predictors would be tested on tasks
-            that they were fitted to.
+        RNN2VecError: if a directory is damaged, an encoder cannot read the zoo, predictors would be tested on tasks
+            that they were fitted to, or the folder holds another evaluation.
     """
     if predictors_from:
         _check_transfer(predictors_from, zoo)
@@ -75,15 +65,50 @@ def evaluate(
     if len(losses) > 1:
         named = ", ".join(sorted(losses))
         raise RNN2VecError(f"one evaluation compares encoders pretrained with the same loss; got {named}")
-    return run_jobs(
-        evaluate_encoder,
-        [
-            (zoo.directory, directory, supervised_steps, predictors_from and predictors_from.directory)
-            for directory in directories
-        ],
-        workers,
-        report,
-    )
+    if folder:
+        plan = {"encoders": {run.encoder.name: _checksums(run.directory) for run in trained}, "zoo": zoo_checksum(zoo)}
+        other = predictors_from and zoo_checksum(predictors_from)
+        begin_evaluation(folder, plan | {"supervised_steps": supervised_steps, "predictors_from": other})
+    source = predictors_from and predictors_from.directory
+    jobs = [
+        (zoo.directory, run.directory, run.encoder.name, _steps(run, supervised_steps), source, folder)
+        for run in trained
+    ]
+    return run_jobs(_evaluate_or_keep, jobs, workers, report)
+
+
+def _checksums(directory: Path) -> dict[str, str]:
+    """SHA-256 of the files that an encoder's evaluation is a function of."""
+    return {
+        name: hashlib.sha256((directory / name).read_bytes()).hexdigest()
+        for name in (CONFIG, WEIGHTS, EMULATOR, RECORD)
+    }
+
+
+def _steps(trained: TrainedEncoder, supervised_steps: int | None) -> int:
+    return trained.recipe.steps if supervised_steps is None else supervised_steps
+
+
+def _evaluate_or_keep(
+    zoo: Path,
+    directory: Path,
+    name: str,
+    steps: int,
+    predictors_from: Path | None,
+    folder: Path | None,
+    *,
+    report: Callable[[int, str], None],
+) -> Evaluation:
+    if folder is None:
+        return evaluate_encoder(zoo, directory, steps, predictors_from, report=report)
+    path, checkpoint = folder / f"{name}.safetensors", folder / f"{name}-rival.safetensors"
+    if path.exists():
+        report(steps, "kept")
+        return load_evaluation(path)
+    evaluation = evaluate_encoder(zoo, directory, steps, predictors_from, checkpoint, report=report)
+    save_evaluation(path, evaluation)
+    checkpoint.unlink(missing_ok=True)
+    return evaluation
 
 
 def evaluate_encoder(
@@ -91,10 +116,11 @@ def evaluate_encoder(
     directory: Path,
     supervised_steps: int | None,
     predictors_from: Path | None = None,
+    checkpoint: Path | None = None,
     *,
     report: Callable[[int, str], None],
 ) -> Evaluation:
-    """Evaluate one encoder; see :func:`evaluate`."""
+    """Evaluate one encoder; see :func:`evaluate`. The checkpoint is its rival's."""
     zoo = Zoo.open(zoo_directory)
     trained = load_trained(directory, zoo)
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
@@ -123,13 +149,13 @@ def evaluate_encoder(
         predictors = fit_predictors(other, embed(encoder, other.population()), seed)
         results["transferred"] = evaluate_frozen(zoo, z, seed, predictors)
         results["predictors_from"] = zoo_checksum(other)
-    steps = trained.recipe.steps if supervised_steps is None else supervised_steps
+    steps = _steps(trained, supervised_steps)
     if steps:
-        start = time.monotonic()
         rival = build_encoder(encoder.name, zoo.spec, seed, embedding_size=encoder.embedding_size, **encoder.options)
         recipe = dataclasses.replace(trained.recipe, steps=steps)
-        results["supervised"] = evaluate_supervised(zoo, rival, recipe, seed, report)
-        results["supervised_steps"], results["supervised_seconds"] = steps, time.monotonic() - start
+        supervised = evaluate_supervised(zoo, rival, recipe, seed, report, checkpoint)
+        results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
+        results["supervised_steps"] = steps
     clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
     results["clones"] = {
         "mean_score": float(clones.mean()),

@@ -14,7 +14,8 @@ import torch
 from rnn2vec.emulation.pretrain import emulation_tensors
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
-from rnn2vec.evaluation import Evaluation, results_table
+from rnn2vec.evaluation import results_table
+from rnn2vec.evaluation_store import Evaluation
 from rnn2vec.files import write_atomically
 from rnn2vec.report import figures, maps
 from rnn2vec.report.page import Section, render_page

@@ -121,6 +121,38 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
         raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
 
 
+def write_record(path: Path, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+    """Write arrays and a JSON-serialisable record into one safetensors file, atomically, with a checksum of it all."""
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    text = json.dumps(record)  # in its own order, which a page may show
+    write_atomically(path, safetensors.numpy.save(arrays, {"record": text, "sha256": _checksum(arrays, text)}))
+
+
+def read_record(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read the arrays and the record that :func:`write_record` wrote.
+
+    Raises:
+        RNN2VecError: if the file is missing, damaged or altered.
+    """
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            tensors: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if metadata["sha256"] != _checksum(tensors, metadata["record"]):
+            raise RNN2VecError("it differs from its own checksum")
+        return tensors, json.loads(metadata["record"])
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RNN2VecError(f"{path} is damaged ({error}): remove it to start afresh") from error
+
+
+def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(repr((name, tensors[name].dtype.str, tensors[name].shape)).encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
+
+
 @contextlib.contextmanager
 def sole_writer(directory: Path) -> Iterator[None]:
     """Hold a directory, made if it is not there, against every other process that asks for it in the same way.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import multiprocessing
 import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
@@ -45,7 +48,7 @@ def run_jobs(
         jobs: arguments of each call; they must be picklable if there are several workers.
         workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a
             script that asks for them must guard its entry with ``if __name__ == "__main__"``.
-        report: told of progress.
+        report: told of progress. What workers warn of is passed on, each warning once.
         ray: address of a Ray cluster, or ``auto`` for the one this machine belongs to; its cores then take the place of
             the workers, and paths that jobs read and write must be the same folders on all its machines.
 
@@ -65,7 +68,8 @@ def run_jobs(
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool:
         try:
-            futures = [pool.submit(_run_in_worker, function, index, job) for index, job in enumerate(jobs)]
+            with _interrupts_later():  # workers start here, and inherit that Ctrl-C does not reach them
+                futures = [pool.submit(_run_in_worker, function, index, job) for index, job in enumerate(jobs)]
             pending: set[Future[Any]] = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
@@ -77,8 +81,7 @@ def run_jobs(
                 "a worker process ended before its job, perhaps for lack of memory: use fewer workers"
             ) from error
         except BaseException:
-            for future in futures:
-                future.cancel()
+            # The pool gives up all jobs once a worker is gone; those cancelled here would make its thread fail.
             for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise
@@ -86,16 +89,46 @@ def run_jobs(
     return [future.result() for future in futures]
 
 
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C wait until the end, where the system knows how; processes that start meanwhile never see it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _inline(report: Report, index: int) -> Callable[[int, str], None]:
     return lambda amount, note: report(index, amount, note)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Warning:
+    """A warning on its way from a worker."""
+
+    text: str
+    category: type[Warning]
+    filename: str
+    line: int
+
+
+_shown: dict[Any, Any] = {}  # warnings of workers that this process has passed on: each once, however many had it
 
 
 def _drain(messages: Any, report: Report) -> None:
     while True:
         try:
-            report(*messages.get_nowait())
+            message = messages.get_nowait()
         except queue.Empty:
             return
+        if isinstance(message, _Warning):
+            warnings.warn_explicit(message.text, message.category, message.filename, message.line, registry=_shown)
+        else:
+            report(*message)
 
 
 _messages: Any = None  # a worker process's way back to its parent, set once when it starts
@@ -105,8 +138,15 @@ def _start_worker(messages: Any) -> None:
     global _messages
     _messages = messages
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback; its parent explains
+    warnings.showwarning = _pass_on
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for its parent, which ends it and explains
     torch.set_num_threads(1)
+
+
+def _pass_on(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    _messages.put(_Warning(str(message), category, filename, lineno))
 
 
 def _end_with_parent() -> None:

@@ -185,7 +185,12 @@ class Population:
             spec: the shape of the networks.
             seed: the seed of the zoo.
             models: the numbers of the networks within the zoo.
+
+        Raises:
+            RNN2VecError: if no network is asked for.
         """
+        if len(models) == 0:
+            raise RNN2VecError("a population holds at least one network; got no models: name one")
         bound = 1 / math.sqrt(spec.hidden_size)
         flat = np.stack(
             [generator(seed, model, "initialisation").random(spec.num_parameters, dtype=np.float32) for model in models]

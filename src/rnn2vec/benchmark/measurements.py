@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation import Evaluation
+from rnn2vec.evaluation_store import Evaluation
 from rnn2vec.files import write_atomically
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo

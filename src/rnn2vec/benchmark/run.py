@@ -35,6 +35,8 @@ from rnn2vec.zoo.store import Zoo
 PLAN = "benchmark.json"
 RESULTS = "results.parquet"
 MEASUREMENTS = "measurements.parquet"
+RIVAL = "rival.safetensors"
+"""Checkpoint of a run's end-to-end rival."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,12 +205,14 @@ def _begin(directory: Path, runs: Sequence[Run], zoos: dict[str, Zoo]) -> None:
 
 def carry_out(run: Run, *, report: Callable[[int, str], None]) -> None:
     """Pretrain and measure one encoder, as far as that is not yet done; its measurements are written last."""
+    checkpoint = run.directory / RIVAL
     if (run.directory / MEASUREMENTS).exists():
+        checkpoint.unlink(missing_ok=True)  # killed after its last moment
         report(run.steps, "kept")
         return
     pretrain_into(run.zoo, run.encoder, run.recipe, run.seed, run.directory, report=report)
     zoo = Zoo.open(run.zoo)
-    evaluation = evaluate_encoder(run.zoo, run.directory, run.supervised_steps, report=report)
+    evaluation = evaluate_encoder(run.zoo, run.directory, run.supervised_steps, None, checkpoint, report=report)
     untrained = build_encoder(run.encoder, zoo.spec, run.seed, **_options(zoo, run.encoder, run.recipe))
     train = split_zoo(zoo).train
     untrained.start_probes(inputs_to_start_from(zoo, train, zoo.rollouts(train), run.seed))
@@ -223,6 +227,7 @@ def carry_out(run: Run, *, report: Callable[[int, str], None]) -> None:
     history = read_json(run.directory / RECORD, "training record")["history"]
     rows = run_rows(zoo, at, evaluation, controls, history, run.keep_z)
     write_measurements(run.directory / MEASUREMENTS, as_table(rows))
+    checkpoint.unlink(missing_ok=True)
 
 
 def _constant_rows(zoo: Zoo, name: str, seeds: Sequence[int]) -> list[Row]:

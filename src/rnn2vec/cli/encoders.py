@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from rnn2vec.cli.console import console, print_results, stage
-from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Workers
+from rnn2vec.cli.options import Loss, Out, Preset, ResumableOut, Seed, Steps, SupervisedSteps, Workers
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
-from rnn2vec.files import require_new_directory, write_json
+from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
+from rnn2vec.files import require_new_directory, sole_writer, write_json
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.store import Zoo
 
@@ -42,25 +43,29 @@ def pretrain(
 def evaluate_command(
     zoo: Annotated[Path, typer.Argument(help="A zoo.")],
     encoders: Annotated[list[Path], typer.Argument(help="Encoder directories that pretrain wrote.")],
-    out: Out,
+    out: ResumableOut,
     supervised_steps: SupervisedSteps = None,
     predictors_from: Annotated[
         Path | None, typer.Option(help="A zoo; see what predictors fitted to its networks read from z of this one's.")
     ] = None,
     workers: Workers = None,
 ) -> None:
-    """Measure what pretrained encoders know; write results.json and report.html."""
+    """Measure what pretrained encoders know; write results.json and report.html. The same command goes on."""
     opened = Zoo.open(zoo)
     other = Zoo.open(predictors_from) if predictors_from else None
-    require_new_directory(out)
     jobs = []
     for path in encoders:
         recipe = load_trained(path, opened).recipe
         jobs.append((f"{path.name}, end to end", recipe.steps if supervised_steps is None else supervised_steps))
-    with stage("Evaluation", jobs) as report:
-        evaluations = evaluate(opened, encoders, supervised_steps, workers or available_cores(), report, other)
-    results = collect_results(opened, evaluations)
-    write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")
-    write_json(out / "results.json", results)
+    with sole_writer(out):
+        if not (out / UNFINISHED).exists():
+            require_new_directory(out)
+        with stage("Evaluation", jobs) as report:
+            arguments = (supervised_steps, workers or available_cores(), report, other, out / UNFINISHED)
+            evaluations = evaluate(opened, encoders, *arguments)
+        results = collect_results(opened, evaluations)
+        write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")
+        write_json(out / "results.json", results)
+        end_evaluation(out / UNFINISHED)
     print_results(results)
     console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)

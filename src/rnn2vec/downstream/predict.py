@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnn2vec.downstream.properties import Prediction, Property, measure, properties_of
+from rnn2vec.emulation.checkpoint import Checkpoint
 from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
@@ -24,6 +28,19 @@ from rnn2vec.zoo.store import Zoo
 
 Predictors = Callable[[np.ndarray], Prediction]
 """Representations ``[rows, Z]`` to predicted values of every property."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Supervised:
+    """What a rival trained end to end gets right.
+
+    Attributes:
+        metrics: as :func:`evaluate_frozen` returns them.
+        seconds: wall time of its training and of measuring it, all of it if it was interrupted.
+    """
+
+    metrics: dict[str, dict[str, float]]
+    seconds: float
 
 
 @torch.no_grad()
@@ -93,7 +110,8 @@ def evaluate_supervised(
     recipe: PretrainRecipe,
     seed: int = 0,
     report: Callable[[int, str], None] | None = None,
-) -> dict[str, dict[str, float]]:
+    checkpoint: Path | None = None,
+) -> Supervised:
     """The rival: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
 
     It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping
@@ -105,9 +123,10 @@ def evaluate_supervised(
         recipe: sizes and learning rates.
         seed: decides the heads' first weights and every batch.
         report: called as ``report(steps done, note)``.
+        checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
-    Returns:
-        Metrics as :func:`evaluate_frozen` returns them.
+    Raises:
+        RNN2VecError: if the checkpoint is damaged or belongs to another training.
     """
     split = split_zoo(zoo)
     seen = seen_rows(split)
@@ -125,8 +144,14 @@ def evaluate_supervised(
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *heads.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
+    of = {"zoo": zoo.checksums, "rival": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
+    kept = Checkpoint(checkpoint, of, nn.ModuleList([encoder, heads]), optimizer)
+    progress = kept.resume()
+    start = time.monotonic() - progress.seconds
+    if report and progress.step:
+        report(progress.step, "resumed")
     encoder.train()
-    for step in range(recipe.steps):
+    for step in range(progress.step, recipe.steps):
         numbers = generator(seed, "supervised", step)
         rows = numbers.choice(len(seen), recipe.networks, replace=recipe.networks > len(seen))
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
@@ -141,6 +166,8 @@ def evaluate_supervised(
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(step)
         optimizer.step()
+        progress.step, progress.seconds = step + 1, time.monotonic() - start
+        kept.keep(progress, finished=step + 1 == recipe.steps)
         if report:
             report(1, f"loss {float(loss.detach()):.3f}")
 
@@ -151,7 +178,7 @@ def evaluate_supervised(
             target.wanted.name: target.decode(output.numpy()) for target, output in zip(targets, outputs, strict=True)
         }
 
-    return _by_part(split, zoo, predict)
+    return Supervised(_by_part(split, zoo, predict), time.monotonic() - start)
 
 
 def seen_rows(split: Split) -> np.ndarray:

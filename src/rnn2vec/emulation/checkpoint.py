@@ -1,27 +1,27 @@
-"""The state of an unfinished pretraining on disk, from which it goes on bit for bit."""
+"""The state of an unfinished training on disk, from which it goes on bit for bit."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import write_atomically
+from rnn2vec.files import read_record, write_record
 
 CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT_SECONDS = 30.0
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclasses.dataclass
 class Progress:
-    """How far a pretraining is.
+    """How far a training is.
 
     Attributes:
         step: steps done.
@@ -36,54 +36,59 @@ class Progress:
     recent: list[float] = dataclasses.field(default_factory=list)
 
 
-def save_checkpoint(
-    path: Path, identity: dict[str, Any], progress: Progress, modules: nn.Module, optimizer: torch.optim.Optimizer
-) -> None:
-    """Write parameters, optimiser moments and progress, atomically.
+class Checkpoint:
+    """A file that keeps parameters, optimiser moments and progress of a training; without a path, nothing is kept.
 
     Args:
         path: the file.
-        identity: what the pretraining is a function of, JSON-serialisable; :func:`load_checkpoint` insists on the same.
-        progress: how far it is.
+        identity: what the training is a function of, JSON-serialisable; one goes on only from its own checkpoint.
         modules: everything that is trained.
         optimizer: an AdamW over the parameters of ``modules``.
     """
-    tensors = {f"module.{name}": tensor.contiguous() for name, tensor in modules.state_dict().items()}
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"moment.{index}.{name}": moments[name].clone() for name in _MOMENTS}
-    record = {"identity": json.dumps(identity, sort_keys=True), "progress": json.dumps(dataclasses.asdict(progress))}
-    write_atomically(path, safetensors.torch.save(tensors, record))
 
+    def __init__(
+        self, path: Path | None, identity: dict[str, Any], modules: nn.Module, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self.path, self.modules, self.optimizer = path, modules, optimizer
+        self.identity = json.loads(json.dumps(identity))
+        self._saved = time.monotonic()
 
-def load_checkpoint(
-    path: Path, identity: dict[str, Any], modules: nn.Module, optimizer: torch.optim.Optimizer
-) -> Progress:
-    """Take up where :func:`save_checkpoint` left off; a fresh start if there is no such file.
+    def resume(self) -> Progress:
+        """Take up where the file left off; if there is none, start afresh and write one.
 
-    Raises:
-        RNN2VecError: if the file is damaged or belongs to another pretraining.
-    """
-    if not path.exists():
-        return Progress()
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            record = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if record["identity"] != json.dumps(identity, sort_keys=True):
+        Raises:
+            RNN2VecError: if the file is damaged, belongs to another training, or cannot be written.
+        """
+        if self.path is None:
+            return Progress()
+        if not self.path.exists():
+            self._save(self.path, Progress())  # whatever keeps it from being written is better known now
+            return Progress()
+        tensors, record = read_record(self.path)
+        if record["identity"] != self.identity:
             raise RNN2VecError(
-                f"{path} belongs to an unfinished pretraining with another zoo, encoder, recipe or seed: repeat its "
+                f"{self.path} belongs to an unfinished training with another zoo, encoder, recipe or seed: repeat its "
                 "command, or choose another directory"
             )
-        modules.load_state_dict({name[7:]: tensor for name, tensor in tensors.items() if name.startswith("module.")})
-        state = optimizer.state_dict()
+        arrays = {name: torch.from_numpy(array) for name, array in tensors.items()}
+        self.modules.load_state_dict({name[7:]: array for name, array in arrays.items() if name.startswith("module.")})
+        state = self.optimizer.state_dict()
         state["state"] = {
-            index: {name: tensors[f"moment.{index}.{name}"] for name in _MOMENTS}
+            index: {name: arrays[f"moment.{index}.{name}"] for name in _MOMENTS}
             for index in range(len(state["param_groups"][0]["params"]))
-            if f"moment.{index}.step" in tensors
+            if f"moment.{index}.step" in arrays
         }
-        optimizer.load_state_dict(state)
-        return Progress(**json.loads(record["progress"]))
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        if isinstance(error, RNN2VecError):
-            raise
-        raise RNN2VecError(f"{path} is damaged ({error}): remove it to start afresh") from error
+        self.optimizer.load_state_dict(state)
+        return Progress(**record["progress"])
+
+    def keep(self, progress: Progress, finished: bool) -> None:
+        """Write the file if the training is finished or the last time was half a minute ago."""
+        if self.path is not None and (finished or time.monotonic() - self._saved > CHECKPOINT_SECONDS):
+            self._save(self.path, progress)
+            self._saved = time.monotonic()
+
+    def _save(self, path: Path, progress: Progress) -> None:
+        tensors = {f"module.{name}": tensor.numpy() for name, tensor in self.modules.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"moment.{index}.{name}": moments[name].numpy() for name in _MOMENTS}
+        write_record(path, tensors, {"identity": self.identity, "progress": dataclasses.asdict(progress)})

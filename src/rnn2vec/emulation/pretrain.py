@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnn2vec.emulation.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rnn2vec.emulation.checkpoint import Checkpoint
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.recipe import PretrainRecipe
@@ -21,8 +21,6 @@ from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Rollouts, Zoo
-
-CHECKPOINT_SECONDS = 30.0
 
 EVALUATION_ROLLOUTS = 10
 """Rollouts of every snapshot that losses are measured on."""
@@ -85,12 +83,11 @@ def pretrain(
     )
     modules = nn.ModuleList([encoder, emulator])
     identity = {"zoo": zoo.checksums, "encoder": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
-    progress = load_checkpoint(checkpoint, identity, modules, optimizer) if checkpoint else Progress()
-    start, saved = time.monotonic() - progress.seconds, time.monotonic()
+    kept = Checkpoint(checkpoint, identity, modules, optimizer)
+    progress = kept.resume()
+    start = time.monotonic() - progress.seconds
     if report and progress.step:
         report(progress.step, "resumed")
-    if checkpoint and not progress.step:  # whatever keeps it from being written is better known now
-        save_checkpoint(checkpoint, identity, progress, modules, optimizer)
     every = max(1, recipe.steps // evaluations)
     encoder.train()
     for step in range(progress.step, recipe.steps):
@@ -117,9 +114,7 @@ def pretrain(
             entry = {"step": step + 1, "seconds": time.monotonic() - start, "train": float(np.mean(progress.recent))}
             progress.history.append({**entry, "validation": measured})
             progress.recent = []
-        if checkpoint and (step + 1 == recipe.steps or time.monotonic() - saved > CHECKPOINT_SECONDS):
-            save_checkpoint(checkpoint, identity, progress, modules, optimizer)
-            saved = time.monotonic()
+        kept.keep(progress, finished=step + 1 == recipe.steps)
         if report:
             report(1, f"validation loss {progress.history[-1]['validation']:.4f}" if progress.history else "")
     history = progress.history

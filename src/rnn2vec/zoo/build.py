@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from rnn2vec.zoo.store import INDEX, Zoo, finish_zoo, rollouts_path, snapshot_ta
 
 IN_PROGRESS = "building.json"
 """Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
+BUILT = "built"
+"""Folder of an unfinished build: the checksums of a shard's two files, once both are written."""
 
 
 def build_zoo(
@@ -29,7 +33,7 @@ def build_zoo(
     """Train every network of a recipe and write the zoo.
 
     A build that was interrupted goes on where it stopped when it is called again with the same recipe and directory:
-    shards that are there are kept. A zoo that is finished is kept as a whole.
+    shards that are there are kept, unless their files were damaged since. A zoo that is finished is kept as a whole.
 
     Args:
         recipe: what to build.
@@ -59,6 +63,7 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
                 "another directory"
             )
     elif (directory / INDEX).exists() and (finished := Zoo.open(directory)).recipe == recipe:
+        shutil.rmtree(directory / BUILT, ignore_errors=True)
         if report:
             report(0, recipe.models * recipe.steps, "kept")
         return finished  # killed or asked for again after its last moment
@@ -68,7 +73,7 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
     report = report or (lambda job, amount, note: None)
     missing = []
     for shard in range(recipe.num_shards):
-        if rollouts_path(directory, shard).exists():  # written last, so the weights are there too
+        if _is_built(directory, shard):
             report(shard, len(recipe.shard_models(shard)) * recipe.steps, "kept")
         else:
             missing.append(shard)
@@ -81,11 +86,26 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
     )
     finish_zoo(directory, recipe, snapshot_table(directory, recipe))
     marker.unlink()
+    shutil.rmtree(directory / BUILT, ignore_errors=True)
     return Zoo.open(directory)
 
 
+def _built_path(directory: Path, shard: int) -> Path:
+    return directory / BUILT / f"{shard:05d}.json"
+
+
+def _is_built(directory: Path, shard: int) -> bool:
+    """Whether both files of a shard are there as they were written; what is damaged is trained again."""
+    files = (weights_path(directory, shard), rollouts_path(directory, shard))
+    try:
+        found = {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        return read_json(_built_path(directory, shard), "record of a shard") == found
+    except (OSError, RNN2VecError):
+        return False
+
+
 def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable[[int, str], None]) -> None:
-    """Train the networks of one shard and write its two files, the rollouts last."""
+    """Train the networks of one shard and write its two files, and last their checksums."""
     models = recipe.shard_models(shard)
     weights, rollouts = [], []
     for step, population in train_population(recipe, models, report):
@@ -108,8 +128,12 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
             for name in snapshots[0]
         }
 
-    write_atomically(weights_path(directory, shard), safetensors.numpy.save(stacked(weights)))
-    write_atomically(rollouts_path(directory, shard), safetensors.numpy.save(stacked(rollouts)))
+    files = {weights_path(directory, shard): weights, rollouts_path(directory, shard): rollouts}
+    checksums = {
+        path.parent.name: write_atomically(path, safetensors.numpy.save(stacked(tensors)))
+        for path, tensors in files.items()
+    }
+    write_json(_built_path(directory, shard), checksums)
 
 
 def train_population(

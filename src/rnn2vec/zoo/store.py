@@ -197,22 +197,33 @@ class Zoo:
                 problems.append(f"{path} differs from its recorded checksum: it was truncated or altered")
                 damaged.add(path)
         for shard in np.unique(self.column("shard")):
-            if {weights_path(self.directory, shard), rollouts_path(self.directory, shard)} & damaged:
-                continue
             rows = np.flatnonzero(self.column("shard") == shard)
-            try:
-                self.population(rows)
-                rollouts = self.rollouts(rows)
-            except RNN2VecError as error:
-                problems.append(str(error))
-                continue
-            for name, array, shape in zip(
-                ("inputs", "outputs"), (rollouts.inputs, rollouts.outputs), self.recipe.rollout_shapes(), strict=True
-            ):
-                if array.shape != (len(rows), *shape):
-                    problems.append(f"{name} of shard {shard} have the shape {array.shape}, not {(len(rows), *shape)}")
-            if not (np.isfinite(rollouts.inputs).all() and np.isfinite(rollouts.outputs).all()):
-                problems.append(f"rollouts of shard {shard} hold NaN or infinity")
+            if weights_path(self.directory, shard) not in damaged:
+                problems += self._problems_of_weights(rows)
+            if rollouts_path(self.directory, shard) not in damaged:
+                problems += self._problems_of_rollouts(shard, rows)
+        return list(dict.fromkeys(problems))
+
+    def _problems_of_weights(self, rows: np.ndarray) -> list[str]:
+        try:
+            self.population(rows)
+        except RNN2VecError as error:
+            return [str(error)]
+        return []
+
+    def _problems_of_rollouts(self, shard: int, rows: np.ndarray) -> list[str]:
+        try:
+            rollouts = self.rollouts(rows)
+        except RNN2VecError as error:
+            return [str(error)]
+        problems = []
+        for name, array, shape in zip(
+            ("inputs", "outputs"), (rollouts.inputs, rollouts.outputs), self.recipe.rollout_shapes(), strict=True
+        ):
+            if array.shape != (len(rows), *shape):
+                problems.append(f"{name} of shard {shard} have the shape {array.shape}, not {(len(rows), *shape)}")
+        if not (np.isfinite(rollouts.inputs).all() and np.isfinite(rollouts.outputs).all()):
+            problems.append(f"rollouts of shard {shard} hold NaN or infinity")
         return problems
 
     def _read(self, path: Path) -> dict[str, np.ndarray]:

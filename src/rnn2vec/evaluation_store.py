@@ -1,0 +1,76 @@
+"""What an unfinished evaluation has found so far, on disk: a folder from which it goes on, gone once it is finished."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import read_json, read_record, require_new_directory, write_json, write_record
+
+UNFINISHED = "unfinished"
+"""Name of the folder within an output directory."""
+PLAN = "evaluation.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What is known of one encoder.
+
+    Attributes:
+        name: the encoder.
+        results: its entry in ``results.json``.
+        embeddings: z of every snapshot of the zoo, ``[snapshots, Z]``.
+        clone_scores: how well the emulator that knows the network only as z does what it does, for every validation
+            snapshot; see :func:`rnn2vec.emulation.clones.clone_scores`.
+    """
+
+    name: str
+    results: dict[str, Any]
+    embeddings: np.ndarray
+    clone_scores: np.ndarray
+
+
+def begin_evaluation(folder: Path, plan: dict[str, Any]) -> None:
+    """Write down what an evaluation is of, or check that it is the same as before.
+
+    Raises:
+        RNN2VecError: if the folder holds anything else.
+    """
+    if not (folder / PLAN).exists():
+        require_new_directory(folder)
+        write_json(folder / PLAN, plan)
+    elif read_json(folder / PLAN, "plan of an evaluation") != json.loads(json.dumps(plan)):
+        raise RNN2VecError(
+            f"{folder} holds an unfinished evaluation of another zoo, other encoders or other steps: repeat its "
+            "command, or choose another directory"
+        )
+
+
+def end_evaluation(folder: Path) -> None:
+    """Remove the folder of an evaluation whose results are written; a process killed on the way loses nothing."""
+    rest = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(rest, ignore_errors=True)
+    folder.rename(rest)
+    shutil.rmtree(rest, ignore_errors=True)
+
+
+def save_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write one encoder's evaluation, atomically."""
+    arrays = {"embeddings": evaluation.embeddings, "clone_scores": evaluation.clone_scores}
+    write_record(path, arrays, {"name": evaluation.name, "results": evaluation.results})
+
+
+def load_evaluation(path: Path) -> Evaluation:
+    """Read what :func:`save_evaluation` wrote.
+
+    Raises:
+        RNN2VecError: if the file is damaged.
+    """
+    arrays, record = read_record(path)
+    return Evaluation(record["name"], record["results"], arrays["embeddings"], arrays["clone_scores"])
