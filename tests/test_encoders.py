@@ -415,7 +415,7 @@ def test_probes_of_other_networks_answers_stay_apart(random_population: MakePopu
     population, encoder = random_population(SPEC, 4), small_encoder("interactive")
     together, alone = encoder.interrogate(population), encoder.interrogate(population[2])
     torch.testing.assert_close(together.probes[2], alone.probes[0])
-    torch.testing.assert_close(together.core_state[2], alone.core_state[0])
+    torch.testing.assert_close(together.core_states[2], alone.core_states[0])
 
 
 @variants
@@ -427,7 +427,7 @@ def test_z_is_read_from_the_answers(name: str, options: dict[str, Any], random_p
         read = encoder.readout(asked.answers.flatten(1))
     else:
         hidden, _ = encoder.core(asked.answers.transpose(1, 2).flatten(2))
-        torch.testing.assert_close(hidden[:, -1], asked.core_state)
+        torch.testing.assert_close(hidden, asked.core_states)
         read = encoder.readout(hidden[:, -1])
     torch.testing.assert_close(encoder(population), torch.nn.functional.normalize(read, dim=1))
 

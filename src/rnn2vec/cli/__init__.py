@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rnn2vec.cli import benchmark, encoders, overview, zoo
+from rnn2vec.cli import benchmark, encoders, overview, theory, zoo
 from rnn2vec.cli.console import print_error
 from rnn2vec.errors import RNN2VecError
 
@@ -16,6 +16,8 @@ app.command()(encoders.pretrain)
 app.command("evaluate")(encoders.evaluate_command)
 app.command("benchmark")(benchmark.benchmark_command)
 app.command()(benchmark.redraw)
+app.command()(theory.theory)
+app.command("interrogate-zoo")(theory.interrogate_zoo_command)
 app.command()(overview.info)
 
 zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)

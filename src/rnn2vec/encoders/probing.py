@@ -22,12 +22,17 @@ class Interrogation:
     Attributes:
         probes: inputs given to each network, ``[N, M, L, X]``.
         answers: what it replied to each, ``[N, M, L, Y]``: probabilities.
-        core_state: last hidden state of the encoder's own recurrent core, ``[N, C]``; None for an encoder without one.
+        core_states: hidden states of the encoder's own recurrent core after each answer, ``[N, L, C]``; None for an
+            encoder without one.
+        log_probabilities: of every question that was drawn, ``[N, M, L]``; None unless questions are drawn.
+        entropies: of what they were drawn from, ``[N, M, L]``, likewise.
     """
 
     probes: Tensor
     answers: Tensor
-    core_state: Tensor | None
+    core_states: Tensor | None
+    log_probabilities: Tensor | None = None
+    entropies: Tensor | None = None
 
 
 class ProbingEncoder(Encoder):
@@ -38,7 +43,7 @@ class ProbingEncoder(Encoder):
     MLP of the state of a recurrent core, which has read all answers so far, adds its part. That is the only difference
     between the two.
 
-    Three options go beyond the paper, whose values are the defaults; what they are worth is in ``docs/learning.md``.
+    Four options go beyond the paper, whose values are the defaults; what they are worth is in ``docs/learning.md``.
 
     Args:
         spec: shape of the networks it was built for; it can read all with these input and output sizes.
@@ -51,6 +56,9 @@ class ProbingEncoder(Encoder):
         probe_init: ``random`` logits, or ``rollouts``: logits of strings that networks of the zoo wrote.
         readout: z from the core's ``last`` state, or from ``all`` answers.
         feedback: ``none``, or ``echo``: a question is the network's own last answer, changed by what the encoder adds.
+        questions: ``mixed``, points of the simplex; or ``single``, one token each, as the theory counts them: drawn
+            while training (``encoder.train()``), the likeliest in use (``encoder.eval()``). No gradient passes through
+            a draw; its log-probability is in :class:`Interrogation`. What was asked is then read beside the answers.
         input_range: lowest and highest number that the networks read; None if they read tokens.
 
     Raises:
@@ -72,6 +80,7 @@ class ProbingEncoder(Encoder):
         probe_init: str = "random",
         readout: str = "last",
         feedback: str = "none",
+        questions: str = "mixed",
         input_range: tuple[float, float] | None = None,
     ) -> None:
         options = {
@@ -83,6 +92,7 @@ class ProbingEncoder(Encoder):
             "probe_init": probe_init,
             "readout": readout,
             "feedback": feedback,
+            "questions": questions,
         }
         super().__init__(spec, embedding_size, options)
         self.options["input_range"] = None if input_range is None else list(input_range)
@@ -90,6 +100,7 @@ class ProbingEncoder(Encoder):
             ("probe_init", ("random", "rollouts")),
             ("readout", ("last", "all")),
             ("feedback", ("none", "echo")),
+            ("questions", ("mixed", "single")),
         ):
             if options[name] not in known:
                 raise RNN2VecError(f"{name} is one of {', '.join(known)}; got {options[name]!r}")
@@ -97,21 +108,23 @@ class ProbingEncoder(Encoder):
             raise RNN2VecError(f"input_range is the lowest and the highest input, or None; got {input_range!r}")
         if input_range is not None and feedback == "echo":
             raise RNN2VecError("feedback=echo asks a network its own last answer, so it needs one that reads tokens")
+        if input_range is not None and questions == "single":
+            raise RNN2VecError("questions=single asks one token at a time, so it needs networks that read tokens")
         if feedback == "echo" and (not self.interactive or spec.input_size != spec.output_size):
             raise RNN2VecError(
                 "feedback=echo asks a network its own last answer, so it needs an interactive encoder and "
                 f"networks that predict their next input; got the {self.name} encoder, {spec}"
             )
-        answer_size = probes * spec.output_size
+        heard_size = probes * (spec.output_size + (spec.input_size if questions == "single" else 0))
         self.probe_logits = nn.Parameter(torch.randn(probes, probe_length, spec.input_size))
         self.core = (
-            nn.LSTM(answer_size, core_size, core_layers, batch_first=True)
+            nn.LSTM(heard_size, core_size, core_layers, batch_first=True)
             if self.interactive or readout == "last"
             else None
         )
         if self.interactive:
             self.questioner = multilayer_perceptron([core_size, mlp_size, probes * spec.input_size])
-        read_size = core_size if readout == "last" else answer_size * probe_length
+        read_size = core_size if readout == "last" else heard_size * probe_length
         self.readout = multilayer_perceptron([read_size, mlp_size, embedding_size])
 
     def check_readable(self, spec: RNNSpec) -> None:
@@ -147,47 +160,69 @@ class ProbingEncoder(Encoder):
         low, high = self.options["input_range"]
         return low + (high - low) * logits.sigmoid()
 
+    def _ask(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Questions ``[..., X]`` from their logits; where they are drawn, log-probabilities and entropies ``[...]``."""
+        if self.options["questions"] == "mixed":
+            return self._as_inputs(logits), logits.new_zeros(()), logits.new_zeros(())
+        chances = torch.distributions.Categorical(logits=logits, validate_args=False)
+        token = chances.sample() if self.training else logits.argmax(-1)
+        return F.one_hot(token, logits.shape[-1]).to(logits), chances.log_prob(token), chances.entropy()
+
+    def _heard(self, probes: Tensor, answers: Tensor) -> Tensor:
+        """What the encoder reads of questions and answers ``[N, M, L, ...]``, likewise."""
+        return torch.cat([answers, probes], -1) if self.options["questions"] == "single" else answers
+
     def represent(self, population: Population) -> Tensor:
         interrogation = self.interrogate(population)
         if self.options["readout"] == "last":
-            return self.readout(interrogation.core_state)
-        return self.readout(interrogation.answers.flatten(1))
+            assert interrogation.core_states is not None
+            return self.readout(interrogation.core_states[:, -1])
+        return self.readout(self._heard(interrogation.probes, interrogation.answers).flatten(1))
 
-    def interrogate(self, population: Population) -> Interrogation:
-        """Put all questions to every network.
+    def interrogate(self, population: Population, length: int | None = None) -> Interrogation:
+        """Put all questions to every network, or only the first ``length`` of each sequence.
 
         The core sees the answers as probabilities; every network's probes are its own, so N x M questions run at once.
         """
         self.check_readable(population.spec)
-        return self._ask_one_by_one(population) if self.interactive else self._ask_at_once(population)
+        length = length or self.probe_logits.shape[1]
+        return self._ask_one_by_one(population, length) if self.interactive else self._ask_at_once(population, length)
 
-    def _ask_at_once(self, population: Population) -> Interrogation:
-        probes = self._as_inputs(self.probe_logits).expand(len(population), -1, -1, -1)
+    def _ask_at_once(self, population: Population, length: int) -> Interrogation:
+        logits = self.probe_logits[:, :length].expand(len(population), -1, -1, -1)
+        probes, *drawn = self._ask(logits)
         answers = run(population, probes)[0].softmax(-1)
-        state = None
-        if self.core is not None:
-            state = self.core(answers.transpose(1, 2).flatten(2))[0][:, -1]
-        return Interrogation(probes, answers, state)
+        states = None if self.core is None else self.core(self._heard(probes, answers).transpose(1, 2).flatten(2))[0]
+        return Interrogation(probes, answers, states, *self._if_drawn(*drawn))
 
-    def _ask_one_by_one(self, population: Population) -> Interrogation:
-        models, (count, length, size) = len(population), self.probe_logits.shape
-        core_output = self.probe_logits.new_zeros(models, self.options["core_size"])
+    def _ask_one_by_one(self, population: Population, length: int) -> Interrogation:
+        models, (count, _, size) = len(population), self.probe_logits.shape
+        core_states = [self.probe_logits.new_zeros(models, self.options["core_size"])]
         core_state: tuple[Tensor, Tensor] | None = None
         state: State | None = None
-        probes, answers = [], []
+        probes, answers, log_probabilities, entropies = [], [], [], []
         outputs: Tensor | None = None
         for step in range(length):
-            logits = self.probe_logits[:, step] + self.questioner(core_output).unflatten(1, (count, size))
+            logits = self.probe_logits[:, step] + self.questioner(core_states[-1]).unflatten(1, (count, size))
             if self.options["feedback"] == "echo" and outputs is not None:
                 logits = logits + outputs.log_softmax(-1).clamp(min=-10.0)
-            probes.append(self._as_inputs(logits))
-            reply, state = run(population, probes[-1][:, :, None], state)
+            question, log_probability, entropy = self._ask(logits)
+            reply, state = run(population, question[:, :, None], state)
             outputs = reply[:, :, 0]
+            probes.append(question)
             answers.append(outputs.softmax(-1))
+            log_probabilities.append(log_probability)
+            entropies.append(entropy)
             assert self.core is not None
-            read, core_state = self.core(answers[-1].flatten(1)[:, None], core_state)
-            core_output = read[:, 0]
-        return Interrogation(torch.stack(probes, 2), torch.stack(answers, 2), core_output)
+            heard = self._heard(question, answers[-1]).flatten(1)[:, None]
+            read, core_state = self.core(heard, core_state)
+            core_states.append(read[:, 0])
+        drawn = (torch.stack(log_probabilities, -1), torch.stack(entropies, -1))
+        states = torch.stack(core_states[1:], 1)
+        return Interrogation(torch.stack(probes, 2), torch.stack(answers, 2), states, *self._if_drawn(*drawn))
+
+    def _if_drawn(self, log_probabilities: Tensor, entropies: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        return (log_probabilities, entropies) if self.options["questions"] == "single" else (None, None)
 
 
 class NoninteractiveEncoder(ProbingEncoder):

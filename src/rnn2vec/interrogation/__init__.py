@@ -1,8 +1,9 @@
 """The theory of interrogation (section 3 of the paper): how many questions does it take to know a function?
 
 ``function_class``: a finite class as a table; ``noninteractive``, ``interactive``: the fewest fixed, or adaptive,
-questions that identify its functions; ``curves``: how many are identified on the way; ``bounds``: what every interrogation needs; ``families``: the extremes;
-``mealy_machine``: automata as functions; ``realisation``: automata as weights of recurrent networks.
+questions that identify its functions; ``curves``: how many are identified on the way; ``bounds``: what every
+interrogation needs; ``families``: the extremes; ``mealy_machine``: automata as functions; ``tree_walk``: the extreme
+that is walked letter by letter; ``realisation``: automata as weights of recurrent networks.
 """
 
 from rnn2vec.interrogation.curves import identified_by_set, identified_by_tree
@@ -19,6 +20,7 @@ from rnn2vec.interrogation.mealy_machine import (
 )
 from rnn2vec.interrogation.noninteractive import QuestionSet, noninteractive_queries
 from rnn2vec.interrogation.realisation import realise
+from rnn2vec.interrogation.tree_walk import told_apart_by_fixed_letters, told_apart_interactively
 
 __all__ = [
     "RESTART",
@@ -35,6 +37,8 @@ __all__ = [
     "password_machine",
     "point_functions",
     "realise",
+    "told_apart_by_fixed_letters",
+    "told_apart_interactively",
     "tree_path_machine",
     "tree_paths",
 ]

@@ -105,12 +105,11 @@ def answers_to_strings(
     """
     sizes = np.array([len(string) for string in strings])
     found = np.zeros((len(population), len(strings)), dtype=np.int64)
-    for size in np.unique(sizes):
+    for size in np.unique(sizes).tolist():
         rows = np.flatnonzero(sizes == size)
-        tokens = torch.tensor([[BOS, *strings[row]] for row in rows])
-        for part in np.array_split(np.arange(len(rows)), -(-len(rows) * len(population) * (size + 1) // BATCH)):
-            inputs = tokens[part].expand(len(population), -1, -1)
-            found[:, rows[part]] = _as_codes(run(population, inputs)[0][:, :, -1], answers, levels)
+        for part in np.array_split(rows, -(-len(rows) * len(population) * (size + 1) // BATCH)):
+            inputs = torch.tensor([[BOS, *strings[row]] for row in part.tolist()]).expand(len(population), -1, -1)
+            found[:, part] = _as_codes(run(population, inputs)[0][:, :, -1], answers, levels)
     return found
 
 
@@ -128,7 +127,7 @@ def _as_codes(outputs: torch.Tensor, answers: str, levels: int) -> np.ndarray:
     if answers == "argmax":
         return outputs.argmax(-1).numpy()
     rounded = (outputs.softmax(-1) * levels).round().long()
-    places = (levels + 1) ** torch.arange(rounded.shape[-1])
+    places = torch.tensor([(levels + 1) ** place for place in range(rounded.shape[-1])])
     return (rounded * places).sum(-1).numpy()
 
 
@@ -150,7 +149,7 @@ def interrogate_zoo(
         answers: see :func:`answers_to_strings`.
         levels: likewise; a network's 6 or 10 probabilities must fit an integer, so at most 20.
         step: training step of the snapshots; the last by default.
-        seconds: spent on each of the smallest sets of fixed questions; beyond, the best so far is returned with a bound.
+        seconds: spent on each smallest set of fixed questions; beyond, the best so far is returned with a bound.
 
     Raises:
         RNN2VecError: if an argument is out of range, or there are more than :data:`MOST_QUESTIONS` questions.

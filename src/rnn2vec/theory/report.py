@@ -1,0 +1,247 @@
+"""The page of the theory: counted classes, encoders that learn to identify, and the networks of a zoo."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rnn2vec.files import write_atomically
+from rnn2vec.interrogation import (
+    point_functions,
+    told_apart_by_fixed_letters,
+    told_apart_interactively,
+    tree_paths,
+)
+from rnn2vec.interrogation.tree_walk import depth_of
+from rnn2vec.report import questions
+from rnn2vec.report.page import Section, render_page
+from rnn2vec.theory.class_sizes import Count, curves, random_class
+from rnn2vec.theory.gap import GapRun
+from rnn2vec.theory.zoo_questions import Identification, ZooInterrogation
+
+TARGETS = {"network": "which network it is", "task": "what it was trained on"}
+SHOWN = 12
+"""Functions in the tables that are drawn, and questions that are listed."""
+
+
+def count_rows(counts: Sequence[Count]) -> list[dict[str, str]]:
+    """The table of counted classes, a row a class."""
+    return [
+        {
+            "class": count.family,
+            "functions": str(count.size),
+            "fixed questions": _between(count.fixed_bound, count.fixed),
+            "adaptive questions": _between(count.adaptive_bound, count.adaptive),
+            "adaptive, on average": f"{count.expected:.2f}",
+        }
+        for count in counts
+    ]
+
+
+def _between(bound: int, found: int) -> str:
+    return str(found) if bound == found else f"{bound} to {found}"
+
+
+def gap_rows(runs: Sequence[GapRun]) -> list[dict[str, str]]:
+    """What each encoder learned, a row a class: functions identified after as many questions as the best tree asks."""
+    rows = []
+    for size in dict.fromkeys(run.size for run in runs):
+        depth = depth_of(size)
+        row = {"functions": str(size), "questions": str(depth)}
+        row["best fixed"] = str(told_apart_by_fixed_letters(size, depth))
+        for run in runs:
+            if run.size == size:
+                row[run.interrogator] = str(round(size * run.identified[min(depth, len(run.identified)) - 1]))
+        row["best adaptive"] = str(told_apart_interactively(size, depth))
+        row["fixed questions for all"] = str(depth * size // 2)
+        rows.append(row)
+    return rows
+
+
+def zoo_rows(interrogation: ZooInterrogation) -> list[dict[str, str]]:
+    """Questions that identify the networks of a zoo, a row a thing to know."""
+    return [
+        {
+            "to know": TARGETS[found.target],
+            "of": str(found.targets),
+            "fixed questions": _between(found.fixed.lower_bound, found.fixed.count),
+            "adaptive questions": _between(found.adaptive.lower_bound, found.adaptive.count),
+            "adaptive, on average": f"{found.adaptive.expected:.2f}",
+        }
+        for found in interrogation.found
+    ]
+
+
+def zoo_sentence(name: str, interrogation: ZooInterrogation) -> str:
+    """What was asked of a zoo's networks, and how many can be told apart at all."""
+    alike = interrogation.networks - interrogation.behaviours
+    text = (
+        f"{interrogation.networks} networks of {name} at step {interrogation.step}, {len(interrogation.questions):,} "
+    )
+    text += "questions to choose from. "
+    text += f"{alike} answer every one like another network. " if alike else "No two answer all of them alike. "
+    if interrogation.ambiguous:
+        text += (
+            f"{interrogation.ambiguous} answer like one of another task, and are left out where tasks are asked for. "
+        )
+    return text
+
+
+def zoo_sections(name: str, interrogation: ZooInterrogation) -> list[Section]:
+    """The part of the page about a zoo."""
+    shares = {
+        f"{TARGETS[found.target]}, one of {found.targets}": {
+            "fixed": found.fixed_shares,
+            "adaptive": found.adaptive_shares,
+        }
+        for found in interrogation.found
+    }
+    return [
+        Section(
+            f"The networks of {name}",
+            zoo_sentence(name, interrogation)
+            + "A question is an input; its answer is what the network says after its last step. A range: the fewest "
+            "that are known to suffice, and that are known to be needed.",
+            table=zoo_rows(interrogation),
+        ),
+        Section(
+            f"Question by question, {name}",
+            "Share of the networks that are identified after so many questions. Fixed: the set of the table, in the "
+            "order that identifies most soon. Adaptive: along the tree of the table.",
+            questions.zoo_curves(shares),
+        ),
+        Section(
+            f"The fixed questions, {name}",
+            "In that order; what the network is given.",
+            table=[_listed(found, interrogation.questions) for found in interrogation.found],
+        ),
+    ]
+
+
+def _listed(found: Identification, names: Sequence[str]) -> dict[str, str]:
+    asked = [names[question] for question in found.fixed_order]
+    more = f" and {len(asked) - SHOWN} more" if len(asked) > SHOWN else ""
+    return {"to know": TARGETS[found.target], "questions": ", ".join(asked[:SHOWN]) + more}
+
+
+def write_zoo_report(path: Path, name: str, interrogation: ZooInterrogation) -> None:
+    """Write the page of ``rnn2vec interrogate-zoo``."""
+    lead = (
+        "How many questions identify a network, if it is known to be one of this zoo's? Fixed questions are all chosen "
+        "beforehand; an adaptive one may depend on the answers so far."
+    )
+    page = render_page("Interrogation of a zoo", lead, [], "", zoo_sections(name, interrogation), f"Zoo: {name}.")
+    write_atomically(path, page.encode())
+
+
+def write_theory_report(
+    path: Path, counts: Sequence[Count], runs: Sequence[GapRun], zoos: Mapping[str, ZooInterrogation]
+) -> None:
+    """Write the page of ``rnn2vec theory``."""
+    lead = (
+        "An interrogator meets an unknown function from a finite class D and asks for its answers until it knows which "
+        "one it is. Fixed (non-interactive) questions are all chosen beforehand; an adaptive (interactive) one may "
+        "depend on the answers so far. No class needs more than |D| - 1 questions of either kind. How many fewer do, "
+        "and what interaction saves, depends on the class."
+    )
+    sections = [
+        Section(
+            "Three classes of eight functions",
+            "A row a function, a column a question, dark where the answer is 1. Point functions differ from all others "
+            "in one answer each: any interrogator must rule them out one by one. Tree paths: a question is a node of a "
+            "binary tree, answered by the turn that the function's own path takes there, and by 0 off the path: who may "
+            "follow the answers walks down the path, who may not must ask about every node.",
+            questions.answer_tables(
+                {
+                    name: functions.codes if functions.answer(0, 0) == 0 else 1 - functions.codes
+                    for name, functions in (
+                        ("point functions", point_functions(8)),
+                        ("tree paths", tree_paths(8)),
+                        ("random answers", random_class(8)),
+                    )
+                }
+            ),
+        ),
+        Section(
+            "What the size of a class costs",
+            "Questions that identify any of its functions. The shaded band lies between log2 |D|, which binary answers "
+            "cannot undercut, and |D| - 1, which no class exceeds.",
+            questions.class_sizes(curves(counts)),
+        ),
+        Section(
+            "The same in numbers",
+            "Worst case; a range where the search ended before the fewest were known.",
+            table=count_rows(counts),
+        ),
+        Section(
+            "Encoders that learn to ask",
+            "Probing encoders learn to identify tree walkers: networks whose weights are the automata of all paths "
+            "through a binary tree, asked one letter at a time. Wide lines: the most that any fixed, or adaptive, letters "
+            "can tell apart. Echo: a question starts from the network's last answer. One seed.",
+            questions.identification_curves(_learned(runs), _best(runs)),
+        ),
+        Section(
+            "Functions identified after as many questions as the best tree asks",
+            "Of all functions of the class; beside them what fixed and adaptive letters can do at best, and how many "
+            "fixed letters it takes to identify all.",
+            table=gap_rows(runs),
+        ),
+    ]
+    for name, interrogation in zoos.items():
+        sections += zoo_sections(name, interrogation)
+    write_atomically(path, render_page("How many questions?", lead, [], "", sections, "rnn2vec theory.").encode())
+
+
+def _learned(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float]]]:
+    found: dict[int, dict[str, Sequence[float]]] = {}
+    for run in runs:
+        found.setdefault(run.size, {})[run.interrogator] = run.identified
+    return found
+
+
+def _best(runs: Sequence[GapRun]) -> dict[int, dict[str, list[float]]]:
+    best = {}
+    for size, learned in _learned(runs).items():
+        asked = range(1, 1 + max(len(shares) for shares in learned.values()))
+        best[size] = {
+            "fixed": [told_apart_by_fixed_letters(size, letters) / size for letters in asked],
+            "adaptive": [told_apart_interactively(size, letters) / size for letters in asked],
+        }
+    return best
+
+
+def as_json(counts: Sequence[Count], runs: Sequence[GapRun], zoos: Mapping[str, ZooInterrogation]) -> dict[str, Any]:
+    """All of it as one JSON-serialisable dictionary."""
+    return {
+        "classes": [dataclasses.asdict(count) for count in counts],
+        "gap": [dataclasses.asdict(run) for run in runs],
+        "zoos": {name: zoo_results(interrogation) for name, interrogation in zoos.items()},
+    }
+
+
+def zoo_results(interrogation: ZooInterrogation) -> dict[str, Any]:
+    """An interrogated zoo as a JSON-serialisable dictionary."""
+    return {
+        "step": interrogation.step,
+        "networks": interrogation.networks,
+        "behaviours": interrogation.behaviours,
+        "ambiguous": interrogation.ambiguous,
+        "questions": len(interrogation.questions),
+        "identified": [
+            {
+                "target": found.target,
+                "targets": found.targets,
+                "fixed": found.fixed.count,
+                "fixed_bound": found.fixed.lower_bound,
+                "adaptive": found.adaptive.count,
+                "adaptive_bound": found.adaptive.lower_bound,
+                "adaptive_expected": found.adaptive.expected,
+                "fixed_questions": [interrogation.questions[question] for question in found.fixed_order],
+                "fixed_shares": list(found.fixed_shares),
+                "adaptive_shares": list(found.adaptive_shares),
+            }
+            for found in interrogation.found
+        ],
+    }

@@ -1,0 +1,90 @@
+"""All of the theory in one command: count, learn, interrogate a zoo, write the page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
+from rnn2vec.parallel import Report
+from rnn2vec.theory.class_sizes import SIZES, count_questions
+from rnn2vec.theory.gap import GapRun, gap_recipes, run_gap
+from rnn2vec.theory.report import as_json, write_theory_report
+from rnn2vec.theory.zoo_questions import interrogate_zoo
+from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.families import zoo_recipe
+from rnn2vec.zoo.store import Zoo
+
+PLAN = "theory.json"
+RESULTS = "results.json"
+GAP_SIZES = (8, 16, 32, 64, 128, 256)
+GAP_STEPS = 1500
+
+Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[Report]]
+"""``stage(title, [(label, total), ...])`` shows the progress of jobs that run side by side."""
+
+
+def run_theory(
+    directory: Path,
+    stage: Stage,
+    zoo: Path | None = None,
+    sizes: Sequence[int] = GAP_SIZES,
+    steps: int = GAP_STEPS,
+    seed: int = 0,
+    workers: int = 1,
+) -> list[GapRun]:
+    """Count questions, let encoders learn to ask them, interrogate a zoo, and write ``report.html`` and
+    ``results.json``. Called again after an interruption, it goes on.
+
+    Args:
+        directory: new or empty, or that of the same theory.
+        stage: shows progress.
+        zoo: to be interrogated; one of the ``demo`` preset is built by default.
+        sizes: of the classes that encoders learn to identify, powers of two.
+        steps: gradient steps of each encoder.
+        seed: of the encoders and of the zoo that is built.
+        workers: processes.
+
+    Raises:
+        RNN2VecError: if a size is no power of two, or the directory holds anything else.
+    """
+    jobs = gap_recipes(sizes, steps=steps)
+    plan = {"jobs": [[name, size, dataclasses.asdict(recipe)] for name, size, recipe in jobs], "seed": seed}
+    plan["zoo"] = str(zoo.resolve()) if zoo else "demo"
+    given = Zoo.open(zoo) if zoo else None
+    with sole_writer(directory):
+        _begin(directory, plan)
+        with stage("Counting", [("classes", 1)]) as report:
+            counts = count_questions(SIZES)
+            report(0, 1, "")
+        with stage(
+            "Learning to ask", [(f"{name}, {size} functions", recipe.steps) for name, size, recipe in jobs]
+        ) as report:
+            runs = run_gap(jobs, directory / "gap", seed, workers, report)
+        if given is None:
+            recipe = zoo_recipe("formal-languages", "demo", seed=seed)
+            with stage("Zoo", [(f"{recipe.models} networks", recipe.models * recipe.steps)]) as report:
+                given = build_zoo(recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
+        with stage("Interrogating", [(given.directory.name, 1)]) as report:
+            interrogated = {given.directory.name: interrogate_zoo(given)}
+            report(0, 1, "")
+        write_json(directory / RESULTS, as_json(counts, runs, interrogated))
+        write_theory_report(directory / "report.html", counts, runs, interrogated)
+    return runs
+
+
+def _begin(directory: Path, plan: dict[str, Any]) -> None:
+    path = directory / PLAN
+    if not path.exists():
+        require_new_directory(directory)
+        write_json(path, plan)
+    elif read_json(path, "plan of a theory") != json.loads(json.dumps(plan)):
+        raise RNN2VecError(
+            f"{directory} was begun with other sizes, steps, seed or zoo: repeat its command, or choose another "
+            "directory"
+        )
