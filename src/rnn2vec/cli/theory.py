@@ -45,9 +45,7 @@ def interrogate_zoo_command(
     out: Annotated[Path | None, typer.Option(help="An HTML file for the report; none by default.")] = None,
     length: Annotated[int, typer.Option(min=1, help="Letters of the longest question; for digits, images.")] = 12,
     strings: Annotated[str, typer.Option(help="ordered: of the form a..ab..bc..cd..d; or all.")] = "ordered",
-    answers: Annotated[
-        str, typer.Option(help="argmax: the likeliest next letter; or probabilities, rounded.")
-    ] = "argmax",
+    answers: Annotated[str, typer.Option(help="argmax, the likeliest next letter; or probabilities.")] = "argmax",
     levels: Annotated[int, typer.Option(min=1, help="Steps to which probabilities are rounded.")] = 4,
     step: Annotated[int | None, typer.Option(help="Training step of the networks; the last by default.")] = None,
     seconds: Annotated[float, typer.Option(min=0, help="Spent on each smallest set of fixed questions.")] = 30.0,

@@ -22,6 +22,11 @@ from rnn2vec.theory.gap import GapRun
 from rnn2vec.theory.zoo_questions import Identification, ZooInterrogation
 
 TARGETS = {"network": "which network it is", "task": "what it was trained on"}
+LEARNED = {
+    "noninteractive": "fixed, learned",
+    "interactive": "adaptive, learned",
+    "interactive, echo": "with echo, learned",
+}
 SHOWN = 12
 """Functions in the tables that are drawn, and questions that are listed."""
 
@@ -50,12 +55,12 @@ def gap_rows(runs: Sequence[GapRun]) -> list[dict[str, str]]:
     for size in dict.fromkeys(run.size for run in runs):
         depth = depth_of(size)
         row = {"functions": str(size), "questions": str(depth)}
-        row["best fixed"] = str(told_apart_by_fixed_letters(size, depth))
+        row["fixed, best"] = str(told_apart_by_fixed_letters(size, depth))
         for run in runs:
             if run.size == size:
-                row[run.interrogator] = str(round(size * run.identified[min(depth, len(run.identified)) - 1]))
-        row["best adaptive"] = str(told_apart_interactively(size, depth))
-        row["fixed questions for all"] = str(depth * size // 2)
+                row[LEARNED[run.interrogator]] = str(round(size * run.identified[min(depth, len(run.identified)) - 1]))
+        row["adaptive, best"] = str(told_apart_interactively(size, depth))
+        row["all by fixed"] = str(depth * size // 2)
         rows.append(row)
     return rows
 
@@ -76,16 +81,12 @@ def zoo_rows(interrogation: ZooInterrogation) -> list[dict[str, str]]:
 
 def zoo_sentence(name: str, interrogation: ZooInterrogation) -> str:
     """What was asked of a zoo's networks, and how many can be told apart at all."""
-    alike = interrogation.networks - interrogation.behaviours
-    text = (
-        f"{interrogation.networks} networks of {name} at step {interrogation.step}, {len(interrogation.questions):,} "
-    )
-    text += "questions to choose from. "
-    text += f"{alike} answer every one like another network. " if alike else "No two answer all of them alike. "
-    if interrogation.ambiguous:
-        text += (
-            f"{interrogation.ambiguous} answer like one of another task, and are left out where tasks are asked for. "
-        )
+    alike, left_out = interrogation.networks - interrogation.behaviours, interrogation.ambiguous
+    text = f"{interrogation.networks} networks of {name} at step {interrogation.step}, "
+    text += f"{len(interrogation.questions):,} questions to choose from. "
+    text += f"{alike} repeat all answers of another network. " if alike else "No two answer all of them alike. "
+    if left_out:
+        text += f"{left_out} answer like one of another task, and are left out where tasks are asked for. "
     return text
 
 
@@ -151,8 +152,8 @@ def write_theory_report(
             "Three classes of eight functions",
             "A row a function, a column a question, dark where the answer is 1. Point functions differ from all others "
             "in one answer each: any interrogator must rule them out one by one. Tree paths: a question is a node of a "
-            "binary tree, answered by the turn that the function's own path takes there, and by 0 off the path: who may "
-            "follow the answers walks down the path, who may not must ask about every node.",
+            "binary tree, answered by the turn that the function's own path takes there, and by 0 off the path: who "
+            "may follow the answers walks down the path, who may not must ask about every node.",
             questions.answer_tables(
                 {
                     name: functions.codes if functions.answer(0, 0) == 0 else 1 - functions.codes
@@ -178,8 +179,8 @@ def write_theory_report(
         Section(
             "Encoders that learn to ask",
             "Probing encoders learn to identify tree walkers: networks whose weights are the automata of all paths "
-            "through a binary tree, asked one letter at a time. Wide lines: the most that any fixed, or adaptive, letters "
-            "can tell apart. Echo: a question starts from the network's last answer. One seed.",
+            "through a binary tree, asked one letter at a time. Wide lines: the most that any fixed, or adaptive, "
+            "letters can tell apart. Echo: a question starts from the network's last answer. One seed.",
             questions.identification_curves(_learned(runs), _best(runs)),
         ),
         Section(

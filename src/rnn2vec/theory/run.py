@@ -24,6 +24,7 @@ PLAN = "theory.json"
 RESULTS = "results.json"
 GAP_SIZES = (8, 16, 32, 64, 128, 256)
 GAP_STEPS = 1500
+ZOO_SECONDS = 10.0
 
 Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[Report]]
 """``stage(title, [(label, total), ...])`` shows the progress of jobs that run side by side."""
@@ -71,7 +72,7 @@ def run_theory(
             with stage("Zoo", [(f"{recipe.models} networks", recipe.models * recipe.steps)]) as report:
                 given = build_zoo(recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
         with stage("Interrogating", [(given.directory.name, 1)]) as report:
-            interrogated = {given.directory.name: interrogate_zoo(given)}
+            interrogated = {given.directory.name: interrogate_zoo(given, seconds=ZOO_SECONDS)}
             report(0, 1, "")
         write_json(directory / RESULTS, as_json(counts, runs, interrogated))
         write_theory_report(directory / "report.html", counts, runs, interrogated)
