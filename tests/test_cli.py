@@ -16,6 +16,7 @@ import pytest
 import safetensors.numpy
 
 import rnn2vec.demo
+import rnn2vec.theory.run
 from rnn2vec import ENCODERS, Zoo, cli
 from rnn2vec.emulation.checkpoint import Checkpoint, Progress
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
@@ -406,3 +407,32 @@ def test_benchmark_and_redraw(rnn2vec_command: Command, zoo: Path, tmp_path: Pat
     fails(rnn2vec_command("benchmark", zoo, "--encoders", "oracle", "--out", out), "encoders are")
     fails(rnn2vec_command("redraw", zoo / "snapshots.parquet", "--out", tmp_path / "a.html"), "measurements have")
     assert not (tmp_path / "a.html").exists()
+
+
+def test_interrogate_a_zoo(rnn2vec_command: Command, zoo: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    command = ("interrogate-zoo", zoo, "--length", 3, "--seconds", 1)
+    status, output, errors = rnn2vec_command(*command, "--out", page)
+    assert (status, errors) == (0, "")
+    assert "24 networks" in output
+    assert "which network it is" in output
+    assert "<svg" in page.read_text()
+    fails(rnn2vec_command(*command, "--step", 7), "snapshots", "0, 50, 60")
+    fails(rnn2vec_command(*command, "--answers", "smell"), "argmax or probabilities")
+    fails(rnn2vec_command("interrogate-zoo", tmp_path), "zoo.json")
+
+
+def test_theory(rnn2vec_command: Command, zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rnn2vec.theory.run, "SIZES", (2, 4))
+    monkeypatch.setattr(rnn2vec.theory.run, "ZOO_SECONDS", 1.0)
+    out = tmp_path / "theory"
+    command = ("theory", "--zoo", zoo, "--steps", 1, "--workers", 1, "--out", out)
+    status, output, errors = rnn2vec_command(*command, "--sizes", "2,4")
+    assert (status, errors) == (0, "")
+    assert "as many questions" in output
+    assert (out / "report.html").is_file()
+    assert json.loads((out / "results.json").read_text())["zoos"][zoo.name]["networks"] == 24
+    fails(rnn2vec_command(*command, "--sizes", "2,8"), "begun with other sizes")
+    fails(rnn2vec_command(*command, "--sizes", "two"), "whole numbers", "'two'")
+    fails(rnn2vec_command("theory", "--sizes", "6", "--out", tmp_path / "six"), "power of two")
+    assert not (tmp_path / "six").exists()

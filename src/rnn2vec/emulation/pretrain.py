@@ -69,9 +69,14 @@ def pretrain(
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
-        RNN2VecError: if the encoder cannot read the networks of the zoo, or training diverges.
+        RNN2VecError: if the encoder cannot read the networks of the zoo or draws its questions, or training diverges.
     """
     encoder.check_readable(zoo.spec)
+    if encoder.options.get("questions") == "single":
+        raise RNN2VecError(
+            "emulation teaches questions through the gradient of their answers, and questions=single passes none: "
+            "pretrain with questions=mixed"
+        )
     split = split_zoo(zoo)
     population, rollouts = zoo.population(split.train), zoo.rollouts(split.train)
     validation = part_of_zoo(zoo, split.validation)

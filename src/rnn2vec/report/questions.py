@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
 
 from rnn2vec.report.style import ASKED, GREY, INK, PALE, WIDTH, bare, colour, styled
 
@@ -56,7 +56,7 @@ def class_sizes(families: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log", base=2)
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(ScalarFormatter())
+            axis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
             axis.set_minor_locator(NullLocator())
         axes.set_xticks(sizes)
         axes.set_title(name)

@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rnn2vec.files import write_atomically
-from rnn2vec.interrogation import (
-    point_functions,
-    told_apart_by_fixed_letters,
-    told_apart_interactively,
-    tree_paths,
-)
+from rnn2vec.interrogation import FunctionClass, told_apart_by_fixed_letters, told_apart_interactively
 from rnn2vec.interrogation.tree_walk import depth_of
 from rnn2vec.report import questions
 from rnn2vec.report.page import Section, render_page
-from rnn2vec.theory.class_sizes import Count, curves, random_class
+from rnn2vec.theory.class_sizes import FAMILIES, Count, curves
 from rnn2vec.theory.gap import GapRun
 from rnn2vec.theory.zoo_questions import Identification, ZooInterrogation
 
@@ -27,8 +24,15 @@ LEARNED = {
     "interactive": "adaptive, learned",
     "interactive, echo": "with echo, learned",
 }
+SHOWN_SIZE = 8
+"""Functions of the classes whose tables are drawn."""
 SHOWN = 12
-"""Functions in the tables that are drawn, and questions that are listed."""
+"""Questions that are listed."""
+
+
+def _table(functions: FunctionClass) -> np.ndarray:
+    """Answers 0 and 1, ``[F, Q]``."""
+    return np.array([[functions.answer(f, q) for q in range(len(functions.questions))] for f in range(len(functions))])
 
 
 def count_rows(counts: Sequence[Count]) -> list[dict[str, str]]:
@@ -149,21 +153,12 @@ def write_theory_report(
     )
     sections = [
         Section(
-            "Three classes of eight functions",
+            f"Three classes of {SHOWN_SIZE} functions",
             "A row a function, a column a question, dark where the answer is 1. Point functions differ from all others "
             "in one answer each: any interrogator must rule them out one by one. Tree paths: a question is a node of a "
             "binary tree, answered by the turn that the function's own path takes there, and by 0 off the path: who "
             "may follow the answers walks down the path, who may not must ask about every node.",
-            questions.answer_tables(
-                {
-                    name: functions.codes if functions.answer(0, 0) == 0 else 1 - functions.codes
-                    for name, functions in (
-                        ("point functions", point_functions(8)),
-                        ("tree paths", tree_paths(8)),
-                        ("random answers", random_class(8)),
-                    )
-                }
-            ),
+            questions.answer_tables({name: _table(build(SHOWN_SIZE)) for name, build in FAMILIES.items()}),
         ),
         Section(
             "What the size of a class costs",

@@ -1,0 +1,336 @@
+"""The theory put to networks: letters to tree walkers, encoders that draw questions, zoos as classes, the report."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import rnn2vec.theory.run as theory_run
+from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, run, zoo_recipe
+from rnn2vec.emulation.pretrain import pretrain
+from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.encoders import ProbingEncoder
+from rnn2vec.interrogation import (
+    RESTART,
+    FunctionClass,
+    identified_by_set,
+    identified_by_tree,
+    interactive_queries,
+    leaf_paths,
+    noninteractive_queries,
+    point_functions,
+    told_apart_by_fixed_letters,
+    told_apart_interactively,
+    tree_path_machine,
+    tree_paths,
+)
+from rnn2vec.tasks.formal_language import BOS
+from rnn2vec.theory.class_sizes import count_questions, random_class
+from rnn2vec.theory.gap import GapRecipe, gap_recipes, identify_tree_walkers, run_gap, tree_walkers
+from rnn2vec.theory.zoo_questions import all_strings, answers_to_strings, interrogate_zoo, ordered_strings
+
+# --- letters to tree walkers ---
+
+
+@pytest.mark.parametrize(("size", "most"), [(2, 4), (4, 8), (8, 9)])
+def test_no_fixed_letters_tell_more_walkers_apart_than_the_formula_says(size: int, most: int) -> None:
+    """Against all sequences of letters there are."""
+    machines = [tree_path_machine(path) for path in leaf_paths(size)]
+    for letters in range(1, most + 1):
+        best = 0
+        for word in itertools.product((0, 1, RESTART), repeat=letters):
+            best = max(best, len({tuple(machine.read(word)) for machine in machines}))
+        assert told_apart_by_fixed_letters(size, letters) == best
+
+
+@pytest.mark.parametrize("size", [2, 4, 8, 64])
+def test_letters_that_tell_all_walkers_apart(size: int) -> None:
+    depth = size.bit_length() - 1
+    assert told_apart_by_fixed_letters(size, depth * size // 2) == size
+    assert told_apart_by_fixed_letters(size, depth * size // 2 - 1) < size
+    assert told_apart_interactively(size, depth) == size
+    assert told_apart_interactively(size, depth - 1) == size // 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 12])
+def test_trees_of_one_depth(size: int) -> None:
+    with pytest.raises(RNN2VecError, match=f"power of two, at least 2; got {size}"):
+        told_apart_by_fixed_letters(size, 3)
+
+
+# --- how knowledge grows ---
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_shares_identified_on_the_way(size: int) -> None:
+    points, paths = point_functions(size), tree_paths(size)
+    shares = identified_by_tree(interactive_queries(points))
+    assert shares == pytest.approx([*(asked / size for asked in range(size - 1)), 1.0])  # one after the other
+    assert identified_by_tree(interactive_queries(paths)) == (*[0.0] * (size.bit_length() - 1), 1.0)
+    order, shares = identified_by_set(paths, noninteractive_queries(paths))
+    assert sorted(order) == list(range(size - 1))
+    known = [len(set(map(tuple, paths.codes[:, list(order[:k])].tolist()))) for k in range(size)]
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+    assert all(share <= groups / size for share, groups in zip(shares, known, strict=True))
+    assert list(shares) == sorted(shares)
+
+
+def test_a_label_is_known_before_the_function_is() -> None:
+    functions = FunctionClass([[0, 0], [0, 1], [1, 0]], labels=["a", "a", "b"])
+    assert identified_by_set(functions, noninteractive_queries(functions)) == ((0,), (0.0, 1.0))
+
+
+# --- encoders that draw their questions ---
+
+
+def single(name: str, population: Population, **options: Any) -> ProbingEncoder:
+    sizes = {"probe_length": 4, "core_size": 8, "core_layers": 1, "mlp_size": 8, "probes": 2}
+    encoder = build_encoder(name, population.spec, 0, **sizes | {"questions": "single"} | options)
+    assert isinstance(encoder, ProbingEncoder)
+    return encoder
+
+
+@pytest.mark.parametrize("readout", ["last", "all"])
+@pytest.mark.parametrize("name", ["noninteractive", "interactive"])
+def test_single_questions_are_tokens(name: str, readout: str) -> None:
+    population = tree_walkers(4)
+    encoder = single(name, population, readout=readout).train()
+    torch.manual_seed(0)
+    asked, again = encoder.interrogate(population), encoder.interrogate(population)
+    assert set(asked.probes.unique().tolist()) == {0.0, 1.0}
+    assert (asked.probes.sum(-1) == 1).all()
+    assert not torch.equal(asked.probes, again.probes)  # drawn
+    # networks are asked just that
+    tokens = asked.probes.argmax(-1)
+    torch.testing.assert_close(run(population, tokens)[0].softmax(-1), asked.answers)
+    assert asked.log_probabilities is not None
+    assert asked.entropies is not None
+    assert asked.log_probabilities.shape == asked.entropies.shape == tokens.shape
+    assert (asked.log_probabilities <= 0).all()
+    assert (asked.entropies <= np.log(3) + 1e-6).all()
+    encoder.eval()
+    torch.testing.assert_close(encoder(population), encoder(population), rtol=0, atol=0)
+    shorter, longer = encoder.interrogate(population, 2), encoder.interrogate(population)
+    torch.testing.assert_close(shorter.probes, longer.probes[:, :, :2])
+
+
+def test_the_chances_of_a_draw_are_those_of_its_logits() -> None:
+    population = tree_walkers(2)
+    encoder = single("noninteractive", population, probes=1).train()
+    big = population[torch.zeros(4000, dtype=torch.long)]
+    torch.manual_seed(0)
+    asked = encoder.interrogate(big)
+    chances = encoder.probe_logits[0].softmax(-1)  # [L, X]
+    torch.testing.assert_close(asked.probes[:, 0].mean(0), chances, rtol=0, atol=0.04)
+    assert asked.log_probabilities is not None
+    drawn = asked.probes[:, 0].argmax(-1)
+    expected = chances.log()[torch.arange(4), drawn]
+    torch.testing.assert_close(asked.log_probabilities[:, 0], expected)
+
+
+def test_single_questions_need_tokens_and_another_teacher(tiny_zoo: Zoo) -> None:
+    population = tree_walkers(2)
+    with pytest.raises(RNN2VecError, match="mixed, single"):
+        single("interactive", population, questions="both")
+    with pytest.raises(RNN2VecError, match="networks that read tokens"):
+        single("interactive", population, input_range=(0.0, 1.0))
+    encoder = build_encoder("interactive", tiny_zoo.spec, 0, questions="single")
+    with pytest.raises(RNN2VecError, match="questions=mixed"):
+        pretrain(tiny_zoo, encoder, pretrain_recipe("formal-languages", "demo", steps=1), 0)
+
+
+# --- learning to identify ---
+
+
+def test_walkers_are_identified_and_more_by_interaction() -> None:
+    """With as many questions as the best tree: reading answers back names all, fixed letters at most their optimum."""
+    size, depth = 8, 3
+    sizes: dict[str, Any] = {"steps": 400, "copies": 64, "core_size": 32, "learning_rate": 5e-3}
+    echo = identify_tree_walkers("interactive, echo", size, GapRecipe(depth, **sizes))
+    assert echo.identified[-1] == 1.0
+    paths = leaf_paths(size)
+    for path, letters in zip(paths, echo.letters, strict=True):
+        assert letters == (RESTART, *map(int, path[: depth - 1]))
+    recipe = GapRecipe(depth, discount=0.5, table_speed=20.0, **sizes)
+    fixed = identify_tree_walkers("noninteractive", size, recipe)
+    assert len(set(fixed.letters)) == 1
+    machines = [tree_path_machine(path) for path in paths]
+    for asked, share in enumerate(fixed.identified, 1):
+        groups = len({tuple(machine.read(fixed.letters[0][:asked])) for machine in machines})
+        assert share * size <= groups <= told_apart_by_fixed_letters(size, asked)
+    assert fixed.identified[-1] * size >= 3
+
+
+def test_interrogators_are_reproducible_and_kept(tmp_path: Path) -> None:
+    recipe = GapRecipe(2, steps=3, copies=8, core_size=8)
+    jobs = [(name, 4, recipe) for name in ("noninteractive", "interactive")]
+    before = torch.random.get_rng_state()
+    first = run_gap(jobs, tmp_path / "a")
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert run_gap(jobs, tmp_path / "b") == first
+    assert run_gap(jobs, tmp_path / "b", seed=0) == first
+    times = [path.stat().st_mtime_ns for path in sorted((tmp_path / "a").iterdir())]
+    assert run_gap(jobs, tmp_path / "a") == first
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "a").iterdir())] == times
+    with pytest.raises(RNN2VecError, match="another recipe or seed"):
+        run_gap(jobs, tmp_path / "a", seed=1)
+    path = tmp_path / "a" / "interactive-4.json"
+    kept = json.loads(path.read_text())
+    for broken in ({"identity": kept["identity"]}, kept | {"identified": ["x"]}):
+        path.write_text(json.dumps(broken))
+        with pytest.raises(RNN2VecError, match="is damaged"):
+            run_gap(jobs, tmp_path / "a")
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    with pytest.raises(RNN2VecError, match="interrogators are"):
+        identify_tree_walkers("oracle", 4, GapRecipe(2))
+    with pytest.raises(RNN2VecError, match="power of two"):
+        gap_recipes([6])
+
+
+def test_counts_of_classes() -> None:
+    counts = {(count.family, count.size): count for count in count_questions((2, 8), seconds=1)}
+    assert (counts["point functions", 8].fixed, counts["point functions", 8].adaptive) == (7, 7)
+    assert (counts["tree paths", 8].fixed, counts["tree paths", 8].adaptive) == (7, 3)
+    assert len(np.unique(random_class(8).codes, axis=0)) == 8
+
+
+# --- zoos as classes ---
+
+
+@pytest.fixture(scope="module")
+def two_networks_a_task(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    recipe = zoo_recipe(
+        "formal-languages",
+        "demo",
+        models=16,
+        steps=150,
+        hidden_size=16,
+        shifts=(0, 1),
+        rollouts=4,
+        evaluation_strings=8,
+    )
+    return build_zoo(recipe, tmp_path_factory.mktemp("theory") / "walkers")
+
+
+def test_strings_that_are_asked() -> None:
+    assert [len(ordered_strings(length)) for length in (0, 1, 2, 12)] == [1, 5, 15, 1820]
+    assert ordered_strings(2)[5:8] == [(0, 0), (0, 1), (0, 2)]
+    assert len(all_strings(3)) == len(set(all_strings(3))) == 85
+
+
+@pytest.mark.parametrize("answers", ["argmax", "probabilities"])
+def test_answers_are_what_networks_say_next(answers: str, tiny_zoo: Zoo) -> None:
+    population, strings = tiny_zoo.population([0, 5, 8]), ordered_strings(3)
+    found = answers_to_strings(population, strings, answers, levels=3)
+    assert found.shape == (3, len(strings))
+    said = np.array([_said(population[n], string) for n in range(3) for string in strings])
+    told = {}
+    for code, own in zip(found.ravel().tolist(), said, strict=True):
+        key = int(own.argmax()) if answers == "argmax" else tuple(np.round(own * 3).astype(int).tolist())
+        assert told.setdefault(code, key) == key
+    assert len(set(told.values())) == len(told)
+
+
+def _said(population: Population, string: tuple[int, ...]) -> np.ndarray:
+    return run(population, torch.tensor([[[BOS, *string]]]))[0][0, 0, -1].softmax(-1).numpy()
+
+
+def test_a_zoo_is_identified(two_networks_a_task: Zoo, tmp_path: Path) -> None:
+    found = interrogate_zoo(two_networks_a_task, length=6, seconds=5)
+    assert found.networks == 16
+    rows = np.flatnonzero(_last(two_networks_a_task))
+    population, strings = two_networks_a_task.population(rows), ordered_strings(6)
+    codes = answers_to_strings(population, strings)
+    assert found.behaviours == len(np.unique(codes, axis=0))
+    network = found.found[0]
+    assert network.target == "network"
+    asked = list(network.fixed_order)
+    assert len(np.unique(codes[:, asked], axis=0)) == found.behaviours  # the fixed questions do identify
+    for index in range(len(rows)):
+        label, depth = network.adaptive.identify(lambda question, index=index: codes[index, question])  # type: ignore[misc]
+        assert depth <= network.adaptive.count <= network.fixed.count <= found.behaviours - 1
+        same = [other for other in range(len(rows)) if (codes[other] == codes[index]).all()]
+        tree_label = {network.adaptive.identify(lambda q, other=other: codes[other, q])[0] for other in same}  # type: ignore[misc]
+        assert tree_label == {label}
+
+
+def _last(zoo: Zoo) -> np.ndarray:
+    return zoo.column("step") == zoo.recipe.snapshots[-1]
+
+
+def test_networks_that_answer_alike_are_one_function(two_networks_a_task: Zoo) -> None:
+    found = interrogate_zoo(two_networks_a_task, length=4, step=0)
+    assert found.step == 0
+    assert found.behaviours <= found.networks
+    fewer = interrogate_zoo(two_networks_a_task, length=1, step=0)
+    assert fewer.behaviours <= found.behaviours
+    for target in fewer.found:
+        assert target.fixed_shares[-1] == target.adaptive_shares[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"length": 0}, "at least one letter"),
+        ({"strings": "random"}, "ordered or all"),
+        ({"answers": "hidden"}, "argmax or probabilities"),
+        ({"levels": 21}, "1..20"),
+        ({"step": 7}, "snapshots of"),
+        ({"length": 9, "strings": "all"}, "lower the length"),
+    ],
+)
+def test_what_a_zoo_cannot_be_asked(arguments: dict[str, Any], words: str, two_networks_a_task: Zoo) -> None:
+    with pytest.raises(RNN2VecError, match=words):
+        interrogate_zoo(two_networks_a_task, **arguments)
+
+
+def test_a_zoo_of_digits_is_asked_images(tmp_path: Path) -> None:
+    recipe = zoo_recipe("sequential-digits", "demo", models=6, steps=30, hidden_size=8)
+    found = interrogate_zoo(build_zoo(recipe, tmp_path / "digits"), length=5, seconds=2)
+    assert (found.networks, len(found.questions)) == (6, 30)
+    assert [target.target for target in found.found] == ["network"]
+    assert found.behaviours > 1
+
+
+# --- all of it ---
+
+
+@contextmanager
+def silent(title: str, jobs: Any) -> Any:
+    yield lambda job, amount, note: None
+
+
+def test_one_report(two_networks_a_task: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theory_run, "SIZES", (2, 4))
+    monkeypatch.setattr(theory_run, "ZOO_SECONDS", 1.0)
+    out = tmp_path / "theory"
+    zoo = two_networks_a_task.directory
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    drawn = theory_run.write_theory_report
+    monkeypatch.setattr(theory_run, "write_theory_report", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        theory_run.run_theory(out, silent, zoo, [2, 4], steps=2)
+    kept = {path: path.stat().st_mtime_ns for path in (out / "gap").iterdir()}
+    assert len(kept) == 6
+    monkeypatch.setattr(theory_run, "write_theory_report", drawn)
+    theory_run.run_theory(out, silent, zoo, [2, 4], steps=2)
+    assert {path: path.stat().st_mtime_ns for path in (out / "gap").iterdir()} == kept
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") + page.count("<img") == 4
+    results = json.loads((out / "results.json").read_text())
+    assert set(results) == {"classes", "gap", "zoos"}
+    assert results["zoos"]["walkers"]["networks"] == 16
+    with pytest.raises(RNN2VecError, match="begun with other sizes"):
+        theory_run.run_theory(out, silent, zoo, [2, 4], steps=3)
