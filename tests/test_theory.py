@@ -20,12 +20,14 @@ from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.interrogation import (
     RESTART,
     FunctionClass,
+    MealyMachine,
     identified_by_set,
     identified_by_tree,
     interactive_queries,
     leaf_paths,
     noninteractive_queries,
     point_functions,
+    realise,
     told_apart_by_fixed_letters,
     told_apart_interactively,
     tree_path_machine,
@@ -334,3 +336,20 @@ def test_one_report(two_networks_a_task: Zoo, tmp_path: Path, monkeypatch: pytes
     assert results["zoos"]["walkers"]["networks"] == 16
     with pytest.raises(RNN2VecError, match="begun with other sizes"):
         theory_run.run_theory(out, silent, zoo, [2, 4], steps=3)
+
+
+def test_one_mixed_question_does_what_many_single_ones_cannot_undercut() -> None:
+    """A point of the simplex is no question of the theory: real weights on the letters give each function its own
+    answer, where single letters must be asked one by one.
+    """
+    size = 8
+    functions = point_functions(size)
+    rows = [tuple(int(functions.answer(f, q)) for q in range(size)) for f in range(size)]  # type: ignore[call-overload]
+    population = realise([MealyMachine(((0,) * size,), (row,)) for row in rows])
+    assert noninteractive_queries(functions).count == size - 1
+    weights = torch.arange(1.0, size + 1)
+    mixed = (weights / weights.sum()).expand(size, 1, 1, -1)
+    answers = run(population, mixed)[0][:, 0, 0].softmax(-1)[:, 1]  # how likely each says 1
+    assert answers.sort().values.diff().min() > 1e-6
+    single_letter = torch.zeros(size, 1, 1, dtype=torch.long)
+    assert len(run(population, single_letter)[0][:, 0, 0].argmax(-1).unique()) == 2

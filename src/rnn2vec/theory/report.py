@@ -96,13 +96,6 @@ def zoo_sentence(name: str, interrogation: ZooInterrogation) -> str:
 
 def zoo_sections(name: str, interrogation: ZooInterrogation) -> list[Section]:
     """The part of the page about a zoo."""
-    shares = {
-        f"{TARGETS[found.target]}, one of {found.targets}": {
-            "fixed": found.fixed_shares,
-            "adaptive": found.adaptive_shares,
-        }
-        for found in interrogation.found
-    }
     return [
         Section(
             f"The networks of {name}",
@@ -115,7 +108,7 @@ def zoo_sections(name: str, interrogation: ZooInterrogation) -> list[Section]:
             f"Question by question, {name}",
             "Share of the networks that are identified after so many questions. Fixed: the set of the table, in the "
             "order that identifies most soon. Adaptive: along the tree of the table.",
-            questions.zoo_curves(shares),
+            questions.zoo_curves(zoo_shares(zoo_results(interrogation)["identified"])),
         ),
         Section(
             f"The fixed questions, {name}",
@@ -123,6 +116,17 @@ def zoo_sections(name: str, interrogation: ZooInterrogation) -> list[Section]:
             table=[_listed(found, interrogation.questions) for found in interrogation.found],
         ),
     ]
+
+
+def zoo_shares(identified: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Sequence[float]]]:
+    """Shares identified after 0, 1, ... questions by what is to be known, from :func:`zoo_results`."""
+    return {
+        f"{TARGETS[found['target']]}, one of {found['targets']}": {
+            "fixed": found["fixed_shares"],
+            "adaptive": found["adaptive_shares"],
+        }
+        for found in identified
+    }
 
 
 def _listed(found: Identification, names: Sequence[str]) -> dict[str, str]:
@@ -176,7 +180,7 @@ def write_theory_report(
             "Probing encoders learn to identify tree walkers: networks whose weights are the automata of all paths "
             "through a binary tree, asked one letter at a time. Wide lines: the most that any fixed, or adaptive, "
             "letters can tell apart. Echo: a question starts from the network's last answer. One seed.",
-            questions.identification_curves(_learned(runs), _best(runs)),
+            questions.identification_curves(learned_shares(runs), best_shares(runs)),
         ),
         Section(
             "Functions identified after as many questions as the best tree asks",
@@ -190,16 +194,18 @@ def write_theory_report(
     write_atomically(path, render_page("How many questions?", lead, [], "", sections, "rnn2vec theory.").encode())
 
 
-def _learned(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float]]]:
+def learned_shares(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float]]]:
+    """Shares identified after 1, 2, ... questions, by size of the class and interrogator."""
     found: dict[int, dict[str, Sequence[float]]] = {}
     for run in runs:
         found.setdefault(run.size, {})[run.interrogator] = run.identified
     return found
 
 
-def _best(runs: Sequence[GapRun]) -> dict[int, dict[str, list[float]]]:
+def best_shares(runs: Sequence[GapRun]) -> dict[int, dict[str, list[float]]]:
+    """Likewise what fixed and adaptive letters can identify at most."""
     best = {}
-    for size, learned in _learned(runs).items():
+    for size, learned in learned_shares(runs).items():
         asked = range(1, 1 + max(len(shares) for shares in learned.values()))
         best[size] = {
             "fixed": [told_apart_by_fixed_letters(size, letters) / size for letters in asked],
