@@ -36,7 +36,7 @@ from rnn2vec.interrogation import (
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.theory.class_sizes import count_questions, random_class
 from rnn2vec.theory.gap import GapRecipe, gap_recipes, identify_tree_walkers, run_gap, tree_walkers
-from rnn2vec.theory.zoo_questions import all_strings, answers_to_strings, interrogate_zoo, ordered_strings
+from rnn2vec.theory.zoo_questions import ZooAnswers, all_strings, answers_to_strings, interrogate_zoo, ordered_strings
 
 # --- letters to tree walkers ---
 
@@ -248,18 +248,19 @@ def _said(population: Population, string: tuple[int, ...]) -> np.ndarray:
 
 def test_a_zoo_is_identified(two_networks_a_task: Zoo, tmp_path: Path) -> None:
     found = interrogate_zoo(two_networks_a_task, length=6, seconds=5)
-    assert found.networks == 16
+    assert len(found.answers.tasks) == 16
     rows = np.flatnonzero(_last(two_networks_a_task))
     population, strings = two_networks_a_task.population(rows), ordered_strings(6)
     codes = answers_to_strings(population, strings)
-    assert found.behaviours == len(np.unique(codes, axis=0))
+    assert (found.answers.codes == codes).all()
+    behaviours = len(np.unique(codes, axis=0))
     network = found.found[0]
     assert network.target == "network"
     asked = list(network.fixed_order)
-    assert len(np.unique(codes[:, asked], axis=0)) == found.behaviours  # the fixed questions do identify
+    assert len(np.unique(codes[:, asked], axis=0)) == behaviours  # the fixed questions do identify
     for index in range(len(rows)):
         label, depth = network.adaptive.identify(lambda question, index=index: codes[index, question])  # type: ignore[misc]
-        assert depth <= network.adaptive.count <= network.fixed.count <= found.behaviours - 1
+        assert depth <= network.adaptive.count <= network.fixed.count <= behaviours - 1
         same = [other for other in range(len(rows)) if (codes[other] == codes[index]).all()]
         tree_label = {network.adaptive.identify(lambda q, other=other: codes[other, q])[0] for other in same}  # type: ignore[misc]
         assert tree_label == {label}
@@ -271,12 +272,23 @@ def _last(zoo: Zoo) -> np.ndarray:
 
 def test_networks_that_answer_alike_are_one_function(two_networks_a_task: Zoo) -> None:
     found = interrogate_zoo(two_networks_a_task, length=4, step=0)
-    assert found.step == 0
-    assert found.behaviours <= found.networks
+    assert found.answers.step == 0
     fewer = interrogate_zoo(two_networks_a_task, length=1, step=0)
-    assert fewer.behaviours <= found.behaviours
+    assert len(np.unique(fewer.answers.behaviours)) <= len(np.unique(found.answers.behaviours)) <= 16
     for target in fewer.found:
         assert target.fixed_shares[-1] == target.adaptive_shares[-1] == 1.0
+
+
+def test_ambiguous_networks_are_left_out_where_tasks_are_asked_for() -> None:
+    codes = np.array([[0, 0], [0, 0], [0, 1], [1, 1], [1, 1]])
+    said = ZooAnswers(("a", "b"), 0, codes, tasks=np.array([0, 1, 1, 2, 2]))
+    assert said.ambiguous.tolist() == [True, True, False, False, False]
+    network, task = said.function_class("network"), said.function_class("task")
+    assert (len(network), len(network.labels)) == (5, 3)
+    assert (len(task), len(task.labels)) == (3, 2)
+    assert noninteractive_queries(task).questions == (0,)
+    with pytest.raises(RNN2VecError, match="network and task"):
+        said.function_class("angle")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +299,8 @@ def test_networks_that_answer_alike_are_one_function(two_networks_a_task: Zoo) -
         ({"answers": "hidden"}, "argmax or probabilities"),
         ({"levels": 21}, "1..20"),
         ({"step": 7}, "snapshots of"),
-        ({"length": 9, "strings": "all"}, "lower the length"),
+        ({"length": 9, "strings": "all"}, "got 349,525: lower the length"),
+        ({"length": 10**6}, "lower the length"),
     ],
 )
 def test_what_a_zoo_cannot_be_asked(arguments: dict[str, Any], words: str, two_networks_a_task: Zoo) -> None:
@@ -298,9 +311,9 @@ def test_what_a_zoo_cannot_be_asked(arguments: dict[str, Any], words: str, two_n
 def test_a_zoo_of_digits_is_asked_images(tmp_path: Path) -> None:
     recipe = zoo_recipe("sequential-digits", "demo", models=6, steps=30, hidden_size=8)
     found = interrogate_zoo(build_zoo(recipe, tmp_path / "digits"), length=5, seconds=2)
-    assert (found.networks, len(found.questions)) == (6, 30)
+    assert found.answers.codes.shape == (6, 30)
     assert [target.target for target in found.found] == ["network"]
-    assert found.behaviours > 1
+    assert len(np.unique(found.answers.behaviours)) > 1
 
 
 # --- all of it ---

@@ -51,7 +51,9 @@ def interrogate_zoo_command(
     seconds: Annotated[float, typer.Option(min=0, help="Spent on each smallest set of fixed questions.")] = 30.0,
 ) -> None:
     """How many questions identify a network of a zoo, and how many what it was trained on?"""
-    found = interrogate_zoo(Zoo.open(zoo), length, strings, answers, levels, step, seconds)
+    found = interrogate_zoo(
+        Zoo.open(zoo), seconds, length=length, strings=strings, answers=answers, levels=levels, step=step
+    )
     console.print(zoo_sentence(zoo.name, found), markup=False)
     print_rows("Questions that identify a network", zoo_rows(found))
     if out:

@@ -85,9 +85,10 @@ def zoo_rows(interrogation: ZooInterrogation) -> list[dict[str, str]]:
 
 def zoo_sentence(name: str, interrogation: ZooInterrogation) -> str:
     """What was asked of a zoo's networks, and how many can be told apart at all."""
-    alike, left_out = interrogation.networks - interrogation.behaviours, interrogation.ambiguous
-    text = f"{interrogation.networks} networks of {name} at step {interrogation.step}, "
-    text += f"{len(interrogation.questions):,} questions to choose from. "
+    said = interrogation.answers
+    alike, left_out = len(said.tasks) - len(np.unique(said.behaviours)), int(said.ambiguous.sum())
+    text = f"{len(said.tasks)} networks of {name} at step {said.step}, "
+    text += f"{len(said.questions):,} questions to choose from. "
     text += f"{alike} repeat all answers of another network. " if alike else "No two answer all of them alike. "
     if left_out:
         text += f"{left_out} answer like one of another task, and are left out where tasks are asked for. "
@@ -113,7 +114,7 @@ def zoo_sections(name: str, interrogation: ZooInterrogation) -> list[Section]:
         Section(
             f"The fixed questions, {name}",
             "In that order; what the network is given.",
-            table=[_listed(found, interrogation.questions) for found in interrogation.found],
+            table=[_listed(found, interrogation.answers.questions) for found in interrogation.found],
         ),
     ]
 
@@ -225,12 +226,13 @@ def as_json(counts: Sequence[Count], runs: Sequence[GapRun], zoos: Mapping[str, 
 
 def zoo_results(interrogation: ZooInterrogation) -> dict[str, Any]:
     """An interrogated zoo as a JSON-serialisable dictionary."""
+    said = interrogation.answers
     return {
-        "step": interrogation.step,
-        "networks": interrogation.networks,
-        "behaviours": interrogation.behaviours,
-        "ambiguous": interrogation.ambiguous,
-        "questions": len(interrogation.questions),
+        "step": said.step,
+        "networks": len(said.tasks),
+        "behaviours": len(np.unique(said.behaviours)),
+        "ambiguous": int(said.ambiguous.sum()),
+        "questions": len(said.questions),
         "identified": [
             {
                 "target": found.target,
@@ -240,7 +242,7 @@ def zoo_results(interrogation: ZooInterrogation) -> dict[str, Any]:
                 "adaptive": found.adaptive.count,
                 "adaptive_bound": found.adaptive.lower_bound,
                 "adaptive_expected": found.adaptive.expected,
-                "fixed_questions": [interrogation.questions[question] for question in found.fixed_order],
+                "fixed_questions": [interrogation.answers.questions[question] for question in found.fixed_order],
                 "fixed_shares": list(found.fixed_shares),
                 "adaptive_shares": list(found.adaptive_shares),
             }

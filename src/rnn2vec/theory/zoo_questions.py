@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,23 +59,56 @@ class Identification:
 
 
 @dataclasses.dataclass(frozen=True)
-class ZooInterrogation:
-    """The networks of one training step of a zoo as a class of functions.
+class ZooAnswers:
+    """What the networks of one training step of a zoo answer: a class of functions.
 
     Attributes:
-        questions: as text.
+        questions: Q of them, as text.
         step: training step of the snapshots.
-        networks: how many there are.
-        behaviours: how many of them differ in some answer; networks that do not are one function.
-        ambiguous: networks that answer every question like one of another task, left out when tasks are identified.
-        found: for ``network`` and ``task``; the task is missing if every network has its own.
+        codes: ``[N, Q]`` whole numbers; equal numbers are equal answers.
+        tasks: what each network was trained on, ``[N]``, from 0 up.
     """
 
     questions: tuple[str, ...]
     step: int
-    networks: int
-    behaviours: int
-    ambiguous: int
+    codes: np.ndarray
+    tasks: np.ndarray
+
+    @functools.cached_property
+    def behaviours(self) -> np.ndarray:
+        """``[N]``, from 0 up: equal for networks that answer all questions alike, which are one function."""
+        return np.unique(self.codes, axis=0, return_inverse=True)[1].ravel()
+
+    @functools.cached_property
+    def ambiguous(self) -> np.ndarray:
+        """``[N]`` booleans: whether a network of another task answers all questions alike."""
+        pairs = np.unique(np.stack([self.behaviours, self.tasks]), axis=1)[0]  # a behaviour as often as it has tasks
+        return np.bincount(pairs)[self.behaviours] > 1
+
+    def function_class(self, target: str = "network") -> FunctionClass:
+        """The class of which a ``network`` is to be identified, or its ``task``; then without ambiguous networks.
+
+        Raises:
+            RNN2VecError: if the target is another, or all networks are ambiguous.
+        """
+        if target == "network":
+            return FunctionClass(self.codes, list(self.questions), self.behaviours.tolist())
+        if target != "task":
+            raise RNN2VecError(f"targets are network and task; got {target!r}")
+        kept = ~self.ambiguous
+        return FunctionClass(self.codes[kept], list(self.questions), self.tasks[kept].tolist())
+
+
+@dataclasses.dataclass(frozen=True)
+class ZooInterrogation:
+    """What it takes to identify the networks of a zoo.
+
+    Attributes:
+        answers: of the networks.
+        found: for ``network`` and ``task``; the task is missing if every network has its own, or none can be told.
+    """
+
+    answers: ZooAnswers
     found: tuple[Identification, ...]
 
 
@@ -131,25 +167,23 @@ def _as_codes(outputs: torch.Tensor, answers: str, levels: int) -> np.ndarray:
     return (rounded * places).sum(-1).numpy()
 
 
-def interrogate_zoo(
+def ask_zoo(
     zoo: Zoo,
     length: int = 12,
     strings: str = "ordered",
     answers: str = "argmax",
     levels: int = 4,
     step: int | None = None,
-    seconds: float = 30.0,
-) -> ZooInterrogation:
-    """Take the networks of a zoo as the class D of the theory, and count the questions that identify them.
+) -> ZooAnswers:
+    """Put questions to all networks of one training step of a zoo.
 
     Args:
         zoo: of networks that read tokens, asked strings; or digits, asked images that networks of the zoo were shown.
-        length: of the longest string, BOS not counted; for digits, how many images are drawn from every network's.
+        length: of the longest string, BOS not counted; for digits, how many images are taken from every network's.
         strings: ``ordered``, those of the form a..ab..bc..cd..d; or ``all``.
         answers: see :func:`answers_to_strings`.
-        levels: likewise; a network's 6 or 10 probabilities must fit an integer, so at most 20.
+        levels: likewise, at most 20, so that all probabilities of an answer fit an integer.
         step: training step of the snapshots; the last by default.
-        seconds: spent on each smallest set of fixed questions; beyond, the best so far is returned with a bound.
 
     Raises:
         RNN2VecError: if an argument is out of range, or there are more than :data:`MOST_QUESTIONS` questions.
@@ -159,24 +193,34 @@ def interrogate_zoo(
     rows = np.flatnonzero(zoo.column("step") == step)
     population = zoo.population(rows)
     if zoo.recipe.input_range is None:
-        asked = ordered_strings(length) if strings == "ordered" else all_strings(length)
-        _check_number(len(asked))
+        ordered = strings == "ordered"
+        _check_number(math.comb(length + 4, 4) if ordered else (4 ** (length + 1) - 1) // 3)
+        asked = ordered_strings(length) if ordered else all_strings(length)
         codes = answers_to_strings(population, asked, answers, levels)
-        names = tuple("".join(LETTERS[letter] for letter in string) or "(start)" for string in asked)
+        names = ["".join(LETTERS[letter] for letter in string) or "(start)" for string in asked]
     else:
         images = zoo.rollouts(rows).inputs[:, :length]
         _check_number(len(images) * images.shape[1])
         flat = torch.from_numpy(images.reshape(-1, *images.shape[2:])).to(population.dtype)
         codes = answers_to_images(population, flat, answers, levels)
-        names = tuple(f"image {image} of network {row}" for row in rows for image in range(images.shape[1]))
-    behaviour = np.unique(codes, axis=0, return_inverse=True)[1].ravel()
+        names = [f"image {image} of network {row}" for row in rows for image in range(images.shape[1])]
     tasks = np.unique(zoo.tasks[rows], axis=0, return_inverse=True)[1].ravel()
-    tasks_of = {own: set(tasks[behaviour == own].tolist()) for own in np.unique(behaviour)}
-    ambiguous = np.array([len(tasks_of[own]) > 1 for own in behaviour])
-    found = [_identify("network", codes, behaviour, names, seconds)]
-    if len(np.unique(tasks)) < len(rows) and not ambiguous.all():
-        found.append(_identify("task", codes[~ambiguous], tasks[~ambiguous], names, seconds))
-    return ZooInterrogation(names, step, len(rows), len(tasks_of), int(ambiguous.sum()), tuple(found))
+    return ZooAnswers(tuple(names), step, codes, tasks)
+
+
+def interrogate_zoo(zoo: Zoo, seconds: float = 30.0, **asked: Any) -> ZooInterrogation:
+    """Take the networks of a zoo as the class D of the theory, and count the questions that identify them.
+
+    Args:
+        zoo: the zoo.
+        seconds: spent on each smallest set of fixed questions; beyond, the best so far is returned with a bound.
+        asked: arguments of :func:`ask_zoo`, which also says what is raised.
+    """
+    said = ask_zoo(zoo, **asked)
+    found = [_identify("network", said, seconds)]
+    if len(np.unique(said.tasks)) < len(said.tasks) and not said.ambiguous.all():
+        found.append(_identify("task", said, seconds))
+    return ZooInterrogation(said, tuple(found))
 
 
 def _check(zoo: Zoo, length: int, strings: str, answers: str, levels: int, step: int | None) -> None:
@@ -200,10 +244,8 @@ def _check_number(questions: int) -> None:
         )
 
 
-def _identify(
-    target: str, codes: np.ndarray, labels: np.ndarray, names: Sequence[str], seconds: float
-) -> Identification:
-    functions = FunctionClass(codes, list(names), labels.tolist())
+def _identify(target: str, said: ZooAnswers, seconds: float) -> Identification:
+    functions = said.function_class(target)
     fixed = noninteractive_queries(functions, seconds=seconds)
     adaptive = interactive_queries(functions, exact=len(functions) <= SEARCHED)
     order, shares = identified_by_set(functions, fixed)
