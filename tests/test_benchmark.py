@@ -96,7 +96,14 @@ def test_tables_say_what_was_measured(done: tuple[Path, pa.Table]) -> None:
     assert [row["seed"] for row in rows] == [0, 1]
     expected = interval([row["value"] for row in rows])
     table = {row["encoder"]: row for row in main_table(results)}
-    assert list(table) == list(ENCODERS)
+    controls = ["control: one z for all", "control: untrained", "control: shuffled labels"]
+    assert list(table) == [*ENCODERS, *controls]
+    untrained = [results.interval(name, "untrained", "validation", "accuracy_r2") for name in ENCODERS]
+    best = max(untrained, key=lambda found: found.mean)
+    assert table["control: untrained"]["accuracy R2"] == best.text()
+    constant = results.interval(CONSTANT, "frozen", "validation", "accuracy_r2")
+    assert table["control: one z for all"]["accuracy R2"] == constant.text()
+    assert {table[control]["seconds"] for control in controls} == {"-"}  # of no training
     assert table["statistics"]["accuracy R2"] == expected.text()
     assert table["interactive"]["paper's loss"] == "0.015"
 

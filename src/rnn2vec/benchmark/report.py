@@ -53,7 +53,8 @@ def _sections(results: ZooResults) -> list[Section]:
             about,
             "Loss: total variation between emulator and network on validation tasks, whichever loss was trained with; "
             "the paper's is of its own zoo, at its own size, and compares in order only. Other columns are read from "
-            "the frozen z, or end to end from the same encoder trained on labels. Seconds: of pretraining.",
+            "the frozen z, or end to end from the same encoder trained on labels. Seconds: of pretraining. Controls: "
+            "the best of all encoders in each column; every one of them is in the next table.",
             table=main_table(results),
         ),
         Section(

@@ -20,6 +20,14 @@ LOSS = ("emulation", "validation", "total-variation")
 """Reading, part and metric of the loss that is compared: the same for all, whichever was trained with."""
 
 
+CONTROLS = {
+    "frozen": ("control: one z for all", True),
+    "untrained": ("control: untrained", False),
+    "shuffled": ("control: shuffled labels", False),
+}
+"""By reading, what a control is called, and whether it is of the constant encoder."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Headline:
     """The measurement that says what z knows of the task.
@@ -133,7 +141,9 @@ class ZooResults:
 
 
 def main_table(results: ZooResults) -> list[dict[str, str]]:
-    """A row an encoder, means and intervals; the paper's loss beside ours."""
+    """A row an encoder, means and intervals; the paper's loss beside ours. Below them the controls, each column's
+    best: what a figure must exceed to say anything.
+    """
     paper = EMULATION_LOSS[results.family]
     rows = []
     for name in results.encoders:
@@ -142,7 +152,25 @@ def main_table(results: ZooResults) -> list[dict[str, str]]:
         row |= {title: _cell(results, name, *where) for title, *where in COLUMNS[results.family]}
         row["seconds"] = results.interval(name, "cost", "pretraining", "seconds").text(0)
         rows.append(row)
-    return _drop_empty(rows)
+    return _drop_empty([*rows, *_best_controls(results, list(rows[0]) if rows else [])])
+
+
+def _best_controls(results: ZooResults, columns: Sequence[str]) -> list[dict[str, str]]:
+    """A row a control; of several encoders, the one that comes out best in the column."""
+    rows = []
+    for reading, (title, single) in CONTROLS.items():
+        row = dict.fromkeys(columns, "-") | {"encoder": title}
+        for column, kind, part, metric in COLUMNS[results.family]:
+            if kind == "frozen":
+                sign = -1 if metric == "angle_error" else 1
+                names = [CONSTANT] if single else results.encoders
+                found = [results.interval(name, reading, part, metric) for name in names]
+                known = [interval for interval in found if not np.isnan(interval.mean)]
+                if known:
+                    best = max(known, key=lambda interval: sign * interval.mean)
+                    row[column] = best.text(_digits(metric), _unit(metric))
+        rows.append(row)
+    return rows
 
 
 def control_table(results: ZooResults) -> list[dict[str, str]]:
@@ -187,8 +215,11 @@ def best_encoder(results: ZooResults) -> str:
 
 
 def _cell(results: ZooResults, name: str, reading: str, part: str, metric: str) -> str:
-    unit = "°" if metric == "angle_error" else ""
-    return results.interval(name, reading, part, metric).text(_digits(metric), unit)
+    return results.interval(name, reading, part, metric).text(_digits(metric), _unit(metric))
+
+
+def _unit(metric: str) -> str:
+    return "°" if metric == "angle_error" else ""
 
 
 def _digits(metric: str) -> int:

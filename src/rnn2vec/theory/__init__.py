@@ -4,3 +4,16 @@
 of the family with the widest gap; ``zoo_questions``: how many questions identify the networks of a zoo; ``report``: all
 of it on one page. The counts themselves are in :mod:`rnn2vec.interrogation`, which knows no network of a zoo.
 """
+
+from rnn2vec.theory.gap import GapRecipe, GapRun, identify_tree_walkers, tree_walkers
+from rnn2vec.theory.zoo_questions import ZooAnswers, ask_zoo, interrogate_zoo
+
+__all__ = [
+    "GapRecipe",
+    "GapRun",
+    "ZooAnswers",
+    "ask_zoo",
+    "identify_tree_walkers",
+    "interrogate_zoo",
+    "tree_walkers",
+]
