@@ -54,24 +54,31 @@ class GapRecipe:
             answers could teach.
         discount: how much of the next question's reward counts for the one before. A fixed sequence must sometimes
             return to the root, which pays only later; with answers to go by, every question pays at once.
-        entropy: bonus for an undecided questioner, falling to 0.
-        growth: share of the steps over which the horizon grows.
+        entropy: bonus for an undecided questioner, full while the horizon grows, then falling to 0: one that has made
+            up its mind before answers tell it anything never learns to heed them.
+        growth: share of the steps over which the horizon grows, below 1.
         core_size: hidden units of the encoder's core LSTM and of its MLPs.
         embedding_size: length of z.
         confidence: logit by which the networks' answers stand out.
     """
 
     questions: int
-    steps: int = 1500
+    steps: int = 1000
     copies: int = 512
     learning_rate: float = 3e-3
     table_speed: float = 1.0
     discount: float = 0.0
-    entropy: float = 0.1
+    entropy: float = 0.3
     growth: float = 0.7
     core_size: int = 128
     embedding_size: int = 64
     confidence: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.questions < 1 or self.steps < 1:
+            raise RNN2VecError(f"an encoder asks and learns at least once; got {self.questions} and {self.steps}")
+        if not 0 < self.growth < 1:
+            raise RNN2VecError(f"the horizon grows over a share of the steps within 0..1; got {self.growth}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +106,7 @@ def tree_walkers(size: int, confidence: float = 10.0) -> Population:
     return realise([tree_path_machine(path) for path in leaf_paths(size)], confidence)
 
 
-def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1500) -> list[tuple[str, int, GapRecipe]]:
+def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list[tuple[str, int, GapRecipe]]:
     """Every interrogator on every class: its name, the size of the class, and how it learns.
 
     Interactive encoders ask as many questions as the optimum needs and two more; fixed ones as many as theirs needs, or
@@ -155,7 +162,8 @@ def _learn(name: str, size: int, recipe: GapRecipe, seed: int, report: Callable[
         rate = recipe.learning_rate * min(1.0, (step + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * progress))
         for group in optimizer.param_groups:
             group["lr"] = group["scale"] * rate
-        loss, last = _loss(encoder, head, critic, interrogated, functions, horizon, recipe, 1 - progress)
+        entropy = recipe.entropy * min(1.0, (1 - progress) / (1 - recipe.growth))
+        loss, last = _loss(encoder, head, critic, interrogated, functions, horizon, recipe.discount, entropy)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(slow + fast, 1.0)
@@ -198,8 +206,8 @@ def _loss(
     population: Population,
     functions: Tensor,
     horizon: int,
-    recipe: GapRecipe,
-    left: float,
+    discount: float,
+    entropy: float,
 ) -> tuple[Tensor, float]:
     """Loss of naming, of asking and of the critic, and the mean naming loss after the last question, in nats."""
     asked = encoder.interrogate(population, horizon)
@@ -211,13 +219,13 @@ def _loss(
     to_come = torch.zeros_like(naming)  # [N, L]
     ahead = torch.zeros(len(functions))
     for step in reversed(range(horizon)):
-        ahead = naming[:, step].detach() + recipe.discount * ahead
+        ahead = naming[:, step].detach() + discount * ahead
         to_come[:, step] = ahead
     before = F.pad(asked.core_states[:, :-1], (0, 0, 1, 0))  # the state in which a question is asked
     expected = critic(before.detach())[..., 0]
     worse = (to_come - expected).detach()
     asking = (worse * asked.log_probabilities[:, 0]).mean()
-    bonus = recipe.entropy * left * asked.entropies[:, 0].mean()
+    bonus = entropy * asked.entropies[:, 0].mean()
     loss = naming.mean() + asking - bonus + 0.5 * (to_come - expected).square().mean()
     return loss, float(naming.detach()[:, -1].mean())
 

@@ -23,7 +23,7 @@ from rnn2vec.zoo.store import Zoo
 PLAN = "theory.json"
 RESULTS = "results.json"
 GAP_SIZES = (8, 16, 32, 64, 128, 256)
-GAP_STEPS = 1500
+GAP_STEPS = 1000
 ZOO_SECONDS = 10.0
 
 Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[Report]]
