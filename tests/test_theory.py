@@ -196,7 +196,7 @@ def test_what_cannot_be_asked_is_refused() -> None:
         identify_tree_walkers("oracle", 4, GapRecipe(2))
     with pytest.raises(RNN2VecError, match="power of two"):
         gap_recipes([6])
-    with pytest.raises(RNN2VecError, match="got 1.0"):
+    with pytest.raises(RNN2VecError, match=r"got 1\.0"):
         GapRecipe(2, growth=1.0)
     with pytest.raises(RNN2VecError, match="at least once"):
         GapRecipe(0)
