@@ -1,0 +1,6 @@
+#!/bin/sh
+# The theory: counted classes, encoders that learn to ask, and the zoo of all languages interrogated. A quarter of an hour on two
+# cores, after runs/languages.sh.
+set -e
+out=${1:-runs/out}
+rnn2vec theory --zoo "$out/languages" --out "$out/theory"
