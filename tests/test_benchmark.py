@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,7 @@ def test_a_benchmark_does_not_mix_versions(
     monkeypatch.setattr(module, "versions", lambda: now | {"torch": "99.0"})
     before = (done[0] / RESULTS).read_bytes()
     with pytest.raises(
-        RNN2VecError, match=rf"begun with torch {now['torch']}, this is torch 99.0: .*another dir"
+        RNN2VecError, match=rf"begun with torch {re.escape(now['torch'])}, this is torch 99.0: .*another dir"
     ) as error:
         run_benchmark(done[0], runs)
     assert "numpy" not in str(error.value)
