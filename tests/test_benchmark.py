@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,21 @@ def test_another_zoo_of_the_same_name_is_refused(
     other = build_zoo(zoo_recipe("formal-languages", "demo", **small), tmp_path / "languages")
     with pytest.raises(RNN2VecError, match="another languages"):
         run_benchmark(done[0], plan_runs([(other, recipe)], ENCODERS, 2, done[0], supervised_steps=2))
+
+
+def test_a_benchmark_does_not_mix_versions(
+    zoo: Zoo, recipe: PretrainRecipe, done: tuple[Path, pa.Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = plan_runs([(zoo, recipe)], ENCODERS, 2, done[0], supervised_steps=2)
+    now = module.versions()
+    monkeypatch.setattr(module, "versions", lambda: now | {"torch": "99.0"})
+    before = (done[0] / RESULTS).read_bytes()
+    with pytest.raises(
+        RNN2VecError, match=rf"begun with torch {re.escape(now['torch'])}, this is torch 99.0: .*another dir"
+    ) as error:
+        run_benchmark(done[0], runs)
+    assert "numpy" not in str(error.value)
+    assert (done[0] / RESULTS).read_bytes() == before
 
 
 def test_only_measurements_are_read(tmp_path: Path, done: tuple[Path, pa.Table]) -> None:

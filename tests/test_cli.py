@@ -20,6 +20,7 @@ import rnn2vec.theory.run
 from rnn2vec import ENCODERS, Zoo, cli
 from rnn2vec.emulation.checkpoint import Checkpoint, Progress
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
+from rnn2vec.files import sole_writer, write_record
 from rnn2vec.zoo.families import zoo_recipe
 
 Command = Callable[..., tuple[int, str, str]]
@@ -144,6 +145,9 @@ def test_an_interrupted_evaluation_goes_on(
         assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
     encoders = (tmp_path / "statistics", tmp_path / "flat")
     command = ("evaluate", zoo, *encoders, "--supervised-steps", 6, "--workers", 1)
+    twice = ("evaluate", zoo, encoders[0], encoders[0], "--out", tmp_path / "whole")
+    fails(rnn2vec_command(*twice), "different encoders")
+    assert not (tmp_path / "whole").exists()
     assert rnn2vec_command(*command, "--out", tmp_path / "whole")[0] == 0
     keep, kept = Checkpoint.keep, []
 
@@ -162,6 +166,9 @@ def test_an_interrupted_evaluation_goes_on(
     assert {path.name for path in out.iterdir()} == {"unfinished"}
     fails(rnn2vec_command("evaluate", zoo, encoders[0], "--out", out), "unfinished evaluation", "another directory")
     fails(rnn2vec_command(*command[:-4], "--supervised-steps", 7, "--out", out), "unfinished evaluation")
+    with monkeypatch.context() as patch:
+        patch.setattr("rnn2vec.evaluation.versions", lambda: {"torch": "99.0"})
+        fails(rnn2vec_command(*command, "--out", out), "unfinished evaluation", "other versions", "another directory")
     status, _, errors = rnn2vec_command(*command, "--out", out)
     assert status == 0, errors
     assert kept[10:] == [5, 6]  # the first encoder's is kept, the second's goes on
@@ -176,7 +183,7 @@ def test_a_damaged_evaluation_is_named(
 ) -> None:
     trained = ("--encoder", "statistics", "--out", tmp_path / "statistics", "--preset", "demo", "--steps", 1)
     assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
-    command = ("evaluate", zoo, tmp_path / "statistics", "--supervised-steps", 0, "--out", tmp_path / "out")
+    command = ("evaluate", zoo, tmp_path / "statistics", "--out", tmp_path / "out", "--supervised-steps", 1)
     with monkeypatch.context() as patch:
         patch.setattr(rnn2vec.cli.encoders, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
         assert rnn2vec_command(*command)[0] == 130
@@ -185,8 +192,10 @@ def test_a_damaged_evaluation_is_named(
     content[-1] ^= 1
     kept.write_bytes(content)
     fails(rnn2vec_command(*command), str(kept), "damaged", "remove it")
+    write_record(kept, {}, {"name": "statistics", "results": {}})
+    fails(rnn2vec_command(*command), str(kept), "'embeddings' is missing", "remove it")
     kept.unlink()
-    assert rnn2vec_command(*command)[0] == 0
+    assert rnn2vec_command(*command[:-2])[0] == 0  # one step is the default here
 
 
 def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
@@ -339,6 +348,9 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {path.stem for path in (out / "unfinished").glob("*.safetensors")} == set(ENCODERS)
     results = [path for path in out.rglob("*.safetensors") if path.parent.name != "unfinished"]
     kept = {path: path.stat().st_mtime_ns for path in results}
+    with sole_writer(out):  # a second demo
+        fails(rnn2vec_command("demo", "--out", out, "--workers", 1), "another is writing", "wait for it")
+    assert {path: path.stat().st_mtime_ns for path in results} == kept
     monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
     monkeypatch.setattr("rnn2vec.evaluation.evaluate_encoder", lambda *a, **b: pytest.fail("evaluations are kept"))
     status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)

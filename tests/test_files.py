@@ -16,7 +16,16 @@ import pytest
 import safetensors.numpy
 
 from rnn2vec import RNN2VecError
-from rnn2vec.files import read_json, read_tensors, require_new_directory, write_atomically, write_json
+from rnn2vec.files import (
+    read_json,
+    read_record,
+    read_tensors,
+    require_new_directory,
+    sole_writer,
+    write_atomically,
+    write_json,
+    write_record,
+)
 
 
 def names_in(directory: Path) -> list[str]:
@@ -211,6 +220,68 @@ def test_a_single_altered_byte_fails_the_checksum(tmp_path: Path) -> None:
 def test_missing_tensors_are_named(tmp_path: Path) -> None:
     with pytest.raises(RNN2VecError, match=r"cannot read .*t\.safetensors: No such file"):
         read_tensors(tmp_path / "t.safetensors")
+
+
+def test_a_record_reads_back(tmp_path: Path) -> None:
+    path, record = tmp_path / "record", {"b": [1, None], "a": "ö"}
+    write_record(path, {"x": np.arange(6.0).reshape(2, 3)}, record)
+    tensors, found = read_record(path)
+    assert tensors.keys() == {"x"}
+    assert tensors["x"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert list(found.items()) == list(record.items())
+
+
+def test_any_altered_bit_of_a_record_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "record"
+    write_record(path, {"x": np.arange(3.0)}, {"a": 1})
+    content = path.read_bytes()
+    assert b'"}} ' not in content  # no padding of the header, which means nothing
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(RNN2VecError, match="remove it to start afresh"):
+            read_record(path)
+
+
+def test_a_record_of_an_earlier_version_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    path.write_bytes(safetensors.numpy.save({"x": np.zeros(3)}, {"identity": "{}", "progress": "{}"}))
+    with pytest.raises(RNN2VecError, match="an earlier version wrote it: finish it with that version, or remove it"):
+        read_record(path)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES, errno.EMFILE])
+def test_a_record_that_cannot_be_read_is_no_damage(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "record"
+    write_record(path, {}, {})
+
+    def fails(*arguments: object, **named: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(RNN2VecError, match=f"^cannot read .*record: {os.strerror(code)}$"):
+        read_record(path)
+
+
+def test_an_error_leaves_no_directory_that_was_made_for_it(tmp_path: Path) -> None:
+    @sole_writer(tmp_path / "new")
+    def refuse() -> None:
+        raise RNN2VecError("too small")
+
+    @sole_writer(tmp_path / "written")
+    def write_and_refuse() -> None:
+        (tmp_path / "written" / "file").touch()
+        raise RNN2VecError("too small")
+
+    @sole_writer(tmp_path / "there")
+    def refuse_there() -> None:
+        raise RNN2VecError("too small")
+
+    (tmp_path / "there").mkdir()
+    for refused in (refuse, write_and_refuse, refuse_there):
+        with pytest.raises(RNN2VecError, match="too small"):
+            refused()
+    assert names_in(tmp_path) == ["there", "written"]
+    assert names_in(tmp_path / "written") == ["file"]
 
 
 def test_a_new_directory_is_absent_or_empty(tmp_path: Path) -> None:

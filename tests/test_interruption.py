@@ -27,7 +27,7 @@ from pathlib import Path
 from rnn2vec import build_zoo, zoo_recipe
 
 directory, kills = Path(sys.argv[1]), int(sys.argv[2])
-options = dict(models=24, steps=300, snapshots=(0, 300), hidden_size=8, rollouts=4)
+options = dict(models=24, steps=600, snapshots=(0, 600), hidden_size=8, rollouts=4)
 recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=20, models_per_shard=1, **options)
 random.seed(0)
 
@@ -53,7 +53,7 @@ if __name__ == "__main__":
         child, before, deadline = begin(), shards(), time.monotonic() + 60
         while shards() == before and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(random.uniform(0.0, 0.2))
+        time.sleep(random.uniform(0.0, 0.05))  # far less than a shard takes
         os.killpg(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
         written.append(shards())
@@ -98,7 +98,8 @@ def interrupt(written: Callable[[], bool], *arguments: object) -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert errors == "error: interrupted; what is on disk is whole: the same command starts from there\n"
+    assert errors.endswith("error: interrupted; what is on disk is whole: the same command starts from there\n")
+    assert "Traceback" not in errors
     deadline = time.monotonic() + 10
     while living(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -140,7 +141,7 @@ def test_a_benchmark_with_workers_is_interrupted(tmp_path: Path) -> None:
 
 def test_a_build_with_workers_is_killed(tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]) -> None:
     (tmp_path / "killer.py").write_text(KILLER)  # a file, which workers that start can import
-    command = [sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "zoo"), "4"]
+    command = [sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "zoo"), "3"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
     assert ended.returncode == 0, ended.stderr
     written = json.loads(ended.stdout)

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.util
 import os
+import signal
+import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +29,14 @@ def warn(number: int, *, report: Callable[[int, str], None]) -> tuple[int, int]:
     return number, os.getpid()
 
 
+def touch(directory: Path, number: int, *, report: Callable[[int, str], None]) -> None:
+    """Leave a file; the first job warns before."""
+    if number == 0:
+        warnings.warn("something is slow", RuntimeWarning, stacklevel=1)
+    time.sleep(0.3)
+    (directory / str(number)).touch()
+
+
 def test_what_all_workers_warn_of_is_said_once() -> None:
     told: list[tuple[int, int, str]] = []
     with warnings.catch_warnings(record=True) as caught:
@@ -34,8 +49,51 @@ def test_what_all_workers_warn_of_is_said_once() -> None:
     assert sorted(said) == ["all of them are slow", "this one is slower"]
 
 
-def test_a_warning_that_is_an_error_here_ends_the_workers() -> None:
+def test_a_warning_that_is_an_error_here_ends_the_workers(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(RuntimeWarning, match="all of them are slow"):
-            run_jobs(warn, [(number,) for number in range(1, 5)], 2)
+        with pytest.raises(RuntimeWarning, match="something is slow"):
+            run_jobs(touch, [(tmp_path, number) for number in range(40)], 2)
+    assert multiprocessing.active_children() == []
+    left = sorted(int(path.name) for path in tmp_path.iterdir())
+    assert len(left) < 20  # the jobs after the warning were given up
+    time.sleep(0.5)
+    assert sorted(int(path.name) for path in tmp_path.iterdir()) == left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C does not wait")
+@pytest.mark.parametrize("worker", [1, 2])
+def test_ctrl_c_while_workers_start(
+    worker: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A second thread receives the signal, as that of a progress bar does: the mask of the first does not stop it."""
+    spawn, started = multiprocessing.util.spawnv_passfds, []
+
+    def interrupted(path: bytes, arguments: list[Any], descriptors: Any) -> int:
+        process = spawn(path, arguments, descriptors)
+        if any("spawn_main" in os.fsdecode(argument) for argument in arguments):
+            started.append(process)
+            if len(started) == worker:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.1)  # the other thread receives it
+        return process
+
+    monkeypatch.setattr(multiprocessing.util, "spawnv_passfds", interrupted)
+    before = signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    end = threading.Event()
+    other = threading.Thread(target=end.wait, daemon=True)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_jobs(touch, [(tmp_path, number) for number in range(1, 7)], 2)
+    finally:
+        end.set()
+        other.join()
+    assert len(started) == 2  # the signal waited until both were there
+    for process in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+    assert multiprocessing.active_children() == []
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == ""
+    assert (signal.getsignal(signal.SIGINT), signal.pthread_sigmask(signal.SIG_BLOCK, set())) == before

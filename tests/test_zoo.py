@@ -207,6 +207,22 @@ def test_only_lost_or_damaged_shards_are_built_again(
     assert file_bytes(copy) == file_bytes(tiny_zoo.directory)
 
 
+def test_shards_without_a_record_are_trained_again_and_said_so(
+    tiny_zoo: Zoo, tiny_recipe: Recipe, copy: Path, file_bytes: FileBytes
+) -> None:
+    (copy / "zoo.json").unlink()
+    (copy / "building.json").write_text(json.dumps(tiny_recipe.to_dict()))  # as an earlier version left it
+    for path in copy.glob("*/00002.safetensors"):
+        path.unlink()
+    told: list[tuple[int, int, str]] = []
+    build_zoo(tiny_recipe, copy, report=lambda *what: told.append(what))
+    assert [what for what in told if "no record" in what[2]] == [
+        (shard, 0, f"shard {shard} has no record: trained again") for shard in (0, 1)
+    ]
+    assert sum(amount for _, amount, _ in told) == 96
+    assert file_bytes(copy) == file_bytes(tiny_zoo.directory)
+
+
 BRIEF = {"models": 4, "steps": 3, "snapshots": (0, 3), "hidden_size": 8, "rollouts": 2, "evaluation_strings": 2}
 
 

@@ -80,11 +80,13 @@ def run_on_ray(
 
 
 def require_cluster(address: str) -> None:
-    """Refuse an address where nothing listens; Ray itself tries for minutes, and may then end the process.
+    """Refuse an address that takes no connection; Ray itself tries for minutes, and may then end the process.
+
+    What takes one but is not Ray, or a cluster that ``auto`` finds although it was killed, is not told apart.
 
     Args:
-        address: ``HOST:PORT``, perhaps after ``ray://``, or ``auto``: what ``RAY_ADDRESS`` says, else the cluster that
-            Ray itself finds on this machine, or does not, at once.
+        address: ``HOST:PORT``, perhaps after ``ray://``, or ``auto``: what ``RAY_ADDRESS`` says, else what Ray itself
+            finds on this machine, which is not tried here.
 
     Raises:
         RNN2VecError: if the address is none of these or takes no connection within :data:`CONNECTION_SECONDS`.
@@ -106,9 +108,10 @@ def require_cluster(address: str) -> None:
     thread = threading.Thread(target=connect, daemon=True)  # looking up a name knows no time limit
     thread.start()
     thread.join(CONNECTION_SECONDS)
-    if failures:
+    failed = list(failures)  # the thread may yet go on
+    if failed:
         raise RNN2VecError(
-            f"a Ray cluster takes connections at its address; {address} does not ({failures[0]}): start one with "
+            f"a Ray cluster takes connections at its address; {address} does not ({failed[0]}): start one with "
             "`ray start --head`, which says its address"
         )
 

@@ -17,7 +17,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
-from rnn2vec.files import read_json, require_new_directory, write_json
+from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo import families
 from rnn2vec.zoo.build import build_zoo
@@ -59,12 +59,25 @@ def run_demo(
         The content of ``results.json``.
 
     Raises:
-        RNN2VecError: if the directory is not empty or the disk is full.
+        RNN2VecError: if the directory is not empty, another process is writing to it, or the disk is full.
     """
-    start = time.monotonic()
     zoo_recipe = zoo_recipe or families.zoo_recipe(family, "demo", seed=seed)
     recipe = recipe or pretrain_recipe(zoo_recipe.family, "demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
+    with sole_writer(directory):
+        return _run_demo(directory, stage, seed, workers, zoo_recipe, recipe, supervised_steps)
+
+
+def _run_demo(
+    directory: Path,
+    stage: Stage,
+    seed: int,
+    workers: int,
+    zoo_recipe: Recipe,
+    recipe: PretrainRecipe,
+    supervised_steps: int,
+) -> dict[str, Any]:
+    start = time.monotonic()
     resumed = (directory / IN_PROGRESS).exists()
     plan = {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed}
     _begin(directory, plan | {"supervised_steps": supervised_steps})
@@ -85,8 +98,8 @@ def run_demo(
     )
     write_report(directory / "report.html", zoo, encoders, evaluations, results, "rnn2vec demo", note)
     write_json(directory / "results.json", results)
-    (directory / IN_PROGRESS).unlink()
     end_evaluation(directory / UNFINISHED)
+    (directory / IN_PROGRESS).unlink()  # last: without it, nothing would look for what is left over
     return results
 
 

@@ -66,9 +66,14 @@ def evaluate(
         named = ", ".join(sorted(losses))
         raise RNN2VecError(f"one evaluation compares encoders pretrained with the same loss; got {named}")
     if folder:
-        plan = {"encoders": {run.encoder.name: _checksums(run.directory) for run in trained}, "zoo": zoo_checksum(zoo)}
-        other = predictors_from and zoo_checksum(predictors_from)
-        begin_evaluation(folder, plan | {"supervised_steps": supervised_steps, "predictors_from": other})
+        plan = {
+            "encoders": {run.encoder.name: _checksums(run.directory) for run in trained},
+            "zoo": zoo_checksum(zoo),
+            "supervised_steps": {run.encoder.name: _steps(run, supervised_steps) for run in trained},
+            "predictors_from": predictors_from and zoo_checksum(predictors_from),
+            "versions": versions(),
+        }
+        begin_evaluation(folder, plan)
     source = predictors_from and predictors_from.directory
     jobs = [
         (zoo.directory, run.directory, run.encoder.name, _steps(run, supervised_steps), source, folder)

@@ -47,8 +47,9 @@ def begin_evaluation(folder: Path, plan: dict[str, Any]) -> None:
         write_json(folder / PLAN, plan)
     elif read_json(folder / PLAN, "plan of an evaluation") != json.loads(json.dumps(plan)):
         raise RNN2VecError(
-            f"{folder} holds an unfinished evaluation of another zoo, other encoders or other steps: repeat its "
-            "command, or choose another directory"
+            f"{folder} holds an unfinished evaluation of another zoo, other encoders or other steps, or by other "
+            "versions of Python, rnn2vec, torch or numpy: repeat its command with the same versions, or choose another "
+            "directory"
         )
 
 
@@ -70,7 +71,10 @@ def load_evaluation(path: Path) -> Evaluation:
     """Read what :func:`save_evaluation` wrote.
 
     Raises:
-        RNN2VecError: if the file is damaged.
+        RNN2VecError: if the file is damaged or holds something else.
     """
     arrays, record = read_record(path)
-    return Evaluation(record["name"], record["results"], arrays["embeddings"], arrays["clone_scores"])
+    try:
+        return Evaluation(record["name"], record["results"], arrays["embeddings"], arrays["clone_scores"])
+    except (KeyError, TypeError) as error:
+        raise RNN2VecError(f"{path} holds no evaluation ({error} is missing): remove it to start afresh") from error

@@ -132,17 +132,27 @@ def read_record(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read the arrays and the record that :func:`write_record` wrote.
 
     Raises:
-        RNN2VecError: if the file is missing, damaged or altered.
+        RNN2VecError: if the file is missing, cannot be read, is damaged or altered, or an earlier version wrote it.
     """
     try:
-        with safetensors.safe_open(path, "numpy") as file:
-            metadata = file.metadata() or {}
-            tensors: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata["sha256"] != _checksum(tensors, metadata["record"]):
-            raise RNN2VecError("it differs from its own checksum")
-        return tensors, json.loads(metadata["record"])
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
+    try:
+        tensors = safetensors.numpy.load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = header.get("__metadata__", {})
+        known = {"record", "sha256"} <= metadata.keys()
+        if known and metadata["sha256"] == _checksum(tensors, metadata["record"]):
+            return tensors, json.loads(metadata["record"])
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise RNN2VecError(f"{path} is damaged ({error}): remove it to start afresh") from error
+    if known:
+        raise RNN2VecError(f"{path} is damaged (it differs from its own checksum): remove it to start afresh")
+    raise RNN2VecError(
+        f"unfinished work carries a checksum of its own; {path} has none, as an earlier version wrote it: finish it "
+        "with that version, or remove it to start afresh"
+    )
 
 
 def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
@@ -157,11 +167,13 @@ def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
 def sole_writer(directory: Path) -> Iterator[None]:
     """Hold a directory, made if it is not there, against every other process that asks for it in the same way.
 
-    The hold ends with the process, however that ends, and leaves no file behind. Systems without ``flock`` do not hold.
+    The hold ends with the process, however that ends, and leaves no file behind; nor does an error leave a directory
+    that was made for it and is still empty. Systems without ``flock`` do not hold.
 
     Raises:
         RNN2VecError: if another process holds it, or it cannot be made.
     """
+    made = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -182,7 +194,13 @@ def sole_writer(directory: Path) -> Iterator[None]:
             ) from error
         except OSError:  # a file system that knows no locks
             pass
-        yield
+        try:
+            yield
+        except BaseException:
+            if made:
+                with contextlib.suppress(OSError):  # it is not empty: what is there is kept
+                    directory.rmdir()
+            raise
     finally:
         os.close(folder)
 

@@ -95,11 +95,23 @@ def _interrupts_later() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    noted: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    # A mask is this thread's alone. What another thread receives, Python handles in the main thread: noted there, too.
+    noting = threading.current_thread() is threading.main_thread() and callable(handler)
+    if noting:
+        signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
     try:
-        yield
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if noting:
+            signal.signal(signal.SIGINT, handler)
+        if noted:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _inline(report: Report, index: int) -> Callable[[int, str], None]:

@@ -149,7 +149,7 @@ def run_benchmark(
     more encoders or seeds.
 
     Args:
-        directory: new, empty, or that of a benchmark on the same zoos with the same recipes.
+        directory: new, empty, or that of a benchmark on the same zoos with the same recipes and versions.
         runs: see :func:`plan_runs`.
         workers: runs carried out side by side.
         report: told ``(run, steps done, note)``.
@@ -187,19 +187,28 @@ def _begin(directory: Path, runs: Sequence[Run], zoos: dict[str, Zoo]) -> None:
         if not run.ablation:
             recipe = {"recipe": dataclasses.asdict(run.recipe), "supervised_steps": run.supervised_steps}
             plan[run.zoo.name] = {"zoo": zoo_checksum(zoos[run.zoo.name]), **recipe}
-    plan = json.loads(json.dumps(plan))
+    plan, now = json.loads(json.dumps(plan)), versions()
     path = directory / PLAN
     if not path.exists():
         require_new_directory(directory)
-        write_json(path, {"zoos": plan, "versions": versions()})
+        write_json(path, {"zoos": plan, "versions": now})
         return
-    before = read_json(path, "plan of a benchmark").get("zoos")
+    begun = read_json(path, "plan of a benchmark")
+    before, then = begun.get("zoos"), begun.get("versions")
     if before != plan:
         known = before if isinstance(before, dict) else {}
         changed = [name for name in {*known, *plan} if known.get(name) != plan.get(name)]
         raise RNN2VecError(
             f"one benchmark does not mix zoos or recipes; {directory} was begun with another {' and '.join(changed)}: "
             "repeat its command, or choose another directory"
+        )
+    known = then if isinstance(then, dict) else {}
+    changed = [name for name in now if known.get(name) != now[name]]
+    if changed:
+        raise RNN2VecError(
+            "one benchmark does not mix versions; "
+            f"{directory} was begun with {', '.join(f'{name} {known.get(name)}' for name in changed)}, this is "
+            f"{', '.join(f'{name} {now[name]}' for name in changed)}: use the same versions, or another directory"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rnn2vec.cli.console import console, print_results, stage
-from rnn2vec.cli.options import Loss, Out, Preset, ResumableOut, Seed, Steps, SupervisedSteps, Workers
+from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Workers
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
@@ -43,7 +43,7 @@ def pretrain(
 def evaluate_command(
     zoo: Annotated[Path, typer.Argument(help="A zoo.")],
     encoders: Annotated[list[Path], typer.Argument(help="Encoder directories that pretrain wrote.")],
-    out: ResumableOut,
+    out: Annotated[Path, typer.Option("--out", help="A new directory, or one to go on with until it is finished.")],
     supervised_steps: SupervisedSteps = None,
     predictors_from: Annotated[
         Path | None, typer.Option(help="A zoo; see what predictors fitted to its networks read from z of this one's.")

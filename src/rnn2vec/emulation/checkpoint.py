@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_record, write_record
@@ -57,7 +57,7 @@ class Checkpoint:
         """Take up where the file left off; if there is none, start afresh and write one.
 
         Raises:
-            RNN2VecError: if the file is damaged, belongs to another training, or cannot be written.
+            RNN2VecError: if the file is damaged, belongs to another training or version, or cannot be written.
         """
         if self.path is None:
             return Progress()
@@ -65,12 +65,21 @@ class Checkpoint:
             self._save(self.path, Progress())  # whatever keeps it from being written is better known now
             return Progress()
         tensors, record = read_record(self.path)
-        if record["identity"] != self.identity:
+        if record.get("identity") != self.identity:
             raise RNN2VecError(
                 f"{self.path} belongs to an unfinished training with another zoo, encoder, recipe or seed: repeat its "
                 "command, or choose another directory"
             )
-        arrays = {name: torch.from_numpy(array) for name, array in tensors.items()}
+        try:
+            self._restore({name: torch.from_numpy(array) for name, array in tensors.items()})
+            return Progress(**record["progress"])
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:  # whole, but of other code
+            raise RNN2VecError(
+                f"a checkpoint fits the training that goes on from it; {self.path} does not ({error}): finish it with "
+                "the version that wrote it, or remove it to start afresh"
+            ) from error
+
+    def _restore(self, arrays: dict[str, Tensor]) -> None:
         self.modules.load_state_dict({name[7:]: array for name, array in arrays.items() if name.startswith("module.")})
         state = self.optimizer.state_dict()
         state["state"] = {
@@ -79,7 +88,6 @@ class Checkpoint:
             if f"moment.{index}.step" in arrays
         }
         self.optimizer.load_state_dict(state)
-        return Progress(**record["progress"])
 
     def keep(self, progress: Progress, finished: bool) -> None:
         """Write the file if the training is finished or the last time was half a minute ago."""

@@ -76,6 +76,8 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
         if _is_built(directory, shard):
             report(shard, len(recipe.shard_models(shard)) * recipe.steps, "kept")
         else:
+            if _is_unrecorded(directory, shard):
+                report(shard, 0, f"shard {shard} has no record: trained again")
             missing.append(shard)
     run_jobs(
         build_shard,
@@ -94,11 +96,22 @@ def _built_path(directory: Path, shard: int) -> Path:
     return directory / BUILT / f"{shard:05d}.json"
 
 
+def _shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
+    return weights_path(directory, shard), rollouts_path(directory, shard)
+
+
+def _is_unrecorded(directory: Path, shard: int) -> bool:
+    """Whether a shard was written but its checksums were not: by an earlier version, or just before it was killed."""
+    written = any(path.exists() for path in _shard_paths(directory, shard))
+    return written and not _built_path(directory, shard).exists()
+
+
 def _is_built(directory: Path, shard: int) -> bool:
     """Whether both files of a shard are there as they were written; what is damaged is trained again."""
-    files = (weights_path(directory, shard), rollouts_path(directory, shard))
     try:
-        found = {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        found = {
+            path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _shard_paths(directory, shard)
+        }
         return read_json(_built_path(directory, shard), "record of a shard") == found
     except (OSError, RNN2VecError):
         return False
