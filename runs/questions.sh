@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fewer and shorter sequences of questions, interactive against non-interactive. Not yet run at this
-# size: by the cost of a step, some 20 minutes on two cores, after runs/languages.sh.
+# Fewer and shorter sequences of questions, interactive against non-interactive. By the cost of a step,
+# some 20 minutes on two cores, after runs/languages.sh.
 set -e
 out=${1:-runs/out}
 rnn2vec benchmark "$out/languages" --encoders interactive,noninteractive --seeds 1 --steps 1500 --supervised-steps 0 \

@@ -87,17 +87,22 @@ def _sections(results: ZooResults) -> list[Section]:
         )
     )
     sections += _maps(results)
-    ablation = _ablation(results)
-    curves = [curve for curves in ablation.values() for curve in curves.values()]
+    learned = question_curves(results, "frozen", "validation", known.metric)
+    curves = [curve for curves in learned.values() for curve in curves.values()]
     if any(len(curve) > 1 and np.isfinite(list(curve.values())).any() for curve in curves):
-        sections.append(
+        sections += [
             Section(
                 f"How many questions, and how long, {results.name}",
                 f"{known.title} on validation tasks, read from the frozen z, against the number of sequences of "
                 "questions (at full length) and against their length (at full number).",
-                intervals.interval_curves(ablation, "questions", known.title),
-            )
-        )
+                intervals.interval_curves(learned, "questions", known.title),
+            ),
+            Section(
+                f"The same, by loss, {results.name}",
+                "Total variation between emulator and network on validation tasks.",
+                intervals.interval_curves(question_curves(results, *LOSS), "questions", "loss (TV)"),
+            ),
+        ]
     return sections
 
 
@@ -174,9 +179,15 @@ def _maps(results: ZooResults) -> list[Section]:
     ]
 
 
-def _ablation(results: ZooResults) -> dict[str, dict[str, dict[float, intervals.Ends]]]:
-    known = headline(results.family)
-    where = ("frozen", "validation", known.metric)
+def question_curves(
+    results: ZooResults, reading: str, part: str, metric: str
+) -> dict[str, dict[str, dict[float, intervals.Ends]]]:
+    """A metric against the number and the length of sequences of questions (figure 5 of the paper).
+
+    Returns:
+        for :func:`rnn2vec.report.intervals.interval_curves`: what was varied, by encoder, intervals by size.
+    """
+    where = (reading, part, metric)
     curves: dict[str, dict[str, dict[float, intervals.Ends]]] = {"number of sequences": {}, "length of a sequence": {}}
     for name in results.encoders:
         sizes = [size for size in results.sizes(name) if results.seeds(name, *where, size=size)]
