@@ -8,15 +8,19 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
 from rnn2vec import RNN2VecError
 from rnn2vec.files import (
+    parse_parquet,
     read_json,
     read_record,
     read_tensors,
@@ -299,3 +303,24 @@ def test_a_new_directory_is_absent_or_empty(tmp_path: Path) -> None:
 def test_what_is_not_a_number_becomes_null(tmp_path: Path) -> None:
     write_json(tmp_path / "r.json", {"a": [float("nan"), 1.5], "b": {"c": float("inf")}})
     assert json.loads((tmp_path / "r.json").read_text()) == {"a": [None, 1.5], "b": {"c": None}}
+
+
+def test_a_table_is_read_without_threads_that_could_hold_its_bytes(tmp_path: Path) -> None:
+    """A thread that lets go of Python's bytes while Python ends takes the process with it."""
+    path = tmp_path / "table.parquet"
+    table = pa.table({"step": np.arange(100_000), "accuracy": np.random.default_rng(0).random(100_000)})
+    pq.write_table(table, path, row_group_size=20_000)
+    assert parse_parquet(path.read_bytes()).equals(table)
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads are counted in /proc")
+    script = f"""
+import os
+from pathlib import Path
+from rnn2vec.files import parse_parquet
+
+content = Path({str(path)!r}).read_bytes()
+before = set(os.listdir("/proc/self/task"))
+table = parse_parquet(content)
+assert set(os.listdir("/proc/self/task")) == before, "a thread was started"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -14,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import safetensors
 import safetensors.numpy
 
@@ -119,6 +122,18 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
         return safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
+
+
+def parse_parquet(content: bytes) -> pa.Table:
+    """The table in a parquet file's bytes, read on this thread alone.
+
+    ``pq.read_table`` leaves the bytes to a thread of pyarrow, which may let go of them only when Python ends; the
+    process is then aborted, after all its work ("terminate called without an active exception").
+
+    Raises:
+        pa.ArrowException, OSError, ValueError: if they are not a whole parquet file.
+    """
+    return pq.ParquetFile(io.BytesIO(content), pre_buffer=False).read(use_threads=False)
 
 
 def write_record(path: Path, tensors: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation_store import Evaluation
-from rnn2vec.files import write_atomically
+from rnn2vec.files import parse_parquet, write_atomically
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -138,7 +138,7 @@ def read_measurements(path: Path) -> pa.Table:
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
     try:
-        table = pq.read_table(io.BytesIO(content))
+        table = parse_parquet(content)
         columns = table.schema.names
     except (pa.ArrowException, OSError, ValueError) as error:
         raise RNN2VecError(f"{path} is not a whole parquet file ({error}); remove it and repeat its command") from error

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import torch
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.files import parse_parquet, read_json, read_tensors, write_atomically, write_json
 from rnn2vec.population import Population, RNNSpec, concatenate
 from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.families import recipe_from_dict
@@ -104,7 +104,7 @@ class Zoo:
             content = table_path.read_bytes()
             if hashlib.sha256(content).hexdigest() != checksums.get(TABLE):
                 raise RNN2VecError(f"{table_path} differs from its recorded checksum; restore or rebuild the zoo")
-            table = pq.read_table(io.BytesIO(content))
+            table = parse_parquet(content)
         except (OSError, pa.ArrowException) as error:
             raise RNN2VecError(f"cannot read {table_path}: {error}; restore or rebuild the zoo") from error
         return cls(directory, recipe_from_dict(recipe), table, {str(k): str(v) for k, v in checksums.items()})
