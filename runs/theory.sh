@@ -1,5 +1,5 @@
 #!/bin/sh
-# The theory: counted classes, encoders that learn to ask, and the zoo of all languages interrogated. A quarter of an hour on two
+# The theory: counted classes, encoders that learn to ask, and the zoo of all languages interrogated. Ten to fifteen minutes on two
 # cores, after runs/languages.sh.
 set -e
 out=${1:-runs/out}
