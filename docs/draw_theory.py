@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rnn2vec.report.questions import identification_curves, zoo_curves
 from rnn2vec.theory.gap import GapRun
-from rnn2vec.theory.report import best_shares, learned_shares, zoo_shares
+from rnn2vec.theory.report import best_shares, learned_shares, told_apart_shares, zoo_shares
 
 results, directory = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
 runs = [GapRun(**run) for run in results["gap"]]
-identification_curves(learned_shares(runs), best_shares(runs)).savefig(directory / "theory-gap.png", dpi=110)
-for zoo in results["zoos"].values():
+drawn = identification_curves(learned_shares(runs), best_shares(runs), told_apart_shares(runs))
+drawn.savefig(directory / "theory-gap.png", dpi=110)
+for zoo in results["zoos"].values():  # one zoo
     zoo_curves(zoo_shares(zoo["identified"])).savefig(directory / "theory-zoo.png", dpi=110)

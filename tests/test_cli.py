@@ -426,7 +426,7 @@ def test_interrogate_a_zoo(rnn2vec_command: Command, zoo: Path, tmp_path: Path) 
     command = ("interrogate-zoo", zoo, "--length", 3, "--seconds", 1)
     status, output, errors = rnn2vec_command(*command, "--out", page)
     assert (status, errors) == (0, "")
-    assert "24 networks" in output
+    assert "at step 60: 24. Questions to choose from: 35." in output
     assert "which network it is" in output
     assert "<svg" in page.read_text()
     fails(rnn2vec_command(*command, "--step", 7), "snapshots", "0, 50, 60")

@@ -35,7 +35,7 @@ from rnn2vec.interrogation import (
 )
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.theory.class_sizes import count_questions, random_class
-from rnn2vec.theory.gap import GapRecipe, gap_recipes, identify_tree_walkers, run_gap, tree_walkers
+from rnn2vec.theory.gap import GapRecipe, GapRun, gap_recipes, identify_tree_walkers, run_gap, tree_walkers
 from rnn2vec.theory.zoo_questions import ZooAnswers, all_strings, answers_to_strings, interrogate_zoo, ordered_strings
 
 # --- letters to tree walkers ---
@@ -185,17 +185,32 @@ def test_interrogators_are_reproducible_and_kept(tmp_path: Path) -> None:
         run_gap(jobs, tmp_path / "a", seed=1)
     path = tmp_path / "a" / "interactive-4.json"
     kept = json.loads(path.read_text())
-    for broken in ({"identity": kept["identity"]}, kept | {"identified": ["x"]}):
+    shorter = {"identified": kept["identified"][:-1]}
+    for broken in ({"identity": kept["identity"]}, kept | {"identified": ["x"]}, kept | shorter, kept | {"size": 8}):
         path.write_text(json.dumps(broken))
         with pytest.raises(RNN2VecError, match="is damaged"):
             run_gap(jobs, tmp_path / "a")
 
 
-def test_what_cannot_be_asked_is_refused() -> None:
+def test_letters_tell_apart_what_answers_differ_in() -> None:
+    """Letters of 4 functions, whose paths are 00, 01, 10, 11: to the root, then always left, or along the answers."""
+    shares, always_left = (0.25,) * 3, (RESTART, 0, 0)
+    assert GapRun("noninteractive", 4, 0, shares, (always_left,) * 4).told_apart == (0.5, 0.75, 0.75)
+    walking = tuple((RESTART, turn, 0) for turn in (0, 0, 1, 1))
+    assert GapRun("interactive", 4, 0, shares, walking).told_apart == (0.5, 1.0, 1.0)
+
+
+def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RNN2VecError, match="interrogators are"):
         identify_tree_walkers("oracle", 4, GapRecipe(2))
     with pytest.raises(RNN2VecError, match="power of two"):
         gap_recipes([6])
+    for sizes in ([4, 4], [4, 2048]):
+        with pytest.raises(RNN2VecError, match="differ and are at most 1024"):
+            gap_recipes(sizes)
+    with pytest.raises(RNN2VecError, match=r"seeds lie in 0\.\.2\*\*63 - 1; got 1"):
+        theory_run.run_theory(tmp_path / "theory", silent, sizes=[4], seed=10**19)
+    assert not (tmp_path / "theory").exists()
     with pytest.raises(RNN2VecError, match=r"got 1\.0"):
         GapRecipe(2, growth=1.0)
     with pytest.raises(RNN2VecError, match="at least once"):

@@ -29,7 +29,7 @@ def theory(
 ) -> None:
     """Count questions, let encoders learn to ask them, interrogate a zoo: one report. The same command goes on."""
     runs = run_theory(out, stage, zoo, _numbers(sizes), steps, seed, workers or available_cores())
-    print_rows("Functions identified after as many questions as the best tree asks", gap_rows(runs))
+    print_rows("Functions identified (told apart) after as many questions as the best tree asks", gap_rows(runs))
     console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)
 
 
@@ -54,8 +54,9 @@ def interrogate_zoo_command(
     found = interrogate_zoo(
         Zoo.open(zoo), seconds, length=length, strings=strings, answers=answers, levels=levels, step=step
     )
-    console.print(zoo_sentence(zoo.name, found), markup=False)
+    name = zoo.resolve().name
+    console.print(zoo_sentence(name, found), markup=False)
     print_rows("Questions that identify a network", zoo_rows(found))
     if out:
-        write_zoo_report(out, zoo.name, found)
+        write_zoo_report(out, name, found)
         console.print(f"wrote {out}", markup=False)

@@ -68,13 +68,16 @@ def class_sizes(families: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
 
 @styled
 def identification_curves(
-    learned: Mapping[int, Mapping[str, Sequence[float]]], best: Mapping[int, Mapping[str, Sequence[float]]]
+    learned: Mapping[int, Mapping[str, Sequence[float]]],
+    best: Mapping[int, Mapping[str, Sequence[float]]],
+    told_apart: Mapping[int, Mapping[str, Sequence[float]]],
 ) -> Figure:
     """Share of functions identified after so many questions; a panel a class.
 
     Args:
         learned: by size of the class and interrogator, shares after 1, 2, ... questions.
         best: likewise ``fixed`` and ``adaptive``: what is possible at most.
+        told_apart: as ``learned``, shares that the questions asked tell apart.
     """
     columns = min(3, len(learned))
     rows = -(-len(learned) // columns)
@@ -87,7 +90,9 @@ def identification_curves(
             shares = best[size][name]
             axes.plot(range(1, len(shares) + 1), shares, color=shade, linewidth=5, alpha=0.22, solid_capstyle="butt")
         for name, shares in curves.items():
-            axes.plot(range(1, len(shares) + 1), shares, ".-", color=SHADES.get(name, GREY), linewidth=1.3)
+            shade = SHADES.get(name, GREY)
+            axes.plot(range(1, len(shares) + 1), shares, ".-", color=shade, linewidth=1.3)
+            axes.plot(range(1, len(shares) + 1), told_apart[size][name], ":", color=shade, linewidth=1.6)
         axes.set_title(f"{size} functions")
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -97,6 +102,7 @@ def identification_curves(
     panels[0].set_ylabel("identified")
     names = list(dict.fromkeys(name for curves in learned.values() for name in curves))
     handles = [Line2D([], [], color=SHADES.get(name, GREY), marker=".", label=f"{name}, learned") for name in names]
+    handles.append(Line2D([], [], color=GREY, linestyle=":", label="told apart by these questions"))
     handles += [
         Line2D([], [], color=shade, linewidth=5, alpha=0.22, label=f"{name}, best possible")
         for name, shade in (("fixed", FIXED), ("adaptive", ADAPTIVE))

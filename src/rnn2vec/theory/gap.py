@@ -1,14 +1,16 @@
-"""Do probing encoders learn what the theory promises? They identify tree walkers, the family with the widest gap.
+"""Do probing encoders learn what the theory promises? They identify tree walkers, a family with an exponential gap.
 
 Functions are the Mealy machines of all paths through a balanced binary tree, as networks that are exactly these
 (:func:`~rnn2vec.interrogation.realise`). An encoder asks a network one letter a step, and from its z after every answer
-a linear layer names the network. Encoders of one size learn for the same number of steps; they differ in whether a
-question may depend on the answers before.
+a linear layer names the network. Encoders of one size learn for the same number of steps. Beside whether a question may
+depend on the answers before, they differ in what suits each kind: fixed questions are more, as they need to be, learn
+faster, look ahead and are less undecided (:func:`gap_recipes`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +36,8 @@ INTERROGATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "interactive, echo": ("interactive", {"feedback": "echo"}),
 }
 """By name, the encoder and its options. Echo: a question starts from the network's own last answer."""
+LARGEST = 1024
+"""Functions in a class, at most: the weights of the networks grow with their number times its squared logarithm."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +45,9 @@ class GapRecipe:
     """How one encoder learns to identify the functions of one class.
 
     Questions are single letters, drawn while learning, so no gradient tells what another letter would have brought:
-    they are learned by the policy gradient, the reward of a question being the fall of the identification loss. The
-    horizon grows: later questions are learned on top of earlier ones.
+    they are learned by the policy gradient: a question is reinforced by how far the identification loss after it, and,
+    discounted, after later ones, lies below what a critic expected. The horizon grows: later questions are learned on
+    top of earlier ones.
 
     Attributes:
         questions: letters asked.
@@ -99,6 +104,16 @@ class GapRun:
     identified: tuple[float, ...]
     letters: tuple[tuple[int, ...], ...]
 
+    @functools.cached_property
+    def told_apart(self) -> tuple[float, ...]:
+        """Share of the functions that its first 1, 2, ... questions tell apart: it could identify as many, were what
+        it hears all put to use.
+        """
+        machines = [tree_path_machine(path) for path in leaf_paths(self.size)]
+        heard = [machine.read(letters) for machine, letters in zip(machines, self.letters, strict=True)]
+        asked = range(1, len(self.identified) + 1)
+        return tuple(len({tuple(answers[:questions]) for answers in heard}) / self.size for questions in asked)
+
 
 def tree_walkers(size: int, confidence: float = 10.0) -> Population:
     """The networks of the class, ``size`` of them, a power of two."""
@@ -111,7 +126,12 @@ def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list
 
     Interactive encoders ask as many questions as the optimum needs and two more; fixed ones as many as theirs needs, or
     ``most``.
+
+    Raises:
+        RNN2VecError: if a size is no power of two, is given twice or exceeds :data:`LARGEST`.
     """
+    if len(set(sizes)) < len(sizes) or max(sizes, default=0) > LARGEST:
+        raise RNN2VecError(f"sizes of classes differ and are at most {LARGEST}; got {', '.join(map(str, sizes))}")
     jobs = []
     for size in sizes:
         depth = depth_of(size)
@@ -255,16 +275,20 @@ def _run(
         if kept.get("identity") != identity:
             raise RNN2VecError(f"{path} is of another recipe or seed: repeat its command, or choose another directory")
         report(recipe.steps, "kept")
-        return _from_json(path, kept)
+        return _from_json(path, kept, name, size, recipe.questions)
     run = identify_tree_walkers(name, size, recipe, seed, report)
     write_json(path, {"identity": identity, **dataclasses.asdict(run)})
     return run
 
 
-def _from_json(path: Path, values: Mapping[str, Any]) -> GapRun:
+def _from_json(path: Path, values: Mapping[str, Any], name: str, size: int, questions: int) -> GapRun:
     try:
         identified = tuple(float(share) for share in values["identified"])
         letters = tuple(tuple(int(letter) for letter in own) for own in values["letters"])
-        return GapRun(str(values["interrogator"]), int(values["size"]), int(values["seed"]), identified, letters)
+        if (values["interrogator"], values["size"]) != (name, size):
+            raise ValueError(f"it is of {values['interrogator']}, {values['size']} functions")
+        if [len(identified), *map(len, letters)] != [questions] * (size + 1):
+            raise ValueError(f"it lacks some of {questions} questions about {size} functions")
+        return GapRun(name, size, int(values["seed"]), identified, letters)
     except (KeyError, TypeError, ValueError) as error:
         raise RNN2VecError(f"{path} is damaged ({error}): remove it and repeat its command") from error

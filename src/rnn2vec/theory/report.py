@@ -54,7 +54,9 @@ def _between(bound: int, found: int) -> str:
 
 
 def gap_rows(runs: Sequence[GapRun]) -> list[dict[str, str]]:
-    """What each encoder learned, a row a class: functions identified after as many questions as the best tree asks."""
+    """What each encoder learned, a row a class: functions identified after as many questions as the best tree asks, and
+    in brackets those that these questions tell apart, where they are more.
+    """
     rows = []
     for size in dict.fromkeys(run.size for run in runs):
         depth = depth_of(size)
@@ -62,7 +64,9 @@ def gap_rows(runs: Sequence[GapRun]) -> list[dict[str, str]]:
         row["fixed, best"] = str(told_apart_by_fixed_letters(size, depth))
         for run in runs:
             if run.size == size:
-                row[LEARNED[run.interrogator]] = str(round(size * run.identified[min(depth, len(run.identified)) - 1]))
+                last = min(depth, len(run.identified)) - 1
+                named, told_apart = round(size * run.identified[last]), round(size * run.told_apart[last])
+                row[LEARNED[run.interrogator]] = f"{named} ({told_apart})" if told_apart > named else str(named)
         row["adaptive, best"] = str(told_apart_interactively(size, depth))
         row["all by fixed"] = str(depth * size // 2)
         rows.append(row)
@@ -86,12 +90,16 @@ def zoo_rows(interrogation: ZooInterrogation) -> list[dict[str, str]]:
 def zoo_sentence(name: str, interrogation: ZooInterrogation) -> str:
     """What was asked of a zoo's networks, and how many can be told apart at all."""
     said = interrogation.answers
-    alike, left_out = len(said.tasks) - len(np.unique(said.behaviours)), int(said.ambiguous.sum())
-    text = f"{len(said.tasks)} networks of {name} at step {said.step}, "
-    text += f"{len(said.questions):,} questions to choose from. "
-    text += f"{alike} repeat all answers of another network. " if alike else "No two answer all of them alike. "
-    if left_out:
-        text += f"{left_out} answer like one of another task, and are left out where tasks are asked for. "
+    networks, behaviours, left_out = len(said.tasks), len(np.unique(said.behaviours)), int(said.ambiguous.sum())
+    text = f"Networks of {name} at step {said.step}: {networks}. Questions to choose from: {len(said.questions):,}. "
+    if behaviours < networks:
+        text += f"Networks that answer all of them alike count as one, which leaves {behaviours}. "
+    else:
+        text += "No two networks answer all of them alike. "
+    if left_out == networks:
+        text += "What they were trained on cannot be told: every network answers like one of another task. "
+    elif left_out and any(found.target == "task" for found in interrogation.found):
+        text += f"Answering like a network of another task, and left out where tasks are to be told: {left_out}. "
     return text
 
 
@@ -180,13 +188,16 @@ def write_theory_report(
             "Encoders that learn to ask",
             "Probing encoders learn to identify tree walkers: networks whose weights are the automata of all paths "
             "through a binary tree, asked one letter at a time. Wide lines: the most that any fixed, or adaptive, "
-            "letters can tell apart. Echo: a question starts from the network's last answer. One seed.",
-            questions.identification_curves(learned_shares(runs), best_shares(runs)),
+            "letters can tell apart. Dotted: the functions that the encoder's own questions tell apart, were each of "
+            "these named rightly. Echo: a question starts from the network's last answer. Fixed questions are "
+            "learned faster, with an eye to later ones and less undecided. One seed.",
+            questions.identification_curves(learned_shares(runs), best_shares(runs), told_apart_shares(runs)),
         ),
         Section(
             "Functions identified after as many questions as the best tree asks",
-            "Of all functions of the class; beside them what fixed and adaptive letters can do at best, and how many "
-            "fixed letters it takes to identify all.",
+            "Of all functions of the class; in brackets those that the encoder's questions tell apart, where it names "
+            "fewer; beside them what fixed and adaptive letters can do at best, and how many fixed letters it takes to "
+            "identify all.",
             table=gap_rows(runs),
         ),
     ]
@@ -200,6 +211,14 @@ def learned_shares(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float
     found: dict[int, dict[str, Sequence[float]]] = {}
     for run in runs:
         found.setdefault(run.size, {})[run.interrogator] = run.identified
+    return found
+
+
+def told_apart_shares(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float]]]:
+    """Likewise shares that the questions asked tell apart."""
+    found: dict[int, dict[str, Sequence[float]]] = {}
+    for run in runs:
+        found.setdefault(run.size, {})[run.interrogator] = run.told_apart
     return found
 
 

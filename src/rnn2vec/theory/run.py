@@ -48,12 +48,14 @@ def run_theory(
         zoo: to be interrogated; one of the ``demo`` preset is built by default.
         sizes: of the classes that encoders learn to identify, powers of two.
         steps: gradient steps of each encoder.
-        seed: of the encoders and of the zoo that is built.
+        seed: of the encoders and of the zoo that is built. The counted classes are the same for all seeds.
         workers: processes.
 
     Raises:
-        RNN2VecError: if a size is no power of two, or the directory holds anything else.
+        RNN2VecError: if a size or the seed is out of range, or the directory holds anything else.
     """
+    if not 0 <= seed < 2**63:
+        raise RNN2VecError(f"seeds lie in 0..2**63 - 1; got {seed}")
     jobs = gap_recipes(sizes, steps=steps)
     plan = {"jobs": [[name, size, dataclasses.asdict(recipe)] for name, size, recipe in jobs], "seed": seed}
     plan["zoo"] = str(zoo.resolve()) if zoo else "demo"
@@ -71,8 +73,9 @@ def run_theory(
             recipe = zoo_recipe("formal-languages", "demo", seed=seed)
             with stage("Zoo", [(f"{recipe.models} networks", recipe.models * recipe.steps)]) as report:
                 given = build_zoo(recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
-        with stage("Interrogating", [(given.directory.name, 1)]) as report:
-            interrogated = {given.directory.name: interrogate_zoo(given, seconds=ZOO_SECONDS)}
+        name = given.directory.resolve().name
+        with stage("Interrogating", [(name, 1)]) as report:
+            interrogated = {name: interrogate_zoo(given, seconds=ZOO_SECONDS)}
             report(0, 1, "")
         write_json(directory / RESULTS, as_json(counts, runs, interrogated))
         write_theory_report(directory / "report.html", counts, runs, interrogated)
