@@ -213,7 +213,8 @@ def interrogate_zoo(zoo: Zoo, seconds: float = 30.0, **asked: Any) -> ZooInterro
 
     Args:
         zoo: the zoo.
-        seconds: spent on each smallest set of fixed questions; beyond, the best so far is returned with a bound.
+        seconds: spent on each smallest set of fixed questions and on each tree; beyond, the best so far is returned
+            with a bound.
         asked: arguments of :func:`ask_zoo`, which also says what is raised.
     """
     said = ask_zoo(zoo, **asked)
