@@ -270,6 +270,12 @@ def test_a_zoo_is_identified(two_networks_a_task: Zoo, tmp_path: Path) -> None:
         assert tree_label == {label}
 
 
+def test_without_time_no_tree_is_known_to_be_best(two_networks_a_task: Zoo) -> None:
+    for seconds, exact in ((0.0, False), (30.0, True)):
+        network = interrogate_zoo(two_networks_a_task, length=2, seconds=seconds).found[0]
+        assert network.adaptive.exact == exact
+
+
 def _last(zoo: Zoo) -> np.ndarray:
     return zoo.column("step") == zoo.recipe.snapshots[-1]
 
