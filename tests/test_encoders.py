@@ -410,6 +410,15 @@ def test_any_number_of_probes_of_any_length(
     assert encoder(population).shape == (3, 16)
 
 
+@pytest.mark.parametrize("name", PROBING)
+def test_only_questions_that_it_has_are_asked(name: str, random_population: MakePopulation) -> None:
+    population, encoder = random_population(SPEC, 2), small_encoder(name)
+    assert encoder.interrogate(population, 4).probes.shape == encoder.interrogate(population).probes.shape
+    for length in (-1, 0, 5):
+        with pytest.raises(RNN2VecError, match=rf"the first 1\.\.4 questions, or all with None; got {length}"):
+            encoder.interrogate(population, length)
+
+
 def test_probes_of_other_networks_answers_stay_apart(random_population: MakePopulation) -> None:
     """A network's questions do not depend on whom else is asked."""
     population, encoder = random_population(SPEC, 4), small_encoder("interactive")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import rnn2vec.interrogation.interactive as interactive
 from rnn2vec import RNN2VecError
 from rnn2vec.interrogation import (
+    Ask,
     FunctionClass,
+    Identified,
     QuestionSet,
     QuestionTree,
     interactive_queries,
@@ -159,10 +165,71 @@ def test_without_the_time_or_the_states_it_needs_a_search_says_that_it_is_not_ex
     tree = interactive_queries(functions, states=3)
     assert not tree.exact
     assert tree.lower_bound < tree.count == max(depths(functions, tree))
+    assert interactive_queries(functions, seconds=0) == interactive_queries(functions, exact=False)
     fixed = noninteractive_queries(functions, seconds=0)
     assert not fixed.exact
     assert fixed.lower_bound <= noninteractive_queries(functions).count <= fixed.count
     assert separates(functions, fixed)
+
+
+def pairs_and_points(pairs: int, points: int = 4) -> FunctionClass:
+    """A question for each pair and each point, which splits it off; the functions of a pair answer 1 and 2.
+
+    All trees are almost as deep as there are questions, and the bound at the root is one below, so they are searched.
+    """
+    answers = np.zeros((2 * pairs + points, pairs + points), dtype=int)
+    for pair in range(pairs):
+        answers[2 * pair : 2 * pair + 2, pair] = 1, 2
+    answers[2 * pairs :, pairs:] = np.eye(points)
+    return FunctionClass(answers)
+
+
+def test_where_a_tree_is_deeper_than_recursion_goes_the_greedy_one_is_found() -> None:
+    functions, limit = pairs_and_points(80), sys.getrecursionlimit()
+    greedy = interactive_queries(functions, exact=False)
+    assert greedy.lower_bound < greedy.count
+    sys.setrecursionlimit(len(inspect.stack()) + 100)  # so that the class need not be large
+    try:
+        tree = interactive_queries(functions)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert tree.root == greedy.root
+    assert greedy.lower_bound <= tree.lower_bound <= tree.count
+
+
+def test_the_search_for_a_tree_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point functions and a question about three of them: the bound is far off, and there are many sets."""
+    answers = np.concatenate([np.eye(24, dtype=int), np.arange(24)[:, None] < 3], axis=1)
+    ticks = itertools.count()
+    monkeypatch.setattr(interactive, "time", SimpleNamespace(monotonic=lambda: next(ticks)))  # a second for every set
+    tree = interactive_queries(FunctionClass(answers), seconds=50)
+    assert next(ticks) < 60
+    assert not tree.exact
+    assert max(depths(FunctionClass(answers), tree)) == tree.count == 21
+
+
+def test_a_bound_above_the_count_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above hold bounds against counts; a bound cut down to the count would pass them all."""
+    monkeypatch.setattr(interactive, "lower_bound", lambda functions: 5)
+    tree = interactive_queries(point_functions(4))
+    assert (tree.count, tree.lower_bound, tree.exact) == (3, 5, False)
+
+
+def test_with_many_answers_interaction_saves_more_than_in_tree_paths() -> None:
+    """32 groups of two: the first question says which group it is, and only one other which of the two."""
+    functions = FunctionClass(
+        [[group] + [bit * (group == other) for other in range(32)] for group in range(32) for bit in (0, 1)]
+    )
+    fixed, tree = noninteractive_queries(functions), interactive_queries(functions)
+    assert (len(functions), fixed.count, tree.count) == (64, 33, 2)
+    assert fixed.exact
+    assert tree.exact
+
+
+def test_a_tree_can_be_walked_by_hand() -> None:
+    root = interactive_queries(point_functions(2)).root
+    assert isinstance(root, Ask)
+    assert root.answers == {1: Identified(root.question, (root.question,)), 0: Identified(1, (1,))}
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 7, 8, 16, 31, 64])
@@ -223,6 +290,11 @@ def test_answers_and_names_may_be_anything_hashable() -> None:
         ({"answers": [[], []]}, "functions 0 and 1"),
         ({"answers": [[0, 1], [1]]}, r"rows of \[1, 2\]"),
         ({"answers": [[0, []]]}, "hashable"),
+        ({"answers": [1, 2, 3]}, "a row of answers for every function; 'int' object is not iterable"),
+        ({"answers": np.arange(3)}, "a row of answers for every function"),
+        ({"answers": 3}, "a row of answers for every function"),
+        ({"answers": np.array([[np.nan, 1.0], [np.nan, 1.0]])}, "every answer equals itself; got .*nan"),
+        ({"answers": [[0], [0]], "labels": [math.nan, math.nan]}, "every label equals itself; got nan"),
         ({"answers": [[0], [1]], "questions": ["a", "b"]}, "2 names for 1"),
         ({"answers": [[0], [1]], "labels": ["a"]}, "1 labels for 2"),
         ({"answers": [[0], [0]], "labels": ["a", "b"]}, "functions 0 and 1"),

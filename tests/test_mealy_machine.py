@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -130,3 +131,13 @@ def test_what_is_no_machine_is_refused() -> None:
         leaf_paths(0)
     with pytest.raises(RNN2VecError, match="functions 0 and 1"):
         class_of_machines([tree_path_machine("0"), tree_path_machine("1")], [(0,)])
+    with pytest.raises(RNN2VecError, match="a word without one: leave it out"):
+        class_of_machines([tree_path_machine("0"), tree_path_machine("1")], [(RESTART,), ()])
+    with pytest.raises(RNN2VecError, match=r"letters lie in 0\.\.2; got 3"):
+        class_of_machines([tree_path_machine("0")], [(3,)])
+
+
+@pytest.mark.parametrize("confidence", [0.0, -1.0, float("nan"), float("inf"), 1e300, 1e-300])
+def test_answers_need_a_logit_above_the_others(confidence: float) -> None:
+    with pytest.raises(RNN2VecError, match=rf"finite in float32; got {re.escape(str(confidence))}"):
+        realise([tree_path_machine("1")], confidence)

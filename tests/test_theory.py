@@ -285,17 +285,32 @@ def test_a_zoo_is_identified(two_networks_a_task: Zoo, tmp_path: Path) -> None:
         assert tree_label == {label}
 
 
+def test_without_time_no_tree_is_known_to_be_best(two_networks_a_task: Zoo) -> None:
+    for seconds, exact in ((0.0, False), (30.0, True)):
+        network = interrogate_zoo(two_networks_a_task, length=2, seconds=seconds).found[0]
+        assert network.adaptive.exact == exact
+
+
 def _last(zoo: Zoo) -> np.ndarray:
     return zoo.column("step") == zoo.recipe.snapshots[-1]
 
 
 def test_networks_that_answer_alike_are_one_function(two_networks_a_task: Zoo) -> None:
-    found = interrogate_zoo(two_networks_a_task, length=4, step=0)
-    assert found.answers.step == 0
-    fewer = interrogate_zoo(two_networks_a_task, length=1, step=0)
-    assert len(np.unique(fewer.answers.behaviours)) <= len(np.unique(found.answers.behaviours)) <= 16
-    for target in fewer.found:
-        assert target.fixed_shares[-1] == target.adaptive_shares[-1] == 1.0
+    found = interrogate_zoo(two_networks_a_task, length=1, step=0)
+    said = found.answers
+    assert said.step == 0
+    behaviours = len(np.unique(said.codes, axis=0))
+    assert behaviours < len(said.codes) == 16  # untrained networks
+    alike = (said.codes[:, None] == said.codes).all(-1)
+    assert ((said.behaviours[:, None] == said.behaviours) == alike).all()
+    network, task = found.found
+    assert (network.targets, task.target) == (behaviours, "task")
+    assert len(said.function_class()) == 16
+    leaves = [leaf for _, leaf in network.adaptive.leaves()]
+    assert sorted(leaf.functions for leaf in leaves) == sorted({tuple(np.flatnonzero(row).tolist()) for row in alike})
+    assert all({leaf.label} == set(said.behaviours[list(leaf.functions)].tolist()) for leaf in leaves)
+    other_task = said.tasks[:, None] != said.tasks
+    assert len(said.function_class("task")) == 16 - (alike & other_task).any(1).sum() < 16
 
 
 def test_ambiguous_networks_are_left_out_where_tasks_are_asked_for() -> None:
@@ -320,11 +335,34 @@ def test_ambiguous_networks_are_left_out_where_tasks_are_asked_for() -> None:
         ({"step": 7}, "snapshots of"),
         ({"length": 9, "strings": "all"}, "got 349,525: lower the length"),
         ({"length": 10**6}, "lower the length"),
+        ({"length": 10_000, "strings": "all"}, "got all strings of up to 10,000 letters: lower the length"),
+        ({"length": 10**9, "strings": "all"}, "got all strings of up to 1,000,000,000 letters: lower the length"),
     ],
 )
 def test_what_a_zoo_cannot_be_asked(arguments: dict[str, Any], words: str, two_networks_a_task: Zoo) -> None:
     with pytest.raises(RNN2VecError, match=words):
         interrogate_zoo(two_networks_a_task, **arguments)
+
+
+def test_networks_of_another_cell_are_asked(tmp_path: Path) -> None:
+    recipe = zoo_recipe(
+        "formal-languages",
+        "demo",
+        models=4,
+        steps=12,
+        snapshots=(12,),
+        hidden_size=8,
+        cell="gru",
+        rollouts=4,
+        evaluation_strings=8,
+    )
+    zoo = build_zoo(recipe, tmp_path / "gru")
+    assert zoo.spec.cell == "gru"
+    found = interrogate_zoo(zoo, length=3, seconds=2)
+    assert (found.answers.codes == answers_to_strings(zoo.population(), ordered_strings(3))).all()
+    network = found.found[0]
+    assert network.targets == len(np.unique(found.answers.codes, axis=0)) > 1
+    assert 1 <= network.adaptive.count <= network.fixed.count < network.targets
 
 
 def test_a_zoo_of_digits_is_asked_images(tmp_path: Path) -> None:

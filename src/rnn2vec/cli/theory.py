@@ -48,7 +48,9 @@ def interrogate_zoo_command(
     answers: Annotated[str, typer.Option(help="argmax, the likeliest next letter; or probabilities.")] = "argmax",
     levels: Annotated[int, typer.Option(min=1, help="Steps to which probabilities are rounded.")] = 4,
     step: Annotated[int | None, typer.Option(help="Training step of the networks; the last by default.")] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="Spent on each smallest set of fixed questions.")] = 30.0,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="Spent on each smallest set and each tree of questions.")
+    ] = 30.0,
 ) -> None:
     """How many questions identify a network of a zoo, and how many what it was trained on?"""
     found = interrogate_zoo(

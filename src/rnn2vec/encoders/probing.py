@@ -183,9 +183,15 @@ class ProbingEncoder(Encoder):
         """Put all questions to every network, or only the first ``length`` of each sequence.
 
         The core sees the answers as probabilities; every network's probes are its own, so N x M questions run at once.
+
+        Raises:
+            RNN2VecError: if it does not read such networks, or ``length`` is none of 1..L.
         """
         self.check_readable(population.spec)
-        length = length or self.probe_logits.shape[1]
+        longest = self.probe_logits.shape[1]
+        length = longest if length is None else length
+        if not 1 <= length <= longest:
+            raise RNN2VecError(f"this encoder asks the first 1..{longest} questions, or all with None; got {length}")
         return self._ask_one_by_one(population, length) if self.interactive else self._ask_at_once(population, length)
 
     def _ask_at_once(self, population: Population, length: int) -> Interrogation:

@@ -9,7 +9,7 @@ that is walked letter by letter; ``realisation``: automata as weights of recurre
 from rnn2vec.interrogation.curves import identified_by_set, identified_by_tree
 from rnn2vec.interrogation.families import point_functions, tree_paths
 from rnn2vec.interrogation.function_class import FunctionClass
-from rnn2vec.interrogation.interactive import QuestionTree, interactive_queries
+from rnn2vec.interrogation.interactive import Ask, Identified, QuestionTree, interactive_queries
 from rnn2vec.interrogation.mealy_machine import (
     RESTART,
     MealyMachine,
@@ -24,7 +24,9 @@ from rnn2vec.interrogation.tree_walk import told_apart_by_fixed_letters, told_ap
 
 __all__ = [
     "RESTART",
+    "Ask",
     "FunctionClass",
+    "Identified",
     "MealyMachine",
     "QuestionSet",
     "QuestionTree",

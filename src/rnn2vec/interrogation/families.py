@@ -1,4 +1,4 @@
-"""The extremes of the theory as classes of any size: where interaction is worth nothing, and where it is worth most.
+"""The extremes of the theory with yes-or-no answers, as classes of any size: interaction is worth nothing, or most.
 
 The propositions are those of the paper's section 3. The constructions and the proofs sketched here are our own, chosen
 so that both counts have closed forms that the algorithms can be held against.
@@ -30,7 +30,7 @@ def point_functions(size: int) -> FunctionClass:
 
 
 def tree_paths(size: int) -> FunctionClass:
-    """The class with the widest gap: ceil(log2 |D|) interactive questions, but |D| - 1 fixed ones.
+    """The class with the widest gap that yes-or-no answers allow: ceil(log2 |D|) interactive questions, |D| - 1 fixed.
 
     The functions are the leaves of a balanced binary tree, the questions its |D| - 1 inner nodes, named by the turns
     that lead there, such as ``"01"``. A function answers 1 to a node if its leaf is below the node's right child,
@@ -41,6 +41,9 @@ def tree_paths(size: int) -> FunctionClass:
     log2 |D|. Non-interactive: take any node, the leftmost leaf below its left child and the leftmost leaf below its
     right child. All nodes above treat them alike, and no node but this one is answered by 1 by just one of them, for
     neither ever turns right below. So every one of the |D| - 1 nodes must be asked.
+
+    With many answers the gap can be wider: let f_{g,b} answer g to a first question, b to question g, and 0 to all
+    others, b being 0 or 1. Two interactive questions identify it, or |D| / 2 + 1 fixed ones.
 
     Args:
         size: |D|, leaves of the tree.

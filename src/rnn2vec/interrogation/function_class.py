@@ -37,24 +37,31 @@ class FunctionClass:
             labels: ``[F]`` hashable values, if only a function's label and not the function is to be identified.
 
         Raises:
-            RNN2VecError: if there are no functions, rows differ in length, an answer is not hashable, or two functions
-                that are to be told apart answer every question alike.
+            RNN2VecError: if there are no functions, answers are no table, rows differ in length, an answer or label is
+                not hashable or, as NaN, does not equal itself, or two functions that are to be told apart answer every
+                question alike.
         """
-        if len(answers) == 0:
+        try:
+            rows = [list(row) for row in answers]
+        except TypeError as error:
+            raise RNN2VecError(
+                f"a class is a table, a row of answers for every function; {error}: write one question as [[0], [1]]"
+            ) from error
+        if not rows:
             raise RNN2VecError("a class holds at least one function; got an empty table")
-        widths = {len(row) for row in answers}
+        widths = {len(row) for row in rows}
         if len(widths) > 1:
             raise RNN2VecError(f"all functions answer the same questions; got rows of {sorted(widths)} answers")
         width = widths.pop()
         self.questions = tuple(range(width)) if questions is None else tuple(questions)
         if len(self.questions) != width:
             raise RNN2VecError(f"every question has one name; got {len(self.questions)} names for {width} questions")
-        if labels is not None and len(labels) != len(answers):
-            raise RNN2VecError(f"every function has one label; got {len(labels)} labels for {len(answers)} functions")
-        flat = [answer for row in answers for answer in row]
+        if labels is not None and len(labels) != len(rows):
+            raise RNN2VecError(f"every function has one label; got {len(labels)} labels for {len(rows)} functions")
+        flat = [answer for row in rows for answer in row]
         codes, self._values = _encode(flat, "answer")
-        self.codes = codes.reshape(len(answers), width)
-        names: Sequence[Hashable] = range(len(answers)) if labels is None else list(labels)
+        self.codes = codes.reshape(len(rows), width)
+        names: Sequence[Hashable] = range(len(rows)) if labels is None else list(labels)
         self.label_codes, self.labels = _encode(names, "label")
         self._check_distinct()
 
@@ -116,4 +123,7 @@ def _encode(values: Sequence[Hashable], what: str) -> tuple[np.ndarray, tuple[Ha
         codes = [known.setdefault(value, len(known)) for value in values]
     except TypeError as error:
         raise RNN2VecError(f"every {what} is hashable, such as a number, text or a tuple of them; {error}") from error
+    for value in known:
+        if value != value:  # NaN, which would pass for another answer each time that it is given
+            raise RNN2VecError(f"every {what} equals itself; got {value!r}, which does not: replace it, say by None")
     return np.array(codes, dtype=np.int64), tuple(known)

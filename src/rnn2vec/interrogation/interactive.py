@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 
 import numpy as np
@@ -97,7 +98,9 @@ class QuestionTree:
         return node.label, asked
 
 
-def interactive_queries(functions: FunctionClass, exact: bool = True, states: int = 100_000) -> QuestionTree:
+def interactive_queries(
+    functions: FunctionClass, exact: bool = True, states: int = 100_000, seconds: float = 60.0
+) -> QuestionTree:
     """A tree of questions whose worst case is smallest.
 
     Any class is identified with at most |D| - 1 questions (section 3 of the paper). Proof idea: ask, of two functions
@@ -108,22 +111,23 @@ def interactive_queries(functions: FunctionClass, exact: bool = True, states: in
         exact: search all trees, remembering the sets of functions that were settled, unless the greedy tree meets the
             lower bound already; otherwise the greedy tree: each question leaves the fewest pairs to be told apart after
             its worst answer.
-        states: of the search, after which the greedy tree is returned. ``exact`` of the result then is False, and
-            ``lower_bound`` is as far as the search has come.
+        states: of the search, after which the greedy tree is returned; so it is where Python's recursion limit stops a
+            deep search. ``exact`` of the result then is False, and ``lower_bound`` is as far as the search has come.
+        seconds: of the search, after which likewise; that alone depends on the speed of the machine.
     """
     candidates = functions.informative_questions()
     tree = QuestionTree(_grow(functions, candidates, lambda members: _greedy(functions, candidates, members)), 0)
     bound = lower_bound(functions)
     if exact and bound < tree.count:
-        search = _Search(functions, candidates, states)
+        search = _Search(functions, candidates, states, time.monotonic() + seconds)
         try:
             while bound < tree.count and not search.solvable(search.everything, bound):
                 bound += 1
-        except _OutOfStates:
+        except (_OutOfBudget, RecursionError):  # each question is two frames, and Python allows 1,000
             return dataclasses.replace(tree, lower_bound=bound)
         if bound < tree.count:
             tree = QuestionTree(_grow(functions, candidates, search.best_question), bound)
-    return dataclasses.replace(tree, lower_bound=min(bound, tree.count))
+    return dataclasses.replace(tree, lower_bound=bound)
 
 
 def _grow(functions: FunctionClass, candidates: np.ndarray, choose: Callable[[np.ndarray], int]) -> Ask | Identified:
@@ -152,18 +156,19 @@ def _greedy(functions: FunctionClass, candidates: np.ndarray, members: np.ndarra
     return int(np.lexsort((total, worst))[0])
 
 
-class _OutOfStates(Exception):
+class _OutOfBudget(Exception):
     pass
 
 
 class _Search:
     """Can this set of functions be told apart with so many questions? Sets are the bits of an integer."""
 
-    def __init__(self, functions: FunctionClass, candidates: np.ndarray, states: int) -> None:
+    def __init__(self, functions: FunctionClass, candidates: np.ndarray, states: int, deadline: float) -> None:
         self.everything = (1 << len(functions)) - 1
         self.labels = [_bits(functions.label_codes == label) for label in range(len(functions.labels))]
         self.parts = [[_bits(column == code) for code in np.unique(column)] for column in functions.codes.T[candidates]]
         self.states_left = states
+        self.deadline = deadline
         self.solved: dict[int, tuple[int, int]] = {}  # set: questions that suffice, and the first of them
         self.failed: dict[int, int] = {}  # set: questions that do not suffice
 
@@ -176,8 +181,8 @@ class _Search:
         if depth <= self.failed.get(members, 0):
             return False
         self.states_left -= 1
-        if self.states_left < 0:
-            raise _OutOfStates
+        if self.states_left < 0 or time.monotonic() >= self.deadline:
+            raise _OutOfBudget
         if splitting_bound(self._sizes(representatives), representatives.bit_count()) <= depth:
             for question in self._promising(members):
                 if all(self.solvable(part & members, depth - 1) for part in self.parts[question] if part & members):

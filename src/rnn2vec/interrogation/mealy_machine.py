@@ -64,15 +64,25 @@ class MealyMachine:
         return said
 
     def __call__(self, word: Sequence[int]) -> int:
-        """The answer to a word as one question: what is said to its last letter."""
-        return self.read(word)[-1]
+        """The answer to a word as one question: what is said to its last letter.
+
+        Raises:
+            RNN2VecError: if there is no letter, or one is not of the alphabet.
+        """
+        said = self.read(word)
+        if not said:
+            raise RNN2VecError(
+                "a word is answered by what is said to its last letter; got a word without one: leave it out"
+            )
+        return said[-1]
 
 
 def class_of_machines(machines: Sequence[MealyMachine], words: Sequence[Sequence[int]]) -> FunctionClass:
     """The class whose questions are words, each read from state 0, and whose answers are those to the last letters.
 
     Raises:
-        RNN2VecError: if two machines answer all words alike.
+        RNN2VecError: if a word has no letter, or one that a machine's alphabet lacks, or two machines answer all words
+            alike.
     """
     named: list[Hashable] = [tuple(word) for word in words]
     return FunctionClass.from_callables(machines, named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -23,17 +24,21 @@ def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Popul
 
     Args:
         machines: N machines with one alphabet of A letters, and S states at most.
-        confidence: logit of the answer.
+        confidence: logit of the answer, above 0.
 
     Returns:
         N networks with A inputs, ``S * A + 1`` hidden units and at least A outputs; float32.
 
     Raises:
-        RNN2VecError: if there are none, or their alphabets differ.
+        RNN2VecError: if there are none, their alphabets differ, or ``confidence`` is not above 0 and finite in float32.
     """
     alphabets = {machine.num_letters for machine in machines}
     if len(alphabets) != 1:
         raise RNN2VecError(f"networks of one population read one alphabet; got machines of {sorted(alphabets)} letters")
+    if not 0 < torch.tensor(confidence, dtype=torch.float32) < math.inf:
+        raise RNN2VecError(
+            f"confidence is the logit of an answer, above the others' 0 and finite in float32; got {confidence}"
+        )
     letters, states = alphabets.pop(), max(machine.num_states for machine in machines)
     answers = 1 + max(answer for machine in machines for row in machine.answers for answer in row)
     spec = RNNSpec("elman", letters, states * letters + 1, 1, max(letters, answers), "relu")

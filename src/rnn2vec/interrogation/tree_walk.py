@@ -28,8 +28,12 @@ def told_apart_interactively(size: int, letters: int) -> int:
 
     ``RESTART`` and then, each time, the machine's own last answer: every letter halves what is possible, and no binary
     answer does more.
+
+    Raises:
+        RNN2VecError: if ``size`` is no power of two from 2 up, or ``letters`` are negative.
     """
-    return int(min(2.0**letters, float(2 ** depth_of(size))))
+    _check_letters(letters)
+    return int(2 ** min(letters, depth_of(size)))
 
 
 def told_apart_by_fixed_letters(size: int, letters: int) -> int:
@@ -41,7 +45,11 @@ def told_apart_by_fixed_letters(size: int, letters: int) -> int:
     a letter for each node that it shares with walks before; of the 2^(b-1) walks that must share b nodes, those with
     the smallest b are the best to take next. All are visited after depth * size / 2 letters, since every one of the
     size / 2 lowest inner nodes takes a walk of its own.
+
+    Raises:
+        RNN2VecError: if ``size`` is no power of two from 2 up, or ``letters`` are negative.
     """
+    _check_letters(letters)
     depth, visited, left = depth_of(size), 0, letters
     for shared in range(depth):
         for _ in range(max(1, 2 ** (shared - 1))):
@@ -49,3 +57,8 @@ def told_apart_by_fixed_letters(size: int, letters: int) -> int:
             visited += max(0, walk - shared)
             left -= walk
     return visited + 1
+
+
+def _check_letters(letters: int) -> None:
+    if letters < 0:
+        raise RNN2VecError(f"a machine reads 0 letters or more; got {letters}")

@@ -194,7 +194,12 @@ def ask_zoo(
     population = zoo.population(rows)
     if zoo.recipe.input_range is None:
         ordered = strings == "ordered"
-        _check_number(math.comb(length + 4, 4) if ordered else (4 ** (length + 1) - 1) // 3)
+        if ordered:
+            _check_number(math.comb(length + 4, 4))
+        elif length > MOST_QUESTIONS.bit_length():  # their number may be too long to be written, or even computed
+            raise _too_many(f"all strings of up to {length:,} letters")
+        else:
+            _check_number((4 ** (length + 1) - 1) // 3)
         asked = ordered_strings(length) if ordered else all_strings(length)
         codes = answers_to_strings(population, asked, answers, levels)
         names = ["".join(LETTERS[letter] for letter in string) or "(start)" for string in asked]
@@ -213,7 +218,8 @@ def interrogate_zoo(zoo: Zoo, seconds: float = 30.0, **asked: Any) -> ZooInterro
 
     Args:
         zoo: the zoo.
-        seconds: spent on each smallest set of fixed questions; beyond, the best so far is returned with a bound.
+        seconds: spent on each smallest set of fixed questions and on each tree; beyond, the best so far is returned
+            with a bound.
         asked: arguments of :func:`ask_zoo`, which also says what is raised.
     """
     said = ask_zoo(zoo, **asked)
@@ -239,14 +245,18 @@ def _check(zoo: Zoo, length: int, strings: str, answers: str, levels: int, step:
 
 def _check_number(questions: int) -> None:
     if questions > MOST_QUESTIONS:
-        raise RNN2VecError(
-            f"an interrogation chooses among at most {MOST_QUESTIONS:,} questions; got {questions:,}: lower the length"
-        )
+        raise _too_many(f"{questions:,}")
+
+
+def _too_many(got: str) -> RNN2VecError:
+    return RNN2VecError(
+        f"an interrogation chooses among at most {MOST_QUESTIONS:,} questions; got {got}: lower the length"
+    )
 
 
 def _identify(target: str, said: ZooAnswers, seconds: float) -> Identification:
     functions = said.function_class(target)
     fixed = noninteractive_queries(functions, seconds=seconds)
-    adaptive = interactive_queries(functions, exact=len(functions) <= SEARCHED)
+    adaptive = interactive_queries(functions, exact=len(functions) <= SEARCHED, seconds=seconds)
     order, shares = identified_by_set(functions, fixed)
     return Identification(target, len(functions.labels), fixed, adaptive, order, shares, identified_by_tree(adaptive))
