@@ -14,5 +14,5 @@ results, directory = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]
 runs = [GapRun(**run) for run in results["gap"]]
 drawn = identification_curves(learned_shares(runs), best_shares(runs), told_apart_shares(runs))
 drawn.savefig(directory / "theory-gap.png", dpi=110)
-for zoo in results["zoos"].values():  # one zoo
-    zoo_curves(zoo_shares(zoo["identified"])).savefig(directory / "theory-zoo.png", dpi=110)
+(zoo,) = results["zoos"].values()
+zoo_curves(zoo_shares(zoo["identified"])).savefig(directory / "theory-zoo.png", dpi=110)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,17 +208,20 @@ def write_theory_report(
 
 def learned_shares(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float]]]:
     """Shares identified after 1, 2, ... questions, by size of the class and interrogator."""
-    found: dict[int, dict[str, Sequence[float]]] = {}
-    for run in runs:
-        found.setdefault(run.size, {})[run.interrogator] = run.identified
-    return found
+    return _by_class(runs, lambda run: run.identified)
 
 
 def told_apart_shares(runs: Sequence[GapRun]) -> dict[int, dict[str, Sequence[float]]]:
     """Likewise shares that the questions asked tell apart."""
+    return _by_class(runs, lambda run: run.told_apart)
+
+
+def _by_class(
+    runs: Sequence[GapRun], shares: Callable[[GapRun], Sequence[float]]
+) -> dict[int, dict[str, Sequence[float]]]:
     found: dict[int, dict[str, Sequence[float]]] = {}
     for run in runs:
-        found.setdefault(run.size, {})[run.interrogator] = run.told_apart
+        found.setdefault(run.size, {})[run.interrogator] = shares(run)
     return found
 
 
