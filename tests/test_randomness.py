@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.randomness import generator, torch_seed
 
 KEYS = [(), (0,), (1,), (12,), (1, 2), (0, "a"), ("a", 0), ("a",), ("0",), ("ab",), ("a", "b"), (-1,), (0, 0), (0, "")]
@@ -64,3 +66,13 @@ def test_torch_seeds() -> None:
     assert max(seeds) > 2**61
     assert torch_seed(4, "x", 1) == torch_seed(4, "x", 1)
     torch.Generator().manual_seed(max(seeds))
+
+
+@pytest.mark.parametrize("seed", [0.9, "0", None, np.float64(1.0)])
+def test_a_seed_is_a_whole_number(seed: Any) -> None:
+    with pytest.raises(RNN2VecError, match="whole numbers"):
+        generator(seed, 0, "initialisation")
+
+
+def test_numpys_whole_numbers_are_seeds_too() -> None:
+    assert generator(np.int64(3), np.uint8(1)).random() == generator(3, 1).random()

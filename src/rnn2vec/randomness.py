@@ -1,8 +1,11 @@
 """Counter-based randomness: every random number is a function of what it is for, never of when it was drawn."""
 
 import hashlib
+import operator
 
 import numpy as np
+
+from rnn2vec.errors import RNN2VecError
 
 
 def generator(seed: int, *key: int | str) -> np.random.Generator:
@@ -14,10 +17,21 @@ def generator(seed: int, *key: int | str) -> np.random.Generator:
     Args:
         seed: the seed of the zoo or of the training run.
         key: integers and strings that name the use.
+
+    Raises:
+        RNN2VecError: if the seed or a number of the key is no whole number.
     """
-    plain = tuple(part if isinstance(part, str) else int(part) for part in (seed, *key))  # numpy's integers too
+    plain = tuple(part if isinstance(part, str) else _whole(part) for part in (seed, *key))
     digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def _whole(part: int) -> int:
+    """The number, of numpy's integers too; a fraction would else share the random numbers of another seed."""
+    try:
+        return int(operator.index(part))
+    except TypeError as error:
+        raise RNN2VecError(f"seeds, and what random numbers are counted by, are whole numbers; got {part!r}") from error
 
 
 def torch_seed(seed: int, *key: int | str) -> int:
