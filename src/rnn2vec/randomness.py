@@ -21,7 +21,7 @@ def generator(seed: int, *key: int | str) -> np.random.Generator:
     Raises:
         RNN2VecError: if the seed or a number of the key is no whole number.
     """
-    plain = tuple(part if isinstance(part, str) else _whole(part) for part in (seed, *key))
+    plain = (_whole(seed), *(part if isinstance(part, str) else _whole(part) for part in key))
     digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
