@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from rnn2vec import Population, RNN2VecError, RNNSpec, run
-from rnn2vec.population import RecurrentNetwork, concatenate
+from rnn2vec.modules import RecurrentNetwork
+from rnn2vec.population import concatenate
 
 MakePopulation = Callable[..., Population]
 """``make(spec, models, dtype, seed)``, see ``conftest.py``."""
@@ -52,7 +55,7 @@ def test_from_modules_whatever_their_names(cell: dict[str, Any], dtype: torch.dt
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     layers = [(recurrent_layer(spec).to(dtype), nn.Linear(5, 4).to(dtype)) for _ in range(3)]
     wrapped = [Nested(*layers[0]), nn.ModuleList(layers[1][::-1]), nn.Sequential(*layers[2])]
-    population = Population.from_modules(wrapped)
+    population = Population.from_modules(wrapped, prove=False)  # lists of layers have no forward
     assert population.spec == spec
     assert len(population) == 3
     assert population.dtype == dtype
@@ -66,7 +69,7 @@ def test_from_modules_whatever_their_names(cell: dict[str, Any], dtype: torch.dt
 
 def test_from_modules_copies() -> None:
     module = nn.ModuleList([nn.GRU(2, 3), nn.Linear(3, 2)])
-    population = Population.from_modules([module])
+    population = Population.from_modules([module], prove=False)
     before = population.flatten().clone()
     with torch.no_grad():
         for parameter in module.parameters():
@@ -75,7 +78,9 @@ def test_from_modules_copies() -> None:
 
 
 def test_from_modules_knows_subclasses() -> None:
-    assert Population.from_modules([nn.Sequential(SubclassedGRU(2, 3), nn.Linear(3, 1))]).spec.cell == "gru"
+    assert (
+        Population.from_modules([nn.Sequential(SubclassedGRU(2, 3), nn.Linear(3, 1))], prove=False).spec.cell == "gru"
+    )
 
 
 @pytest.mark.parametrize(("rnn_bias", "head_bias"), [(False, True), (True, False), (False, False)])
@@ -83,7 +88,7 @@ def test_missing_biases_are_zeros(cell: dict[str, Any], rnn_bias: bool, head_bia
     spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
     rnn = recurrent_layer(spec, bias=rnn_bias, batch_first=True).double()
     head = nn.Linear(5, 4, bias=head_bias).double()
-    population = Population.from_modules([nn.ModuleList([rnn, head])])
+    population = Population.from_modules([nn.ModuleList([rnn, head])], prove=False)
     zero = {name for name, weight in population.weights.items() if not weight.any()}
     given = {"linear": head_bias, "bias": rnn_bias}
     expected = {name for name in population.weights if "bias" in name and not given[name[:6].split("_")[0]]}
@@ -128,7 +133,7 @@ REFUSED = {
 @pytest.mark.parametrize(("modules", "message"), REFUSED.values(), ids=REFUSED)
 def test_from_modules_explains_what_it_refuses(modules: list[nn.Module], message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
-        Population.from_modules(modules)
+        Population.from_modules(modules, prove=False)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -236,7 +241,9 @@ def test_random_renumbering_differs_between_networks_and_layers(
         (np.array([4, 1]), [4, 1]),
         (torch.tensor([2, 2]), [2, 2]),
         (np.array([True, False, False, True, False]), [0, 3]),
-        (np.array([], dtype=np.int64), []),
+        (slice(None, None, -2), [4, 2, 0]),
+        (torch.tensor(1), [1]),
+        ([True, False, False, False, True], [0, 4]),
     ],
     ids=str,
 )
@@ -248,12 +255,60 @@ def test_indexing(random_population: MakePopulation, index: Any, rows: list[int]
     assert torch.equal(chosen.flatten(), population.flatten()[rows])
 
 
-def test_indexing_beyond_the_end(random_population: MakePopulation) -> None:
+@pytest.mark.parametrize("index", [5, -6, [], slice(2, 2), [0.5], [True, False], np.zeros(5, dtype=bool)], ids=str)
+def test_indexing_what_is_not_there(random_population: MakePopulation, index: Any) -> None:
     population = random_population(RNNSpec("lstm", 2, 3, 1, 2), 5)
-    for index in (5, -6):
-        with pytest.raises(IndexError, match="of a population of 5"):
-            population[index]
+    with pytest.raises(RNN2VecError, match=r"network|whole numbers"):
+        population[index]
     assert [len(network) for network in population] == [1] * 5  # iteration ends
+
+
+def test_a_population_holds_a_network() -> None:
+    spec = RNNSpec("gru", 2, 3, 1, 2)
+    with pytest.raises(RNN2VecError, match="at least one network"):
+        Population(spec, {name: torch.zeros(0, *shape) for name, shape in spec.parameter_shapes().items()})
+    with pytest.raises(RNN2VecError, match="at least one network"):
+        Population.from_flat(spec, torch.zeros(0, spec.num_parameters))
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_from_flat_copies(models: int) -> None:
+    spec = RNNSpec("gru", 2, 3, 1, 2)
+    flat = torch.zeros(models, spec.num_parameters)
+    for weight in Population.from_flat(spec, flat).weights.values():
+        weight.add_(1.0)
+    assert not flat.any()
+
+
+def test_which_tensors_a_population_holds_is_fixed(random_population: MakePopulation) -> None:
+    population = random_population(RNNSpec("gru", 2, 3, 1, 2))
+    weights, before = population.weights, population.flatten()
+    for change in (
+        lambda: weights.pop("weight_ih_l0"),
+        lambda: weights.popitem(),
+        lambda: weights.clear(),
+        lambda: weights.update(a=1),
+        lambda: weights.setdefault("a", 1),
+        lambda: weights.__ior__({"a": 1}),
+        lambda: weights.__setitem__("linear.bias", torch.zeros(3, 2)),
+        lambda: weights.__delitem__("linear.bias"),
+    ):
+        with pytest.raises(RNN2VecError, match="make another, Population"):
+            change()
+    assert torch.equal(population.flatten(), before)
+    copied = copy.deepcopy(population)
+    assert torch.equal(pickle.loads(pickle.dumps(copied)).flatten(), before)
+    weights["linear.bias"].fill_(3.0)  # values may change
+    assert (population.flatten()[:, -2:] == 3.0).all()
+
+
+def test_weights_are_tensors_on_one_device() -> None:
+    spec = RNNSpec("gru", 2, 3, 1, 2)
+    weights = {name: torch.zeros(2, *shape) for name, shape in spec.parameter_shapes().items()}
+    with pytest.raises(RNN2VecError, match=r"torch tensors; linear\.bias is ndarray"):
+        Population(spec, {**weights, "linear.bias": np.zeros((2, 2), dtype=np.float32)})
+    with pytest.raises(RNN2VecError, match="one device; got cpu, meta"):
+        Population(spec, {**weights, "linear.bias": torch.zeros(2, 2, device="meta")})
 
 
 def test_concatenate_joins_in_order(random_population: MakePopulation) -> None:

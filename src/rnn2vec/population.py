@@ -1,117 +1,38 @@
-"""RNNSpec and Population: N recurrent networks of one shape, as stacked tensors."""
+"""Population: N recurrent networks of one shape, as stacked tensors."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.modules import RecurrentNetwork, read_module
 from rnn2vec.randomness import generator
-
-GATES = {"lstm": 4, "gru": 3, "elman": 1}
-"""Gates stacked along the rows of a layer's parameters, in torch.nn's order: LSTM i, f, g, o; GRU r, z, n."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RNNSpec:
-    """The shape that all networks of a population share.
-
-    Attributes:
-        cell: ``lstm``, ``gru`` or ``elman`` (:class:`torch.nn.RNN`).
-        input_size: X, features of an input, or the number of different tokens.
-        hidden_size: H, hidden units of each layer.
-        num_layers: L, stacked recurrent layers.
-        output_size: Y, rows of the linear head.
-        nonlinearity: ``tanh`` or ``relu``; only an Elman network may have ``relu``.
-    """
-
-    cell: str
-    input_size: int
-    hidden_size: int
-    num_layers: int
-    output_size: int
-    nonlinearity: str = "tanh"
-
-    def __post_init__(self) -> None:
-        if self.cell not in GATES:
-            raise RNN2VecError(f"cell must be one of {', '.join(GATES)}; got {self.cell!r}")
-        if self.nonlinearity not in ("tanh", "relu"):
-            raise RNN2VecError(f"nonlinearity must be tanh or relu; got {self.nonlinearity!r}")
-        if self.nonlinearity == "relu" and self.cell != "elman":
-            raise RNN2VecError(f"only an Elman network has a choice of nonlinearity; got relu with cell {self.cell!r}")
-        for name in ("input_size", "hidden_size", "num_layers", "output_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise RNN2VecError(f"{name} must be a whole number of at least 1; got {value!r}")
-
-    @property
-    def num_gates(self) -> int:
-        """Gates per hidden unit: the rows of a layer's parameters are ``num_gates * hidden_size``."""
-        return GATES[self.cell]
-
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of one network's parameters under torch.nn's names, in torch.nn's order, the head last."""
-        rows = self.num_gates * self.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {}
-        for layer in range(self.num_layers):
-            columns = self.input_size if layer == 0 else self.hidden_size
-            shapes[f"weight_ih_l{layer}"] = (rows, columns)
-            shapes[f"weight_hh_l{layer}"] = (rows, self.hidden_size)
-            shapes[f"bias_ih_l{layer}"] = (rows,)
-            shapes[f"bias_hh_l{layer}"] = (rows,)
-        shapes["linear.weight"] = (self.output_size, self.hidden_size)
-        shapes["linear.bias"] = (self.output_size,)
-        return shapes
-
-    @property
-    def num_parameters(self) -> int:
-        """Parameters of one network."""
-        return sum(math.prod(shape) for shape in self.parameter_shapes().values())
-
-    def to_dict(self) -> dict[str, Any]:
-        """The spec as a JSON-serialisable dictionary."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RNNSpec:
-        """The inverse of :meth:`to_dict`.
-
-        Raises:
-            RNN2VecError: if a field is unknown, missing or out of range.
-        """
-        try:
-            return cls(**values)
-        except TypeError as error:
-            known = ", ".join(field.name for field in dataclasses.fields(cls))
-            raise RNN2VecError(f"an RNN spec has the fields {known}; got {values!r}") from error
-
-    def __str__(self) -> str:
-        cell = {"lstm": "LSTM", "gru": "GRU", "elman": f"Elman ({self.nonlinearity})"}[self.cell]
-        return f"{cell}, {self.num_layers} x {self.hidden_size}, {self.input_size} inputs, {self.output_size} outputs"
+from rnn2vec.rows import Rows, row_numbers
+from rnn2vec.spec import RNNSpec
 
 
-class RecurrentNetwork(nn.Module):
-    """One network of a spec as an ordinary torch module: ``rnn`` (batch first) and a ``linear`` head."""
+class Weights(dict[str, Tensor]):
+    """Tensors by name, in torch.nn's order. Values may change in place; which tensors they are is fixed."""
 
-    def __init__(self, spec: RNNSpec) -> None:
-        super().__init__()
-        options: dict[str, Any] = {"num_layers": spec.num_layers, "batch_first": True}
-        if spec.cell == "elman":
-            options["nonlinearity"] = spec.nonlinearity
-        kind = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}[spec.cell]
-        self.rnn: nn.RNNBase = kind(spec.input_size, spec.hidden_size, **options)
-        self.linear = nn.Linear(spec.hidden_size, spec.output_size)
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise RNN2VecError(
+            "which tensors a population holds is fixed when it is made, so that their names, shapes and order stay "
+            "those of its spec: make another, Population(spec, {**population.weights, name: tensor}), or change values "
+            "in place, population.weights[name].copy_(tensor)"
+        )
 
-    def forward(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Map inputs ``[B, T, X]`` to outputs ``[B, T, Y]`` and the state after the last step."""
-        hidden, state = self.rnn(inputs, state)
-        return self.linear(hidden), state
+    __setitem__ = __delitem__ = __ior__ = pop = popitem = clear = update = setdefault = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type[Weights], tuple[dict[str, Tensor]]]:
+        return Weights, (dict(self),)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,57 +43,79 @@ class Population:
         spec: the shape the networks share.
         weights: torch.nn's parameter names (``weight_ih_l0``, ``weight_hh_l0``, ``bias_ih_l0``, ``bias_hh_l0``, ...,
             ``linear.weight``, ``linear.bias``) to tensors ``[N, *shape]``, of any floating dtype. They are ordinary
-            tensors: call ``requires_grad_()`` on those whose gradient is wanted.
+            tensors: call ``requires_grad_()`` on those whose gradient is wanted. Their values may change in place;
+            which tensors they are may not.
 
     Raises:
-        RNN2VecError: if names or shapes do not fit the spec.
+        RNN2VecError: if names, shapes, dtypes or devices do not fit the spec and each other, or there is no network.
     """
 
     spec: RNNSpec
-    weights: dict[str, Tensor]
+    weights: Mapping[str, Tensor]
 
     def __post_init__(self) -> None:
         shapes = self.spec.parameter_shapes()
         if set(self.weights) != set(shapes):
             wrong = ", ".join(sorted(set(self.weights) ^ set(shapes)))
             raise RNN2VecError(f"a population's weights are named {', '.join(shapes)}; missing or unknown: {wrong}")
-        object.__setattr__(self, "weights", {name: self.weights[name] for name in shapes})
+        object.__setattr__(self, "weights", Weights({name: self.weights[name] for name in shapes}))
+        for name, weight in self.weights.items():
+            if not isinstance(weight, Tensor):
+                raise RNN2VecError(f"weights of a population are torch tensors; {name} is {type(weight).__name__}")
         dtypes = {weight.dtype for weight in self.weights.values()}
         if len(dtypes) > 1 or not self.dtype.is_floating_point:
             found = ", ".join(sorted(map(str, dtypes)))
             raise RNN2VecError(f"all weights of a population have one floating dtype; got {found}")
-        length = len(self)
+        devices = {str(weight.device) for weight in self.weights.values()}
+        if len(devices) > 1:
+            raise RNN2VecError(f"all weights of a population are on one device; got {', '.join(sorted(devices))}")
+        first = next(iter(self.weights.values()))
+        length = first.shape[0] if first.ndim else 0
         for name, shape in shapes.items():
             if tuple(self.weights[name].shape) != (length, *shape):
                 raise RNN2VecError(
                     f"{name} of {length} networks ({self.spec}) has the shape {[length, *shape]}; "
                     f"got {list(self.weights[name].shape)}"
                 )
+        if length == 0:
+            raise RNN2VecError("a population holds at least one network; got none")
 
     @classmethod
-    def from_modules(cls, modules: Sequence[nn.Module]) -> Population:
+    def from_modules(cls, modules: Iterable[nn.Module], prove: bool = True) -> Population:
         """Stack copies of trained modules, each holding one ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` and one
         ``nn.Linear``.
 
-        How a module names or nests the two does not matter. Absent biases become zeros.
+        How a module names or nests the two does not matter, nor how their weights come about (tied, pruned, weight
+        norm): they are read as the layers use them. Each module is run on random inputs, and refused unless it answers
+        as the network that was read. Biases that a layer does without (``bias=False``) become zeros.
+
+        Args:
+            modules: N of them.
+            prove: False takes the two layers as they are, unproven: for modules that cannot be run on
+                sequences ``[B, T, X]``, ``[T, B, X]`` or tokens, such as an ``nn.ModuleList``.
 
         Raises:
             RNN2VecError: if a module holds none or several of either, has other parameters too, is bidirectional,
-                projects its hidden state, or differs in shape or dtype from the first.
+                projects its hidden state, differs in shape, dtype or device from the first, or computes another
+                function than its two layers do.
         """
-        if len(modules) == 0:
-            raise RNN2VecError("a population has at least one network; got an empty list of modules")
-        specs, parameters = zip(*(_parameters_of(module, index) for index, module in enumerate(modules)), strict=True)
+        read = [
+            read_module(module, f"module {index} ({type(module).__name__})", prove)
+            for index, module in enumerate(modules)
+        ]
+        if not read:
+            raise RNN2VecError("a population has at least one network; got no modules")
+        specs, parameters = zip(*read, strict=True)
         for index, spec in enumerate(specs):
             if spec != specs[0]:
                 raise RNN2VecError(
                     f"all networks of a population share one spec; module 0 is {specs[0]}, module {index} is {spec}: "
                     "make one population for each spec"
                 )
-        dtypes = {parameter.dtype for own in parameters for parameter in own.values()}
-        if len(dtypes) > 1:
-            found = ", ".join(sorted(map(str, dtypes)))
-            raise RNN2VecError(f"all networks of a population have one dtype; got {found}")
+        places = {(weight.dtype, weight.device) for own in parameters for weight in own.values()}
+        if len(places) > 1:
+            found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in places))
+            raise RNN2VecError(f"all networks of a population have one dtype and one device; got {found}")
         return cls(specs[0], {name: torch.stack([p[name] for p in parameters]) for name in parameters[0]})
 
     @classmethod
@@ -199,7 +142,11 @@ class Population:
 
     @classmethod
     def from_flat(cls, spec: RNNSpec, flat: Tensor) -> Population:
-        """The inverse of :meth:`flatten`: ``[N, P]`` parameters in torch.nn's order."""
+        """The inverse of :meth:`flatten`: copies of ``[N, P]`` parameters in torch.nn's order.
+
+        Raises:
+            RNN2VecError: if they have another shape.
+        """
         shapes = spec.parameter_shapes()
         if flat.ndim != 2 or flat.shape[1] != spec.num_parameters:
             raise RNN2VecError(
@@ -209,7 +156,7 @@ class Population:
         return cls(
             spec,
             {
-                name: piece.reshape(-1, *shape).contiguous()
+                name: piece.reshape(-1, *shape).clone(memory_format=torch.contiguous_format)
                 for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
             },
         )
@@ -221,19 +168,26 @@ class Population:
     def __len__(self) -> int:
         return next(iter(self.weights.values())).shape[0]
 
-    def __getitem__(self, index: int | slice | Sequence[int] | np.ndarray | Tensor) -> Population:
-        """The networks at ``index``, always as a population (of one, for a single number)."""
-        chosen: Any = index
-        if isinstance(index, (int, np.integer)):
-            if not -len(self) <= index < len(self):
-                raise IndexError(f"network {index} of a population of {len(self)}")
-            chosen = [int(index)]
-        elif not isinstance(index, slice):
-            chosen = torch.as_tensor(index, device=self.device)
+    def __getitem__(self, index: Rows) -> Population:
+        """The networks at ``index``, always as a population (of one, for a single number).
+
+        As in numpy, a slice shares memory with this population, and rows by number or mask are copies.
+
+        Raises:
+            RNN2VecError: see :func:`rnn2vec.rows.row_numbers`.
+        """
+        numbers = torch.from_numpy(row_numbers(index, len(self))).to(self.device)
+        forward = isinstance(index, slice) and (index.step is None or index.step > 0)
+        chosen: Any = index if forward else numbers
         return Population(self.spec, {name: weight[chosen] for name, weight in self.weights.items()})
 
     def __iter__(self) -> Iterator[Population]:
         return (self[index] for index in range(len(self)))
+
+    @functools.cached_property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each tensor of weights, in their order."""
+        return tuple((len(self), *shape) for shape in self.spec.parameter_shapes().values())
 
     @property
     def device(self) -> torch.device:
@@ -251,13 +205,10 @@ class Population:
 
     def to_modules(self) -> list[RecurrentNetwork]:
         """The networks as N separate torch modules that own copies of the weights."""
-        modules = []
-        for index in range(len(self)):
-            module = RecurrentNetwork(self.spec).to(self.device, self.dtype)
-            own = {(name if name.startswith("linear.") else f"rnn.{name}"): w for name, w in self.weights.items()}
-            module.load_state_dict({name: weight[index].detach() for name, weight in own.items()})
-            modules.append(module)
-        return modules
+        return [
+            RecurrentNetwork.of(self.spec, {name: weight[index] for name, weight in self.weights.items()})
+            for index in range(len(self))
+        ]
 
     def permute_hidden(self, permutations: Sequence[Tensor]) -> Population:
         """Renumber the hidden units of every layer; the functions the networks compute stay the same.
@@ -305,41 +256,3 @@ def concatenate(populations: Sequence[Population]) -> Population:
         raise RNN2VecError(f"only populations of one spec can be joined; got {[str(p.spec) for p in populations]}")
     names = populations[0].weights
     return Population(populations[0].spec, {name: torch.cat([p.weights[name] for p in populations]) for name in names})
-
-
-def _parameters_of(module: nn.Module, index: int) -> tuple[RNNSpec, dict[str, Tensor]]:
-    recurrent = [part for part in module.modules() if isinstance(part, (nn.LSTM, nn.GRU, nn.RNN))]
-    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    if len(recurrent) != 1 or len(linear) != 1:
-        raise RNN2VecError(
-            "a module of a population holds one nn.LSTM, nn.GRU or nn.RNN and one nn.Linear head; "
-            f"module {index} ({type(module).__name__}) holds {len(recurrent)} and {len(linear)}"
-        )
-    rnn, head = recurrent[0], linear[0]
-    own = {id(parameter) for part in (rnn, head) for parameter in part.parameters()}
-    others = [name for name, parameter in module.named_parameters() if id(parameter) not in own]
-    if others:
-        raise RNN2VecError(
-            "a module of a population has no parameters but those of its recurrent layer and its linear head, since "
-            "the rest "
-            f"would be lost; module {index} ({type(module).__name__}) has {', '.join(others)}"
-        )
-    if rnn.bidirectional or rnn.proj_size:
-        raise RNN2VecError(
-            "a network of a population runs in one direction and has no projection (proj_size=0); "
-            f"module {index} has bidirectional={rnn.bidirectional}, proj_size={rnn.proj_size}"
-        )
-    if head.in_features != rnn.hidden_size:
-        raise RNN2VecError(
-            f"the linear head of a network reads its hidden state of {rnn.hidden_size}; "
-            f"that of module {index} reads {head.in_features} features"
-        )
-    cell = {nn.LSTM: "lstm", nn.GRU: "gru", nn.RNN: "elman"}[
-        next(kind for kind in (nn.LSTM, nn.GRU, nn.RNN) if isinstance(rnn, kind))
-    ]
-    nonlinearity = rnn.nonlinearity if isinstance(rnn, nn.RNN) else "tanh"
-    spec = RNNSpec(cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, head.out_features, nonlinearity)
-    found = {name: parameter.detach() for name, parameter in rnn.named_parameters()}
-    found |= {f"linear.{name}": parameter.detach() for name, parameter in head.named_parameters()}
-    zeros = head.weight.detach().new_zeros
-    return spec, {name: found.get(name, zeros(shape)) for name, shape in spec.parameter_shapes().items()}

@@ -1,0 +1,233 @@
+"""Torch modules to weights and back: what a module holds is read through its attributes, and proven by running it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.spec import RNNSpec
+
+CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+"""Recurrent layers of torch.nn by cell."""
+
+SCALES = (1.0, 0.1, 10.0)
+"""Sizes of the random inputs that a module is proven on: what shows only among small or large ones is seen, too."""
+BATCH, STEPS = 3, 7
+
+
+class RecurrentNetwork(nn.Module):
+    """One network of a spec as an ordinary torch module: ``rnn`` (batch first) and a ``linear`` head."""
+
+    def __init__(self, spec: RNNSpec) -> None:
+        super().__init__()
+        options: dict[str, Any] = {"num_layers": spec.num_layers, "batch_first": True}
+        if spec.cell == "elman":
+            options["nonlinearity"] = spec.nonlinearity
+        self.rnn = CELLS[spec.cell](spec.input_size, spec.hidden_size, **options)
+        self.linear = nn.Linear(spec.hidden_size, spec.output_size)
+
+    @classmethod
+    def of(cls, spec: RNNSpec, weights: Mapping[str, Tensor]) -> RecurrentNetwork:
+        """A network with copies of one network's weights, under torch.nn's names."""
+        some = next(iter(weights.values()))
+        module = cls(spec).to(some.device, some.dtype)
+        module.load_state_dict({n if n.startswith("linear.") else f"rnn.{n}": w.detach() for n, w in weights.items()})
+        return module
+
+    def forward(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Map inputs ``[B, T, X]`` to outputs ``[B, T, Y]`` and the state after the last step."""
+        hidden, state = self.rnn(inputs, state)
+        return self.linear(hidden), state
+
+
+@torch.no_grad()
+def read_module(module: nn.Module, name: str, prove: bool = True) -> tuple[RNNSpec, dict[str, Tensor]]:
+    """The spec and copies of the weights of a module that holds one recurrent layer and one linear head.
+
+    Weights are read as the layers use them: tied, pruned and reparametrised ones (weight norm, spectral norm) too.
+    A layer without biases (``bias=False``) has zeros for them.
+
+    Args:
+        module: it may nest and name the two layers as it likes. It is left as it was, its buffers included.
+        name: what to call it in messages.
+        prove: run the module on random inputs, and refuse it unless it answers as its two layers do alone.
+
+    Raises:
+        RNN2VecError: if it holds none or several of either layer, has other parameters too, cannot be represented
+            (bidirectional, projected), or computes another function than its two layers do.
+    """
+    rnn, head = _layers(module, name)
+    cell = next(cell for cell, kind in CELLS.items() if isinstance(rnn, kind))
+    nonlinearity = rnn.nonlinearity if isinstance(rnn, nn.RNN) else "tanh"
+    spec = RNNSpec(cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, head.out_features, nonlinearity)
+    with _left_as_it_was(module):
+        # Hooks of weight norm and the like bring the attributes up to date when a layer runs.
+        example = head.weight.new_zeros(1, 1, rnn.input_size)
+        _attempt(lambda: head(_first_tensor(rnn(example))))
+        weights = {n: _weight(rnn, head, n, shape, name) for n, shape in spec.parameter_shapes().items()}
+        places = {(weight.dtype, weight.device) for weight in weights.values()}
+        if len(places) > 1:
+            found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in places))
+            raise RNN2VecError(f"the weights of a network have one dtype and device; those of {name} are {found}")
+        if prove:
+            _prove(module, RecurrentNetwork.of(spec, weights), bool(rnn.batch_first), name)
+    return spec, weights
+
+
+def _layers(module: nn.Module, name: str) -> tuple[nn.RNNBase, nn.Linear]:
+    """The recurrent layer and the head, after everything is refused that shows without running them."""
+    recurrent = [part for part in module.modules() if isinstance(part, tuple(CELLS.values()))]
+    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    if len(recurrent) != 1 or len(linear) != 1:
+        raise RNN2VecError(
+            "a module of a population holds one nn.LSTM, nn.GRU or nn.RNN and one nn.Linear head; "
+            f"{name} holds {len(recurrent)} and {len(linear)}"
+        )
+    rnn, head = recurrent[0], linear[0]
+    own = {id(parameter) for part in (rnn, head) for parameter in part.parameters()}
+    others = [other for other, parameter in module.named_parameters() if id(parameter) not in own]
+    if others:
+        raise RNN2VecError(
+            "a module of a population has no parameters but those of its recurrent layer and its linear head, since "
+            f"the rest would be lost; {name} has {', '.join(others)}"
+        )
+    if rnn.bidirectional or rnn.proj_size:
+        raise RNN2VecError(
+            "a network of a population runs in one direction and has no projection (proj_size=0); "
+            f"{name} has bidirectional={rnn.bidirectional}, proj_size={rnn.proj_size}"
+        )
+    if head.in_features != rnn.hidden_size:
+        raise RNN2VecError(
+            f"the linear head of a network reads its hidden state of {rnn.hidden_size}; "
+            f"that of {name} reads {head.in_features} features"
+        )
+    if any(parameter.is_meta for parameter in module.parameters()):
+        raise RNN2VecError(f"a network has values for its weights; those of {name} are on the meta device: load them")
+    return rnn, head
+
+
+def _weight(rnn: nn.RNNBase, head: nn.Linear, weight: str, shape: tuple[int, ...], name: str) -> Tensor:
+    """A copy of one weight, or zeros for a bias that the layer says it does without."""
+    layer: nn.Module = head if weight.startswith("linear.") else rnn
+    attribute = weight.removeprefix("linear.")
+    has_biases = head.bias is not None if layer is head else rnn.bias
+    if attribute.startswith("bias") and not has_biases:
+        return head.weight.detach().new_zeros(shape)
+    found = getattr(layer, attribute, None)
+    if not isinstance(found, Tensor) or tuple(found.shape) != shape:
+        got = f"the shape {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+        raise RNN2VecError(f"{weight} of {name} is a tensor of the shape {list(shape)}; got {got}")
+    return found.detach().clone()
+
+
+def _prove(module: nn.Module, alone: RecurrentNetwork, batch_first: bool, name: str) -> None:
+    """Raise :class:`RNN2VecError` unless a module answers random inputs as its two layers do alone.
+
+    Inputs are floats or, for a module that encodes them itself, tokens; the batch comes first or the time. Answers are
+    those of every step or of the last. Half of the digits agree: layers alone may sum in another order.
+    """
+    tolerance = torch.finfo(alone.linear.weight.dtype).eps ** 0.5
+    failures: list[str] = []
+    for tokens in (False, True):
+        differences: list[float] = []
+        for layout in (batch_first, not batch_first):
+            difference, failure = _difference(module, alone, layout, tokens)
+            if failure is not None:
+                failures.append(failure)
+            elif difference <= tolerance:
+                return
+            else:
+                differences.append(difference)
+        if differences:
+            training = " It is in training mode: module.eval() turns dropout off." if module.training else ""
+            raise RNN2VecError(
+                "a network of a population computes what its recurrent layer and its head compute alone; to random "
+                f"inputs, {name} answers otherwise, by {min(differences):.2g} of the largest answer: its forward does "
+                f"more (a skip connection, a normalisation, an initial state, a hook, dropout).{training} Take that "
+                "away, or take the layers as they are with prove=False"
+            )
+    size = alone.rnn.input_size
+    raise RNN2VecError(
+        f"a module is proven by running it on sequences [B, T, {size}] or [T, B, {size}]; {name} could not be "
+        f"({failures[0]}): give it such a forward, or take its layers as they are with prove=False"
+    )
+
+
+def _difference(
+    module: nn.Module, alone: RecurrentNetwork, batch_first: bool, tokens: bool
+) -> tuple[float, str | None]:
+    """How far answers are apart, as a share of the largest; or why they cannot be compared."""
+    weight, size = alone.linear.weight, alone.rnn.input_size
+    numbers, worst = torch.Generator().manual_seed(0), 0.0
+    for trial, scale in enumerate(SCALES):
+        steps = STEPS + trial
+        if tokens:
+            asked = torch.randint(size, (BATCH, steps), generator=numbers).to(weight.device)
+            read = nn.functional.one_hot(asked, size).to(weight.dtype)
+        else:
+            read = (scale * torch.randn(BATCH, steps, size, generator=numbers)).to(weight.device, weight.dtype)
+            asked = read
+        given, failure = _attempt(lambda asked=asked: module(asked if batch_first else asked.transpose(0, 1)))
+        if failure is not None:
+            return 0.0, failure
+        answer, expected = _first_tensor(given), alone(read)[0]
+        if answer is None or not answer.is_floating_point():
+            return 0.0, f"it returned {type(given).__name__}, no tensor of floats"
+        expected = expected if batch_first else expected.transpose(0, 1)
+        last = expected[:, -1] if batch_first else expected[-1]
+        alike = [shaped for whole in (expected, last) for shaped in _as(answer.shape, whole)]
+        if not alike:
+            return 0.0, f"it returned the shape {list(answer.shape)}, not {list(expected.shape)}"
+        difference = float((answer.to(weight.device).double() - alike[0].double()).abs().max())
+        if math.isnan(difference):
+            return 0.0, "answers are not finite"
+        worst = max(worst, difference / max(float(expected.abs().max()), torch.finfo(torch.float32).tiny))
+    return worst, None
+
+
+def _as(shape: torch.Size, expected: Tensor) -> Iterator[Tensor]:
+    """The expected answers in a shape, if they are in it: as they are, sequences one after another, or one number."""
+    if shape in (expected.shape, expected.shape[:-1] if expected.shape[-1] == 1 else expected.shape):
+        yield expected.reshape(shape)
+    elif expected.ndim == 3 and shape == expected.flatten(0, 1).shape:
+        yield expected.flatten(0, 1)
+
+
+def _first_tensor(given: Any) -> Tensor | None:
+    """What a module returns first: layers return states, too."""
+    if isinstance(given, Mapping):
+        given = tuple(given.values())
+    if isinstance(given, (tuple, list)) and given:
+        return _first_tensor(given[0])
+    return given if isinstance(given, Tensor) else None
+
+
+def _attempt(action: Callable[[], Any]) -> tuple[Any, str | None]:
+    """What an action returns, or why it failed: code that is not ours may raise anything."""
+    try:
+        return action(), None
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"[:200]
+
+
+@contextlib.contextmanager
+def _left_as_it_was(module: nn.Module) -> Iterator[None]:
+    """Put a module's buffers, and torch's random numbers, back: running statistics change in training mode."""
+    before = [
+        (part, name, buffer, buffer.clone())
+        for part in module.modules()
+        for name, buffer in part.named_buffers(recurse=False)
+    ]
+    devices = {parameter.device.index for parameter in module.parameters() if parameter.is_cuda}
+    with torch.random.fork_rng(devices=[device for device in devices if device is not None]):
+        try:
+            yield
+        finally:
+            for part, name, buffer, value in before:
+                part._buffers[name] = buffer.copy_(value)
