@@ -463,6 +463,14 @@ def test_permutations_are_one_for_each_layer(random_population: MakePopulation, 
         population.permute_hidden([torch.arange(3).expand(3, -1)] * count)
 
 
+@pytest.mark.parametrize(
+    "order", [torch.tensor([[0, 0, 1]] * 3), torch.arange(3)[None], torch.tensor([[0, 1, 3]] * 3), torch.rand(3, 3)]
+)
+def test_what_renumbers_nothing_is_refused(random_population: MakePopulation, order: Tensor) -> None:
+    with pytest.raises(RNN2VecError, match=r"names each of 0\.\.2 once"):
+        random_population(RNNSpec("gru", 2, 3, 1, 2)).permute_hidden([order])
+
+
 def test_parts_that_would_be_lost_are_refused() -> None:
     class LanguageModel(nn.Module):
         def __init__(self) -> None:

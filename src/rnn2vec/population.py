@@ -217,11 +217,18 @@ class Population:
             permutations: for each layer an index tensor ``[N, H]``; unit ``permutations[l][n, j]`` becomes unit ``j``.
 
         Raises:
-            RNN2VecError: if there is not one for each layer.
+            RNN2VecError: if there is not one for each layer, or one is no permutation: the functions would change.
         """
         hidden, gates = self.spec.hidden_size, self.spec.num_gates
         if len(permutations) != self.spec.num_layers:
             raise RNN2VecError(f"one permutation for each of {self.spec.num_layers} layers; got {len(permutations)}")
+        for order in permutations:
+            units = torch.arange(hidden, device=order.device).expand(len(self), -1)
+            if order.is_floating_point() or order.shape != units.shape or not torch.equal(order.sort().values, units):
+                raise RNN2VecError(
+                    f"a permutation of hidden units names each of 0..{hidden - 1} once, for each of {len(self)} "
+                    f"networks; got {order.dtype} of shape {list(order.shape)}"
+                )
         weights = dict(self.weights)
 
         def rows(weight: Tensor, order: Tensor) -> Tensor:
@@ -242,7 +249,9 @@ class Population:
     def permute_hidden_randomly(self, generator: torch.Generator | None = None) -> Population:
         """Apply an independent uniform permutation to every layer of every network (see :meth:`permute_hidden`)."""
         shape = (self.spec.num_layers, len(self), self.spec.hidden_size)
-        orders = torch.rand(shape, generator=generator).argsort(dim=-1).to(self.device)
+        device = generator.device if generator else "cpu"
+        numbers = torch.rand(shape, generator=generator, dtype=torch.float32, device=device)
+        orders = numbers.argsort(dim=-1).to(self.device)
         return self.permute_hidden(list(orders))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import os
 import warnings
 from types import ModuleType
@@ -71,7 +72,7 @@ def run(population: Population, inputs: Tensor, state: State | None = None) -> t
         The head's outputs ``[N, B, T, Y]`` and the state after the last step, shaped like ``state``.
 
     Raises:
-        RNN2VecError: if shapes, dtypes or tokens do not fit the population.
+        RNN2VecError: if shapes, dtypes, devices or tokens do not fit the population.
     """
     inputs = _checked_inputs(population, inputs)
     parts = _checked_state(population, inputs, state)
@@ -99,20 +100,21 @@ def train_step(
         The losses ``[N]`` before the step.
 
     Raises:
-        RNN2VecError: if shapes, dtypes, tokens or targets do not fit the population.
+        RNN2VecError: if shapes, dtypes, devices, tokens, targets or moments do not fit the population, or the learning
+            rate is not finite.
     """
     inputs = _checked_inputs(population, inputs)
-    classes, shape = population.spec.output_size, inputs.shape[:3]
-    if targets.shape != shape or targets.is_floating_point():
-        raise RNN2VecError(f"targets are whole numbers of the shape {list(shape)}; got {list(targets.shape)}")
-    if not (int(targets.min()) >= 0 and int(targets.max()) < classes):
-        raise RNN2VecError(f"targets lie in 0..{classes - 1}; got {int(targets.min())}..{int(targets.max())}")
+    targets = _checked_targets(population, inputs, targets)
+    optimizer.check_fits(population)
+    if not math.isfinite(learning_rate):
+        raise RNN2VecError(f"a learning rate is a finite number; got {learning_rate}")
     module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
-    return module.train_step(population, optimizer, inputs, targets.long(), learning_rate)
+    return module.train_step(population, optimizer, inputs, targets, learning_rate)
 
 
 def _checked_inputs(population: Population, inputs: Tensor) -> Tensor:
     spec, models = population.spec, len(population)
+    _check_place(population, inputs, "inputs")
     if inputs.is_floating_point():
         if inputs.ndim != 4 or inputs.shape[0] != models or inputs.shape[3] != spec.input_size:
             raise RNN2VecError(
@@ -126,12 +128,42 @@ def _checked_inputs(population: Population, inputs: Tensor) -> Tensor:
             raise RNN2VecError(
                 f"tokens for {models} networks have the shape [{models}, B, T]; got {list(inputs.shape)}"
             )
-        inputs = inputs.long()
-        if inputs.numel() and not (int(inputs.min()) >= 0 and int(inputs.max()) < spec.input_size):
-            raise RNN2VecError(f"tokens lie in 0..{spec.input_size - 1}; got {int(inputs.min())}..{int(inputs.max())}")
+        inputs = _whole_numbers(inputs, spec.input_size, "tokens")
     if inputs.shape[1] < 1 or inputs.shape[2] < 1:
         raise RNN2VecError(f"a batch holds at least one sequence of at least one step; got {list(inputs.shape)}")
     return inputs
+
+
+def _checked_targets(population: Population, inputs: Tensor, targets: Tensor) -> Tensor:
+    _check_place(population, targets, "targets")
+    if targets.shape != inputs.shape[:3]:
+        raise RNN2VecError(
+            f"targets are whole numbers of the shape {list(inputs.shape[:3])}; got {list(targets.shape)}"
+        )
+    return _whole_numbers(targets, population.spec.output_size, "targets")
+
+
+def _check_place(population: Population, tensor: Tensor, what: str) -> None:
+    """Raise :class:`RNN2VecError` unless this is an ordinary tensor on the device of the weights."""
+    if not isinstance(tensor, Tensor):
+        raise RNN2VecError(
+            f"{what} are a torch tensor; got {type(tensor).__name__}: torch.as_tensor makes one of an array"
+        )
+    if tensor.device != population.device or tensor.layout is not torch.strided:
+        layout = "" if tensor.layout is torch.strided else f" ({tensor.layout})"
+        raise RNN2VecError(
+            f"{what} are a dense tensor on the device of the weights, {population.device}; got {tensor.device}{layout}"
+        )
+
+
+def _whole_numbers(tensor: Tensor, size: int, what: str) -> Tensor:
+    """The numbers as int64, if they are whole and lie in ``0 .. size - 1``."""
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype is torch.bool:
+        raise RNN2VecError(f"{what} are whole numbers; got {tensor.dtype}")
+    tensor = tensor.long()
+    if tensor.numel() and not (int(tensor.min()) >= 0 and int(tensor.max()) < size):
+        raise RNN2VecError(f"{what} lie in 0..{size - 1}; got {int(tensor.min())}..{int(tensor.max())}")
+    return tensor
 
 
 def _checked_state(population: Population, inputs: Tensor, state: State | None) -> tuple[Tensor, ...]:
@@ -141,7 +173,9 @@ def _checked_state(population: Population, inputs: Tensor, state: State | None) 
     if state is None:
         zeros: Any = torch.zeros(shape, dtype=population.dtype, device=population.device)
         return (zeros,) * count
-    parts = (state,) if isinstance(state, Tensor) else tuple(state)
+    parts = tuple(state) if isinstance(state, (tuple, list)) else (state,)
+    for part in parts:
+        _check_place(population, part, "states")
     if len(parts) != count or any(tuple(part.shape) != shape for part in parts):
         kind = "(h, c), each" if count == 2 else "h,"
         raise RNN2VecError(

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 class Call:
-    """What the kernels read: sizes are N, B, T, X, H, L, Y."""
+    """What the kernels read, and which kernels these are, chosen when it is made. Sizes are N, B, T, X, H, L, Y."""
 
+    @property
+    def instruction_set(self) -> str: ...
     def __init__(
         self,
         cell: int,

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population
 
 
@@ -47,6 +48,8 @@ def train_step(
     population: Population, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float
 ) -> Tensor:
     """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
+    if torch.is_inference_mode_enabled():
+        raise RNN2VecError("training on the torch backend needs autograd: leave torch.inference_mode() for it")
     spec, size = population.spec, (len(population), population.spec.num_layers, inputs.shape[1])
     zeros = torch.zeros(*size, spec.hidden_size, dtype=population.dtype, device=population.device)
     learner = Population(spec, {name: w.detach().requires_grad_() for name, w in population.weights.items()})

@@ -34,17 +34,19 @@ NB_MODULE(_native, m) {
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def("use_instruction_set", &use_instruction_set);
 
-  nb::class_<Call>(m, "Call").def(
+  nb::class_<Call>(m, "Call")
+      .def(
       "__init__",
       [](Call* call, int cell, bool tokens, const std::vector<std::int64_t>& sizes, int threads,
          const std::vector<Address>& weights, Address inputs, Address h, Address c) {
         const Shape shape{static_cast<Cell>(cell), tokens, sizes.at(0), sizes.at(1), sizes.at(2),
                           sizes.at(3), sizes.at(4), sizes.at(5), sizes.at(6)};
         new (call) Call{shape, threads, all_at(weights), tokens ? nullptr : at(inputs),
-                        tokens ? at<std::int64_t>(inputs) : nullptr, {at(h), at(c)}};
-      });
+                        tokens ? at<std::int64_t>(inputs) : nullptr, {at(h), at(c)}, &kernels()};
+      })
+      .def_prop_ro("instruction_set", [](const Call& call) { return std::string(call.kernels->name); });
 
-  m.def("tape_size", [](const Call& call) { return tape_size(call.shape); });
+  m.def("tape_size", [](const Call& call) { return tape_size(call); });
 
   m.def("forward", [](const Call& call, Address tape, Address outputs, Address h, Address c) {
     nb::gil_scoped_release release;

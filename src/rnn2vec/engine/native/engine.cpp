@@ -5,7 +5,6 @@
 #include <memory>
 #include <new>
 
-#include "dispatch.hpp"
 #include "pool.hpp"
 
 namespace rnn2vec {
@@ -91,7 +90,7 @@ class Plan {
   }
 
   Layout layout(std::int64_t index, bool keep) const {
-    return {shape_, kernels().width(std::min(slice_width, shape_.batch - index * slice_width), training_), keep};
+    return {shape_, call_.kernels->width(std::min(slice_width, shape_.batch - index * slice_width), training_), keep};
   }
 
   std::int64_t model_tape() const { return (slices - 1) * layout(0, true).tape + layout(slices - 1, true).tape; }
@@ -102,10 +101,7 @@ class Plan {
 
 }  // namespace
 
-std::int64_t tape_size(const Shape& shape) {
-  const Call call{shape, 1, {}, nullptr, nullptr, {nullptr, nullptr}};
-  return shape.models * Plan(call).model_tape();
-}
+std::int64_t tape_size(const Call& call) { return call.shape.models * Plan(call).model_tape(); }
 
 void forward(const Call& call, float* tape, float* outputs, float* const* final_state) {
   const Plan plan(call);
@@ -118,7 +114,7 @@ void forward(const Call& call, float* tape, float* outputs, float* const* final_
     float* own = tape ? plan.slice_tape(tape, model, index) : memory;
     float* const state[2] = {final_state[0] + model * plan.state_size(),
                              offset(final_state[1], model * plan.state_size())};
-    kernels().forward(slice, tape != nullptr, own, memory + layout.tape, outputs + model * plan.output_size(), state);
+    call.kernels->forward(slice, tape != nullptr, own, memory + layout.tape, outputs + model * plan.output_size(), state);
   });
 }
 
@@ -132,14 +128,14 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
     const Layout layout = plan.layout(index, true);
     float* memory = scratch(layout.tape + layout.workspace);
     float* slice_tape = tape ? plan.slice_tape(tape, model, index) : memory;
-    if (!tape) kernels().forward(slice, true, memory, memory + layout.tape, nullptr, nullptr);
+    if (!tape) call.kernels->forward(slice, true, memory, memory + layout.tape, nullptr, nullptr);
     const std::int64_t state = model * plan.state_size();
     const Gradients part{offset(gradients.outputs, model * plan.output_size()),
                          {offset(gradients.final_state[0], state), offset(gradients.final_state[1], state)},
                          offset(gradients.floats, model * plan.input_size()),
                          {offset(gradients.state[0], state), offset(gradients.state[1], state)},
                          sums};
-    kernels().backward(slice, slice_tape, memory + layout.tape, part);
+    call.kernels->backward(slice, slice_tape, memory + layout.tape, part);
   };
   const auto cleared = [&](std::int64_t model) {
     const auto own = plan.of_model(weights, model);
@@ -190,12 +186,12 @@ void train(const Call& call, const std::int64_t* targets, const Moments& moments
     const auto gradients = plan.within(block, weights);
     double loss = 0.0;
     for (std::int64_t index = 0; index < plan.slices; ++index)
-      loss += kernels().train(plan.slice(model, index, weights), memory, memory + plan.layout(index, true).tape,
+      loss += call.kernels->train(plan.slice(model, index, weights), memory, memory + plan.layout(index, true).tape,
                               targets + model * positions, 1.0f / positions, gradients.data());
     losses[model] = static_cast<float>(loss / positions);
     const auto first = plan.of_model(moments.first, model), second = plan.of_model(moments.second, model);
     for (std::size_t p = 0; p < weights.size(); ++p)
-      kernels().adamw(plan.sizes[p], weights[p], first[p], second[p], gradients[p], steps[model]);
+      call.kernels->adamw(plan.sizes[p], weights[p], first[p], second[p], gradients[p], steps[model]);
   });
 }
 

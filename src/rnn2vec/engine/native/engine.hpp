@@ -7,7 +7,7 @@
 
 namespace rnn2vec {
 
-// Everything a pass reads. Tensors are contiguous, float32 (tokens: int64), with the models first.
+// Everything a pass reads, and the kernels that read it: the same for a whole pass, whatever is chosen meanwhile. Tensors are contiguous, float32 (tokens: int64), with the models first.
 struct Call {
   Shape shape;
   int threads;
@@ -15,12 +15,13 @@ struct Call {
   const float* floats;           // [N, B, T, X], or null
   const std::int64_t* tokens;    // [N, B, T], or null
   const float* state[2];         // h and (LSTM) c: [N, L, B, H], or null for zeros
+  const Kernels* kernels;
 };
 
 // Floats that forward() must be given to keep for backward(), all models together.
-std::int64_t tape_size(const Shape& shape);
+std::int64_t tape_size(const Call& call);
 
-// tape: 64-byte aligned, or null. final_state: h and (LSTM) c, [N, L, B, H]
+// tape: 64-byte aligned and of that size, or null. final_state: h and (LSTM) c, [N, L, B, H]
 void forward(const Call& call, float* tape, float* outputs, float* const* final_state);
 
 // What comes in and goes out has the models first. Without a tape, the forward pass is repeated, model by model.
