@@ -197,7 +197,7 @@ def test_what_hooks_return_is_checked() -> None:
     population, inputs = fresh(), FLOATS.clone().requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t.half()):
         outputs = run(population, inputs)[0]
-    with pytest.raises(RNN2VecError, match=r"float32 numbers .*got torch\.float16"):
+    with pytest.raises(RNN2VecError, match=r"float32 numbers .*got a Tensor of torch\.float16"):
         outputs.sum().backward()
 
 
@@ -281,3 +281,30 @@ def test_moments_and_rates_are_checked(backend: str) -> None:
         with pytest.raises(RNN2VecError, match="learning rate is a finite number"):
             train_step(population, AdamW.start(population), TOKENS, TOKENS, rate)
     assert torch.equal(population.flatten(), before)
+
+
+def test_memory_of_copies_lives_as_long_as_the_call() -> None:
+    """What a call points to is its own to keep: here, a copy of a tensor that lay in memory in another way."""
+    population = fresh()
+    turned = FLOATS.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
+    assert not turned.is_contiguous()
+    state = [torch.zeros(3, 2, 4, 8) for _ in range(2)]
+    call = native._native.Call(*native._settings(SPEC), turned, state, list(population.weights.values()))
+    written = [torch.empty(3, 4, 5, 6), torch.empty(3, 2, 4, 8), torch.empty(3, 2, 4, 8)]
+    expected = run(population, FLOATS)[0]
+    del state, population
+    garbage = [torch.full((3, 4, 5, 6), float("nan")) for _ in range(50)]
+    native._native.forward(call, None, written)
+    assert torch.equal(written[0], expected)
+    assert len(garbage) == 50
+
+
+@pytest.mark.parametrize("where", range(3))
+def test_what_is_written_is_in_one_piece(where: int) -> None:
+    population = fresh()
+    state = [torch.zeros(3, 2, 4, 8) for _ in range(2)]
+    call = native._native.Call(*native._settings(SPEC), FLOATS, state, list(population.weights.values()))
+    written = [torch.empty(3, 4, 5, 6), torch.empty(3, 2, 4, 8), torch.empty(3, 2, 4, 8)]
+    written[where] = written[where].transpose(0, 1).contiguous().transpose(0, 1)
+    with pytest.raises(RNN2VecError, match="in one piece"):
+        native._native.forward(call, None, written)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.spec import RNNSpec
 
-CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 """Recurrent layers of torch.nn by cell."""
 
 SCALES = (1.0, 0.1, 10.0)
@@ -29,7 +29,7 @@ class RecurrentNetwork(nn.Module):
         options: dict[str, Any] = {"num_layers": spec.num_layers, "batch_first": True}
         if spec.cell == "elman":
             options["nonlinearity"] = spec.nonlinearity
-        self.rnn = CELLS[spec.cell](spec.input_size, spec.hidden_size, **options)
+        self.rnn: nn.RNNBase = CELLS[spec.cell](spec.input_size, spec.hidden_size, **options)
         self.linear = nn.Linear(spec.hidden_size, spec.output_size)
 
     @classmethod
@@ -69,7 +69,8 @@ def read_module(module: nn.Module, name: str, prove: bool = True) -> tuple[RNNSp
     with _left_as_it_was(module):
         # Hooks of weight norm and the like bring the attributes up to date when a layer runs.
         example = head.weight.new_zeros(1, 1, rnn.input_size)
-        _attempt(lambda: head(_first_tensor(rnn(example))))
+        hidden, _ = _attempt(rnn, example)
+        _attempt(head, _first_tensor(hidden))
         weights = {n: _weight(rnn, head, n, shape, name) for n, shape in spec.parameter_shapes().items()}
         places = {(weight.dtype, weight.device) for weight in weights.values()}
         if len(places) > 1:
@@ -82,7 +83,7 @@ def read_module(module: nn.Module, name: str, prove: bool = True) -> tuple[RNNSp
 
 def _layers(module: nn.Module, name: str) -> tuple[nn.RNNBase, nn.Linear]:
     """The recurrent layer and the head, after everything is refused that shows without running them."""
-    recurrent = [part for part in module.modules() if isinstance(part, tuple(CELLS.values()))]
+    recurrent = [part for part in module.modules() if isinstance(part, (nn.LSTM, nn.GRU, nn.RNN))]
     linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
     if len(recurrent) != 1 or len(linear) != 1:
         raise RNN2VecError(
@@ -173,7 +174,7 @@ def _difference(
         else:
             read = (scale * torch.randn(BATCH, steps, size, generator=numbers)).to(weight.device, weight.dtype)
             asked = read
-        given, failure = _attempt(lambda asked=asked: module(asked if batch_first else asked.transpose(0, 1)))
+        given, failure = _attempt(module, asked if batch_first else asked.transpose(0, 1))
         if failure is not None:
             return 0.0, failure
         answer, expected = _first_tensor(given), alone(read)[0]
@@ -208,10 +209,10 @@ def _first_tensor(given: Any) -> Tensor | None:
     return given if isinstance(given, Tensor) else None
 
 
-def _attempt(action: Callable[[], Any]) -> tuple[Any, str | None]:
-    """What an action returns, or why it failed: code that is not ours may raise anything."""
+def _attempt(module: nn.Module, asked: Any) -> tuple[Any, str | None]:
+    """What a module returns, or why it failed: code that is not ours may raise anything."""
     try:
-        return action(), None
+        return module(asked), None
     except Exception as error:
         return None, f"{type(error).__name__}: {error}"[:200]
 

@@ -29,7 +29,7 @@ class Weights(dict[str, Tensor]):
             "in place, population.weights[name].copy_(tensor)"
         )
 
-    __setitem__ = __delitem__ = __ior__ = pop = popitem = clear = update = setdefault = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = pop = popitem = clear = update = setdefault = _refuse
 
     def __reduce__(self) -> tuple[type[Weights], tuple[dict[str, Tensor]]]:
         return Weights, (dict(self),)
@@ -166,7 +166,7 @@ class Population:
         return torch.cat([weight.flatten(1) for weight in self.weights.values()], dim=1)
 
     def __len__(self) -> int:
-        return next(iter(self.weights.values())).shape[0]
+        return self.shapes[0][0]
 
     def __getitem__(self, index: Rows) -> Population:
         """The networks at ``index``, always as a population (of one, for a single number).
@@ -187,14 +187,19 @@ class Population:
     @functools.cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shape of each tensor of weights, in their order."""
-        return tuple((len(self), *shape) for shape in self.spec.parameter_shapes().values())
+        return tuple(tuple(weight.shape) for weight in self.weights.values())
 
-    @property
+    @functools.cached_property
+    def is_plain(self) -> bool:
+        """Whether all weights are ordinary tensors, and of no subclass, which may hold its numbers as it likes."""
+        return all(type(weight) is Tensor or type(weight) is nn.Parameter for weight in self.weights.values())
+
+    @functools.cached_property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(iter(self.weights.values())).device
 
-    @property
+    @functools.cached_property
     def dtype(self) -> torch.dtype:
         """The floating dtype of the weights."""
         return next(iter(self.weights.values())).dtype
