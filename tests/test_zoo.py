@@ -34,6 +34,7 @@ from rnn2vec import (
 from rnn2vec.engine import backend_name
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
+from rnn2vec.zoo.build import train_population
 from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.rollouts import sample_strings
 
@@ -461,11 +462,47 @@ def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> Non
     np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[rows])
 
 
-@pytest.mark.parametrize("rows", [[], [24], [-1], [0, 99]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        (np.arange(24) % 3 == 2, range(2, 24, 3)),
+        (torch.arange(24) % 3 == 2, range(2, 24, 3)),
+        ([place in (4, 21) for place in range(24)], [4, 21]),
+        (slice(20, None, -6), [20, 14, 8, 2]),
+        (torch.tensor([7, 0]), [7, 0]),
+        ([-1, 3], [23, 3]),
+        (5, [5]),
+    ],
+    ids=["mask", "mask of torch", "mask as a list", "slice", "tensor", "from the end", "one"],
+)
+def test_rows_are_named_in_any_way(tiny_zoo: Zoo, name: Any, meant: list[int]) -> None:
+    rollouts, meant = tiny_zoo.rollouts(), list(meant)
+    assert torch.equal(tiny_zoo.population(name).flatten(), final_weights(tiny_zoo)[meant])
+    for chosen in (tiny_zoo.rollouts(name), rollouts[name]):
+        np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[meant])
+        np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[meant])
+
+
+@pytest.mark.parametrize("rows", [[], [24], [-25], [0, 99], [0.5], [True, False], np.zeros(24, bool)], ids=str)
 def test_rows_that_are_not_there_are_refused(tiny_zoo: Zoo, rows: list[int]) -> None:
-    for read in (tiny_zoo.population, tiny_zoo.rollouts):
-        with pytest.raises(RNN2VecError, match=r"rows of this zoo lie in 0\.\.23"):
+    for read in (tiny_zoo.population, tiny_zoo.rollouts, tiny_zoo.rollouts().__getitem__, tiny_zoo.task):
+        with pytest.raises(RNN2VecError, match=r"snapshot .*0\.\.23|one snapshot of 24|mask of booleans|24 in all"):
             read(rows)
+
+
+def test_one_snapshot_has_a_task(tiny_zoo: Zoo) -> None:
+    assert tiny_zoo.task(-1) == tiny_zoo.task(23) == tiny_zoo.task(np.int64(23)) == tiny_zoo.recipe.task(7)
+    with pytest.raises(RNN2VecError, match="one snapshot has one task; got 2 rows"):
+        tiny_zoo.task([1, 2])  # type: ignore[arg-type]
+
+
+def test_networks_to_train_are_named_as_rows_are(tiny_recipe: Recipe) -> None:
+    recipe = dataclasses.replace(tiny_recipe, steps=2, snapshots=(2,))
+    mask = np.arange(8) % 4 == 1
+    expected = next(train_population(recipe, [1, 5]))[1].flatten()
+    assert torch.equal(next(train_population(recipe, mask))[1].flatten(), expected)
+    with pytest.raises(RNN2VecError, match=r"each network has a number in 0\.\.7"):
+        next(train_population(recipe, [8]))
 
 
 def test_columns(tiny_zoo: Zoo) -> None:

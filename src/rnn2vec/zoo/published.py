@@ -23,10 +23,12 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
 from rnn2vec.population import Population, RNNSpec
 from rnn2vec.tasks.formal_language import BOS, EOS, SYMBOLS
+from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.formal_languages import LanguageRecipe
+from rnn2vec.zoo.layout import INDEX, rollouts_path, weights_path
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.sequential_digits import DigitsRecipe
-from rnn2vec.zoo.store import INDEX, Zoo, finish_zoo, rollouts_path, weights_path
+from rnn2vec.zoo.store import Zoo
 
 ARGUMENTS = "args.json"
 IN_PROGRESS = "importing.json"
