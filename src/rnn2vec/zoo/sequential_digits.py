@@ -74,6 +74,12 @@ class DigitsRecipe(Recipe):
                 f"outputs; got {self.spec}"
             )
 
+    @staticmethod
+    def source_of(length: int, features: int) -> str:
+        """The digits whose sequences have this shape; MNIST if none have."""
+        tasks = [TiledDigits(0.0, source) for source in NORMALISATION]
+        return next((task.source for task in tasks if (task.length, task.input_size) == (length, features)), "mnist")
+
     def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
         if "source" not in overrides:
             return self.spec
