@@ -75,6 +75,8 @@ class Recipe(ABC):
     def __post_init__(self) -> None:
         if not isinstance(self.spec, RNNSpec):
             raise RNN2VecError(f"the networks of a recipe have an RNNSpec; got {shown(self.spec)}")
+        for name in ("input_size", "hidden_size", "output_size"):
+            whole(name, getattr(self.spec, name))
         whole("num_layers", self.spec.num_layers, 1, MOST_LAYERS)
         for name in ("models", "steps", "batch_size", "rollouts", "models_per_shard"):
             self._make_plain(name, whole(name, getattr(self, name)))

@@ -96,12 +96,13 @@ def _problems_of_values(table: pa.Table, recipe: Recipe, shards: np.ndarray, row
     expected = np.where(beyond, -1, shards * recipe.models_per_shard + rows // snapshots)
     problems += _differences(model, expected, "model", "its shard and row")
     problems += _differences(step, np.array(recipe.snapshots)[rows % snapshots], "step", "its shard and row")
-    if problems:
-        return problems
+    known = np.flatnonzero((model >= 0) & (model < recipe.models))
     given = [recipe.snapshot_values(number, 0, {}) for number in range(recipe.models)]
     for name in (*recipe.task_columns, *recipe.setting_columns):
-        expected = np.array([values[name] for values in given])[model.astype(np.int64)]
-        problems += _differences(table[name].to_numpy(), expected, name, "the seed of its recipe")
+        found, right = table[name].to_numpy(), np.array([values[name] for values in given])
+        expected = found.astype(np.result_type(found, right))
+        expected[known] = right[model[known].astype(np.int64)]
+        problems += _differences(found, expected, name, "the seed of its recipe")
     return problems
 
 
@@ -157,13 +158,11 @@ def _problems_of_rollouts(
     tokens = recipe.spec.input_size
     if recipe.input_range is None and not (inputs.dtype.kind == "i" and ((inputs >= 0) & (inputs < tokens)).all()):
         problems.append(f"what networks read in shard {shard} are tokens 0..{tokens - 1}, whole numbers; in {path}")
-    rows = own["row"].to_numpy().astype(np.int64)
-    for name in recipe.metric_columns:  # as they were measured; imported shards hold none
-        if name not in tensors or problems:
-            continue
+    rows = places_of(own)[1]
+    for name in [name for name in recipe.metric_columns if name in tensors]:  # imported shards hold none
         if tensors[name].shape != (len(inputs),):
             problems.append(f"{name} of shard {shard} has a number for each of {len(inputs)} rows; in {path}")
-        elif not np.array_equal(tensors[name][rows], own[name].to_numpy(), equal_nan=True):
+        elif rows.max() < len(inputs) and not np.array_equal(tensors[name][rows], own[name].to_numpy(), equal_nan=True):
             problems.append(f"{name} of shard {shard} in the table is not what was measured; in {path}")
     return problems
 
