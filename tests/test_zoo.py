@@ -611,6 +611,13 @@ def test_balanced_languages_are_dealt_out_evenly() -> None:
     assert tasks == [more.task(model).shifts for model in range(150)]
 
 
+@pytest.mark.parametrize("family", ["formal-languages", "sequential-digits"])
+@pytest.mark.parametrize("model", [-1, 128, 0.5, True])
+def test_a_network_that_a_recipe_lacks_has_no_task(family: str, model: Any) -> None:
+    with pytest.raises(RNN2VecError, match="the number of a network is"):
+        zoo_recipe(family, "demo").task(model)
+
+
 def test_uniform_languages_are_drawn_for_each_network() -> None:
     recipe = zoo_recipe("formal-languages", "demo", models=640, assignment="uniform")
     counts = Counter(recipe.task(model).shifts for model in range(640))

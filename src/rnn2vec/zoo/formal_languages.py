@@ -83,7 +83,7 @@ class LanguageRecipe(Recipe):
 
     def task(self, model: int) -> FormalLanguage:
         """The language of network ``model``; balanced: every language is dealt once before any is dealt again."""
-        self._check_assigned()
+        self._check_assigned(model)
         languages = self.languages
         if self.assignment == "uniform":
             return languages[int(generator(self.seed, model, "task").integers(len(languages)))]

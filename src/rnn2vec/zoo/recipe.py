@@ -146,7 +146,9 @@ class Recipe(ABC):
         """A row of the zoo's table: the task's parameters and what was measured."""
         return {"model": model, "step": step, **self.task(model).parameters, **metrics}
 
-    def _check_assigned(self) -> None:
+    def _check_assigned(self, model: int) -> None:
+        """Raise :class:`RNN2VecError` unless the recipe has this network and knows its task."""
+        whole("the number of a network", model, 0, self.models - 1)
         if self.assignment == "listed":
             raise RNN2VecError(
                 "networks that were trained elsewhere have their tasks in the zoo's table: ask Zoo.task(row)"

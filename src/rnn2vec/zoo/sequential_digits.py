@@ -90,7 +90,7 @@ class DigitsRecipe(Recipe):
 
     def task(self, model: int) -> TiledDigits:
         """The angle of network ``model``; balanced: one in each of as many equal sectors as there are networks."""
-        self._check_assigned()
+        self._check_assigned(model)
         turn = float(generator(self.seed, model, "task").random())
         if self.assignment == "balanced":
             turn = (int(self._sectors[model]) + turn) / self.models
