@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnn2vec import Zoo, build_zoo, zoo_recipe
-from rnn2vec.files import write_atomically, write_json
-from rnn2vec.zoo.store import INDEX, TABLE
+from rnn2vec.files import write_atomically
+from rnn2vec.zoo.layout import INDEX, TABLE, write_index
 
 
 def synthetic(directory: Path, rows: int) -> None:
@@ -41,7 +41,7 @@ def synthetic(directory: Path, rows: int) -> None:
     for number in range(1, copies):
         index["checksums"] |= {name.replace("00000", f"{number:05d}"): checksum for name, checksum in first.items()}
     index["recipe"]["models"] = 16 * copies
-    write_json(directory / INDEX, index)
+    write_index(directory, index)
 
 
 def peak() -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.zoo.published import ROWS_PER_SHARD, export_published, import_published
@@ -95,6 +97,57 @@ def test_only_lstms_are_exported(tmp_path: Path) -> None:
     assert not (tmp_path / "published").exists()
 
 
+def test_an_exported_zoo_of_small_digits_can_be_read_again(
+    tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]
+) -> None:
+    recipe = zoo_recipe(
+        "sequential-digits", "demo", models=3, steps=2, snapshots=(0, 2), rollouts=2, evaluation_images=4
+    )
+    zoo = build_zoo(recipe, tmp_path / "zoo")
+    export_published(zoo, tmp_path / "published")
+    assert json.loads((tmp_path / "published" / "args.json").read_text())["source"] == "uci"
+    again = import_published(tmp_path / "published", tmp_path / "again")
+    assert again.recipe.source == "uci"
+    assert again.verify() == []
+    assert again.task(3) == zoo.task(3)
+    assert torch.equal(again.population().flatten(), zoo.population().flatten())
+    export_published(again, tmp_path / "twice")
+    assert file_bytes(tmp_path / "twice") == file_bytes(tmp_path / "published")
+    arguments = json.loads((tmp_path / "published" / "args.json").read_text())
+    del arguments["source"]  # as earlier versions wrote it: the sequences tell
+    (tmp_path / "published" / "args.json").write_text(json.dumps(arguments))
+    assert import_published(tmp_path / "published", tmp_path / "derived").recipe.source == "uci"
+
+
+def test_few_short_strings_survive_the_layout(tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]) -> None:
+    """Training strings so few that not all of the paper's languages would have one."""
+    recipe = zoo_recipe("formal-languages", "demo", models=2, steps=1, snapshots=(1,), max_n=2, length=14)
+    export_published(build_zoo(recipe, tmp_path / "zoo"), tmp_path / "published")
+    export_published(import_published(tmp_path / "published", tmp_path / "again"), tmp_path / "twice")
+    assert file_bytes(tmp_path / "twice") == file_bytes(tmp_path / "published")
+
+
+@pytest.mark.parametrize("made", [digits, languages])
+@pytest.mark.parametrize(
+    "stored", [lambda a: a.astype(a.dtype.newbyteorder(">")), lambda a: a.astype(np.float64), np.asfortranarray]
+)
+def test_numbers_are_read_as_they_are_meant(
+    made: Callable[[], dict[str, np.ndarray]], stored: Callable[[np.ndarray], np.ndarray], tmp_path: Path
+) -> None:
+    """Of the other byte order, in a wider type, in another order: the same numbers, the same zoo."""
+    arrays = made()
+    expected = import_published(write(tmp_path / "plain", arrays), tmp_path / "expected")
+    source = write(tmp_path / "source", {name: stored(array) for name, array in arrays.items()})
+    zoo = import_published(source, tmp_path / "zoo")
+    assert zoo.verify() == []
+    assert zoo.recipe == expected.recipe
+    for name in expected.snapshots.column_names:
+        np.testing.assert_allclose(zoo.column(name), expected.column(name), rtol=1e-6)
+    for path in sorted((tmp_path / "zoo").glob("*/*.safetensors")):
+        assert path.read_bytes() == (tmp_path / "expected" / path.parent.name / path.name).read_bytes()
+    assert zoo.population().dtype == torch.float32
+
+
 def altered(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[dict[str, np.ndarray]], None]:
     """Replace one array."""
 
@@ -102,6 +155,11 @@ def altered(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[
         arrays[name] = change(arrays[name])
 
     return alter
+
+
+def added(name: str, by: list[float]) -> Callable[[dict[str, np.ndarray]], None]:
+    """Add numbers to the columns of one array."""
+    return altered(name, lambda array: array + np.array(by))
 
 
 def with_nan(array: np.ndarray) -> np.ndarray:
@@ -126,6 +184,21 @@ DAMAGE = {
     ),
     "more than all correct": (altered("num_step_correct", lambda a: a + 1001), "among 1000"),
     "a missing dimension": (altered("sequences", lambda a: a[:, 0]), r"\[S, R, T\]"),
+    "NaN tokens": (altered("sequences", lambda a: with_nan(a.astype(float))), "row 1 of sequences.npy holds NaN"),
+    "half a token": (altered("sequences", lambda a: a + 0.5), "does not hold row 0 of sequences.npy exactly"),
+    "strings that begin anywhere": (altered("sequences", lambda a: a * 0), "begin with BOS"),
+    "half a shift": (added("tasks", [0, 0.5, 0, 0]), "numbers in tasks.npy are whole; row 0"),
+    "half a model": (added("num_step_correct", [0.5, 0, 0]), "numbers in num_step_correct.npy are"),
+    "half a step": (added("num_step_correct", [0, 0.5, 0]), "numbers in num_step_correct.npy are"),
+    "half correct": (added("num_step_correct", [0, 0, 0.5]), "numbers in num_step_correct.npy are"),
+    "steps below 0": (added("num_step_correct", [0, -200, 0]), "steps are at least 0"),
+    "steps beyond counting": (added("num_step_correct", [0, 2**40, 0]), "steps is at most"),
+    "weights finer than float32": (
+        altered("parameters", lambda a: a.astype(float) + 1e-12),
+        "stores parameters as float32, which does not hold row 0",
+    ),
+    "logits beyond float16": (altered("logits", lambda a: a.astype(np.float32) * 1e6), "stores logits as float16"),
+    "NaN logits": (altered("logits", with_nan), "row 1 of logits.npy holds NaN"),
     "no rows": (lambda arrays: arrays.update({n: a[:0] for n, a in arrays.items()}), "a row a snapshot"),
 }
 
@@ -136,11 +209,29 @@ def test_damage_is_explained(damage: Callable[[dict[str, np.ndarray]], object], 
     damage(arrays)
     with pytest.raises(RNN2VecError, match=message):
         import_published(write(tmp_path / "source", arrays), tmp_path / "zoo")
-    assert not (tmp_path / "zoo" / "zoo.json").exists()
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_digits_of_an_unknown_source_are_explained(tmp_path: Path) -> None:
+    for source, message in (('"svhn"', "mnist, uci; got 'svhn'"), ("[1]", "mnist, uci; got"), ('"uci"', "4 inputs")):
+        folder = write(tmp_path / "source", digits())
+        (folder / "args.json").write_text(f'{{"source": {source}}}')
+        with pytest.raises(RNN2VecError, match=message):
+            import_published(folder, tmp_path / "zoo")
 
 
 @pytest.mark.parametrize(
-    "content", ['{"max_n": "ten"}', '{"rnn_hidden_size": 32.5}', "[1]", "{", '{"rnn_num_layers": 3}']
+    "content",
+    [
+        '{"max_n": "ten"}',
+        '{"seed": 0.9}',
+        '{"max_n": 0}',
+        '{"rnn_num_layers": 1000000000}',
+        '{"rnn_hidden_size": 32.5}',
+        "[1]",
+        "{",
+        '{"rnn_num_layers": 3}',
+    ],
 )
 def test_wrong_arguments_are_explained(content: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "source", languages())

@@ -123,6 +123,12 @@ def test_wrong_recipes_are_explained() -> None:
         zoo_recipe("sequential-digits", "demo", source="cifar")
     with pytest.raises(RNN2VecError, match="weight_decays"):
         zoo_recipe("sequential-digits", "demo", weight_decays=(-1.0,))
+    for decays in ((float("nan"),), ("0",), (), 0.1):
+        with pytest.raises(RNN2VecError, match="weight_decays"):
+            zoo_recipe("sequential-digits", "demo", weight_decays=decays)
+    for field, value in (("evaluation_images", 0.5), ("directory", 5), ("source", ["uci"]), ("source", None)):
+        with pytest.raises(RNN2VecError, match=r"evaluation_images|path; got 5|mnist, uci; got"):
+            zoo_recipe("sequential-digits", "demo", **{field: value})
     with pytest.raises(RNN2VecError, match="16 inputs"):
         zoo_recipe("sequential-digits", "laptop", input_size=3)
 

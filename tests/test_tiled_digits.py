@@ -110,7 +110,15 @@ def test_the_small_digits_are_normalised() -> None:
     assert inputs[:, 1:].std() == pytest.approx(1, abs=1e-3)
 
 
-@pytest.mark.parametrize("angle", [-1.0, 360.0, float("nan")])
+def test_images_are_named_as_rows_are() -> None:
+    task, mask = TiledDigits(30.0, "uci"), np.arange(1797) % 600 == 7
+    for found, expected in zip(task.sequences(mask), task.sequences(np.array([7, 607, 1207])), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(RNN2VecError, match=r"each image has a number in 0\.\.1796"):
+        task.sequences(np.array([1797]))
+
+
+@pytest.mark.parametrize("angle", [-1.0, 360.0, float("nan"), "90", None])
 def test_angles_out_of_range_are_refused(angle: float) -> None:
     with pytest.raises(RNN2VecError, match="from 0 up to 360"):
         TiledDigits(angle, "uci")

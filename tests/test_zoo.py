@@ -34,7 +34,9 @@ from rnn2vec import (
 from rnn2vec.engine import backend_name
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
+from rnn2vec.zoo.build import train_population
 from rnn2vec.zoo.families import recipe_from_dict
+from rnn2vec.zoo.memory import check_memory, num_parameters
 from rnn2vec.zoo.rollouts import sample_strings
 
 FileBytes = Callable[[Path], dict[str, bytes]]
@@ -314,6 +316,89 @@ def test_a_recipe_without_strings_leaves_nothing_behind(tiny_recipe: Recipe, tmp
     assert not (tmp_path / "zoo").exists()
 
 
+@pytest.mark.parametrize(
+    ("fields", "remedy"),
+    [
+        ({"hidden_size": 100_000}, "lower hidden_size or num_layers \\(--hidden-size, --layers\\)"),
+        ({"batch_size": 10**9}, "lower batch_size \\(--batch-size\\)"),
+        ({"rollouts": 10**9, "evaluation_strings": 10**9}, "lower rollouts"),
+        ({"models": 2**31 - 1}, "lower models \\(--models\\)"),
+        ({"hidden_size": 2**31 - 1}, "million GB of memory"),
+    ],
+    ids=str,
+)
+def test_what_no_memory_can_hold_is_refused_before_anything_is_written(
+    fields: dict[str, int], remedy: str, tmp_path: Path
+) -> None:
+    recipe = zoo_recipe("formal-languages", "demo", **fields)
+    with pytest.raises(
+        RNN2VecError, match=rf"needs at least .* of memory, this machine has .* GB: .*{remedy}|{remedy}"
+    ):
+        build_zoo(recipe, tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_memory_is_compared_with_what_training_holds(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three networks of a shard: weights, gradients, two moments and three snapshots, in float32, and more."""
+    assert num_parameters(tiny_recipe.spec) == tiny_recipe.spec.num_parameters
+    deep = dataclasses.replace(tiny_recipe.spec, cell="gru", num_layers=3)
+    assert num_parameters(deep) == deep.num_parameters
+    least = 3 * tiny_recipe.spec.num_parameters * 4 * (4 + 3)
+    monkeypatch.setattr("rnn2vec.zoo.memory.physical_memory", lambda: least)
+    with pytest.raises(RNN2VecError, match=r"needs at least .* of memory"):
+        build_zoo(tiny_recipe, tmp_path / "zoo")
+    monkeypatch.setattr("rnn2vec.zoo.memory.physical_memory", lambda: 2 * least)
+    check_memory(tiny_recipe)
+    with pytest.raises(RNN2VecError, match=r"lower workers \(--workers\)"):
+        build_zoo(tiny_recipe, tmp_path / "zoo", workers=3)
+    assert os.listdir(tmp_path) == []
+    monkeypatch.setattr("rnn2vec.zoo.memory.physical_memory", lambda: None)  # where the system does not say
+    check_memory(tiny_recipe, 10**9)
+
+
+def test_a_refused_recipe_leaves_room_for_another(tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    diverging = dataclasses.replace(tiny_recipe, learning_rates=(1e30, 1e30, 1e30))
+    for _ in range(2):
+        with pytest.raises(RNN2VecError, match="weights stay finite"):
+            build_zoo(diverging, tmp_path / "zoo")
+        assert not (tmp_path / "zoo").exists()
+    (tmp_path / "zoo").mkdir()
+    with pytest.raises(RNN2VecError, match="weights stay finite"):
+        build_zoo(diverging, tmp_path / "zoo")
+    assert os.listdir(tmp_path / "zoo") == []
+    assert torch.equal(final_weights(build_zoo(tiny_recipe, tmp_path / "zoo")), final_weights(tiny_zoo))
+
+
+def test_a_build_that_fails_keeps_the_shards_that_are_there(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    class Failure(Exception):
+        """Of anything."""
+
+    def fail(shard: int, amount: int, note: str) -> None:
+        if shard == 1:
+            raise Failure
+
+    with pytest.raises(Failure):
+        build_zoo(tiny_recipe, tmp_path / "zoo", report=fail)
+    assert (tmp_path / "zoo" / "building.json").is_file()
+    assert (tmp_path / "zoo" / "weights" / "00000.safetensors").is_file()
+
+
+def test_a_network_whose_answers_are_not_finite_is_named(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    class Endless(type(tiny_recipe)):  # type: ignore[misc]
+        """Networks of which one says what no float16 holds."""
+
+        def observe(self, population: Population, models: Any, step: int) -> dict[str, np.ndarray]:
+            observed = super().observe(population, models, step)
+            observed["outputs"][1, 0, 0, 0] = -np.inf
+            return observed
+
+    recipe = Endless(**{field.name: getattr(tiny_recipe, field.name) for field in dataclasses.fields(tiny_recipe)})
+    with pytest.raises(RNN2VecError, match="outputs stay finite; those of model 1 are not at step 0"):
+        build_zoo(recipe, tmp_path / "zoo")
+
+
 def test_diverging_training_names_the_network(tiny_recipe: Recipe, tmp_path: Path) -> None:
     recipe = dataclasses.replace(tiny_recipe, learning_rates=(1e30, 1e30, 1e30))
     with pytest.raises(RNN2VecError, match=r"those of model 0 are not at step 5: choose another seed"):
@@ -461,11 +546,47 @@ def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> Non
     np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[rows])
 
 
-@pytest.mark.parametrize("rows", [[], [24], [-1], [0, 99]], ids=str)
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        (np.arange(24) % 3 == 2, range(2, 24, 3)),
+        (torch.arange(24) % 3 == 2, range(2, 24, 3)),
+        ([place in (4, 21) for place in range(24)], [4, 21]),
+        (slice(20, None, -6), [20, 14, 8, 2]),
+        (torch.tensor([7, 0]), [7, 0]),
+        ([-1, 3], [23, 3]),
+        (5, [5]),
+    ],
+    ids=["mask", "mask of torch", "mask as a list", "slice", "tensor", "from the end", "one"],
+)
+def test_rows_are_named_in_any_way(tiny_zoo: Zoo, name: Any, meant: list[int]) -> None:
+    rollouts, meant = tiny_zoo.rollouts(), list(meant)
+    assert torch.equal(tiny_zoo.population(name).flatten(), final_weights(tiny_zoo)[meant])
+    for chosen in (tiny_zoo.rollouts(name), rollouts[name]):
+        np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[meant])
+        np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[meant])
+
+
+@pytest.mark.parametrize("rows", [[], [24], [-25], [0, 99], [0.5], [True, False], np.zeros(24, bool)], ids=str)
 def test_rows_that_are_not_there_are_refused(tiny_zoo: Zoo, rows: list[int]) -> None:
-    for read in (tiny_zoo.population, tiny_zoo.rollouts):
-        with pytest.raises(RNN2VecError, match=r"rows of this zoo lie in 0\.\.23"):
+    for read in (tiny_zoo.population, tiny_zoo.rollouts, tiny_zoo.rollouts().__getitem__, tiny_zoo.task):
+        with pytest.raises(RNN2VecError, match=r"snapshot .*0\.\.23|one snapshot of 24|mask of booleans|24 in all"):
             read(rows)
+
+
+def test_one_snapshot_has_a_task(tiny_zoo: Zoo) -> None:
+    assert tiny_zoo.task(-1) == tiny_zoo.task(23) == tiny_zoo.task(np.int64(23)) == tiny_zoo.recipe.task(7)
+    with pytest.raises(RNN2VecError, match="one snapshot has one task; got 2 rows"):
+        tiny_zoo.task([1, 2])  # type: ignore[arg-type]
+
+
+def test_networks_to_train_are_named_as_rows_are(tiny_recipe: Recipe) -> None:
+    recipe = dataclasses.replace(tiny_recipe, steps=2, snapshots=(2,))
+    mask = np.arange(8) % 4 == 1
+    expected = next(train_population(recipe, [1, 5]))[1].flatten()
+    assert torch.equal(next(train_population(recipe, mask))[1].flatten(), expected)
+    with pytest.raises(RNN2VecError, match=r"each network has a number in 0\.\.7"):
+        next(train_population(recipe, [8]))
 
 
 def test_columns(tiny_zoo: Zoo) -> None:
@@ -488,6 +609,13 @@ def test_balanced_languages_are_dealt_out_evenly() -> None:
     assert tasks != [dataclasses.replace(recipe, seed=1).task(model).shifts for model in range(150)]
     more = dataclasses.replace(recipe, models=200)
     assert tasks == [more.task(model).shifts for model in range(150)]
+
+
+@pytest.mark.parametrize("family", ["formal-languages", "sequential-digits"])
+@pytest.mark.parametrize("model", [-1, 128, 0.5, True])
+def test_a_network_that_a_recipe_lacks_has_no_task(family: str, model: Any) -> None:
+    with pytest.raises(RNN2VecError, match="the number of a network is"):
+        zoo_recipe(family, "demo").task(model)
 
 
 def test_uniform_languages_are_drawn_for_each_network() -> None:
@@ -534,12 +662,69 @@ def test_other_steps_bring_other_snapshots() -> None:
         ({"cell": "rwkv"}, "cell must be one of"),
         ({"hidden_size": 0}, "hidden_size"),
         ({"momentum": 0.9}, "unknown field of a zoo recipe.*momentum"),
+        ({"models": 999999999999999999999}, "models is at most 2147483647; got 9{21}"),
+        ({"models": "8"}, "models is a whole number; got '8'"),
+        ({"models": True}, "models is a whole number; got True"),
+        ({"steps": 1e400}, "steps is a whole number; got inf"),
+        ({"steps": 2**31}, "steps is at most"),
+        ({"steps": [1]}, r"steps is a whole number; got \[1\]"),
+        ({"seed": 0.9}, "seed is a whole number; got 0.9"),
+        ({"seed": None}, "seed is a whole number; got None"),
+        ({"seed": 2**200}, "seed is at most"),
+        ({"batch_size": 0.5}, "batch_size is a whole number"),
+        ({"snapshots": "0"}, "snapshots is a list; got '0'"),
+        ({"snapshots": (0, 0.5)}, "each of snapshots is a whole number; got 0.5"),
+        (
+            {"learning_rates": (0.1, float("nan"), 0.1)},
+            "each of learning_rates is a finite number of at least 0; got nan",
+        ),
+        ({"learning_rates": (0.1, -0.1, 0.1)}, "each of learning_rates is a finite number of at least 0; got -0.1"),
+        ({"learning_rates": (0.1, 10**400, 0.1)}, "each of learning_rates is a finite number"),
+        ({"learning_rates": 0.1}, "learning_rates is a list"),
+        ({"weight_decay": float("inf")}, "weight_decay is a finite number"),
+        ({"weight_decay": "0"}, "weight_decay is a finite number of at least 0; got '0'"),
+        ({"shifts": (0.5,)}, "each of shifts is a whole number"),
+        ({"shifts": range(-50, 51)}, "1..100 of them; got 101"),
+        ({"shifts": (0, 9)}, "a window holds at least"),
+        ({"shifts": (-5, 0)}, "max_n must be larger"),
+        ({"length": "20"}, "length is a whole number"),
+        ({"max_n": 0}, "max_n is at least 1"),
+        ({"assignment": []}, r"balanced, uniform, listed; got \[\]"),
+        ({"num_layers": 2**40}, "num_layers is at most 1000"),
+        ({"hidden_size": 10**400}, "hidden_size is at most"),
+        ({"input_size": 3}, "networks of languages have 6 inputs and 6 outputs"),
+        ({"spec": "lstm"}, "spec"),
+        ({"family": ["formal-languages"]}, "families of tasks are"),
+        ({"preset": {}}, "zoo presets are"),
     ],
     ids=str,
 )
 def test_a_wrong_recipe_is_explained(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
         zoo_recipe(**{"family": "formal-languages", "preset": "demo"} | fields)
+
+
+def test_a_number_too_long_to_write_is_explained() -> None:
+    for field in ("models", "seed"):
+        with pytest.raises(RNN2VecError, match=rf"{field} is at most .*; got a very long int"):
+            zoo_recipe("formal-languages", "demo", **{field: 10**5000})
+
+
+def test_a_recipe_holds_plain_numbers() -> None:
+    """Whatever they are given as, they equal what is read from JSON again."""
+    recipe = zoo_recipe(
+        "formal-languages",
+        "demo",
+        models=np.int64(8),
+        steps=12.0,
+        snapshots=np.array([0, 12]),
+        learning_rates=[np.float32(0.5), 1, 0],
+        seed=np.uint8(3),
+    )
+    assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert (recipe.models, recipe.steps, recipe.snapshots, recipe.learning_rates) == (8, 12, (0, 12), (0.5, 1.0, 0.0))
+    with pytest.raises(RNN2VecError, match=r"sequential-digits has the fields .*; got directory, too"):
+        recipe_from_dict(zoo_recipe("sequential-digits", "demo").to_dict() | {"directory": "/"})
 
 
 def test_an_unknown_preset_is_explained() -> None:

@@ -22,8 +22,9 @@ from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
+from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.split import split_zoo
-from rnn2vec.zoo.store import INDEX, Zoo
+from rnn2vec.zoo.store import Zoo
 
 EMULATOR = "emulator.safetensors"
 RECORD = "training.json"

@@ -73,7 +73,7 @@ def load_digits(source: str, directory: str | None = None) -> Digits:
 
 def check_source(source: str) -> None:
     """Raise :class:`RNN2VecError` unless there are digits of this name."""
-    if source not in NORMALISATION:
+    if source not in [*NORMALISATION]:
         raise RNN2VecError(f"digits are {', '.join(NORMALISATION)}; got {source!r}")
 
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import LARGEST, whole
 
 LETTERS = "abcd"
 BOS, EOS = 4, 5
@@ -35,7 +36,7 @@ class FormalLanguage:
         max_n: training strings have ``n < max_n``; the paper's is 10.
 
     Raises:
-        RNN2VecError: if no string fits the window or no training string is left.
+        RNN2VecError: if a number is not whole, no string fits the window or no training string is left.
     """
 
     mb: int
@@ -49,6 +50,8 @@ class FormalLanguage:
     output_size: ClassVar[int] = len(SYMBOLS)
 
     def __post_init__(self) -> None:
+        for name in ("mb", "mc", "md", "length", "max_n"):
+            object.__setattr__(self, name, whole(name, getattr(self, name), -LARGEST))
         shortest = 4 * self.min_n + sum(self.shifts)
         if shortest + 2 > self.length:
             raise RNN2VecError(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import shown
 from rnn2vec.randomness import generator
+from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.digits import IMAGE_SIDE, NORMALISATION, Digits, check_source, load_digits
 
 FAMILY = "sequential-digits"
@@ -45,8 +48,8 @@ class TiledDigits:
 
     def __post_init__(self) -> None:
         check_source(self.source)
-        if not 0.0 <= self.angle < 360.0:
-            raise RNN2VecError(f"an angle is a number of degrees from 0 up to 360; got {self.angle}")
+        if not (isinstance(self.angle, numbers.Real) and 0.0 <= self.angle < 360.0):
+            raise RNN2VecError(f"an angle is a number of degrees from 0 up to 360; got {shown(self.angle)}")
 
     def __str__(self) -> str:
         return f"digits turned by {self.angle:.0f}\u00b0"
@@ -82,9 +85,10 @@ class TiledDigits:
     def _digits(self) -> Digits:
         return load_digits(self.source, self.directory)
 
-    def sequences(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def sequences(self, images: Rows) -> tuple[np.ndarray, np.ndarray]:
         """The images of the given numbers ``[B]`` as sequences ``[B, T, X]`` float32, and their classes ``[B]``."""
         digits, (mean, std) = self._digits, NORMALISATION[self.source]
+        images = row_numbers(images, len(digits.labels), "image")
         pixels = digits.images[images].reshape(len(images), -1).T.astype(np.float32)
         turned = (self._tiled_rotation @ pixels).T * np.float32(1 / (255 * std)) - np.float32(mean / std)
         sequences = np.zeros((len(images), self.length, self.input_size), dtype=np.float32)

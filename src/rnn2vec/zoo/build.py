@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,13 @@ from rnn2vec.files import read_json, require_new_directory, sole_writer, write_a
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator
+from rnn2vec.rows import Rows, row_numbers
+from rnn2vec.zoo.finish import finish_zoo
+from rnn2vec.zoo.layout import INDEX, rollouts_path, weights_path
+from rnn2vec.zoo.memory import check_memory
 from rnn2vec.zoo.recipe import Recipe
-from rnn2vec.zoo.store import INDEX, Zoo, finish_zoo, rollouts_path, snapshot_table, weights_path
+from rnn2vec.zoo.store import Zoo
+from rnn2vec.zoo.table import snapshot_table
 
 IN_PROGRESS = "building.json"
 """Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
@@ -46,8 +51,11 @@ def build_zoo(
         The finished zoo.
 
     Raises:
-        RNN2VecError: if the directory holds anything else, the disk is full, or a network's weights become infinite.
+        RNN2VecError: if the directory holds anything else, training needs more memory than there is, the disk is full,
+            or a network's weights become infinite.
     """
+    if ray is None:
+        check_memory(recipe, workers)
     recipe.fetch_data()
     directory = Path(directory)
     with sole_writer(directory):
@@ -79,13 +87,18 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
             if _is_unrecorded(directory, shard):
                 report(shard, 0, f"shard {shard} has no record: trained again")
             missing.append(shard)
-    run_jobs(
-        build_shard,
-        [(recipe, directory, shard) for shard in missing],
-        workers,
-        lambda job, amount, note: report(missing[job], amount, note),
-        ray,
-    )
+    try:
+        run_jobs(
+            build_shard,
+            [(recipe, directory, shard) for shard in missing],
+            workers,
+            lambda job, amount, note: report(missing[job], amount, note),
+            ray,
+        )
+    except Exception:  # no interruption: the recipe, the machine or the disk is to be changed
+        if [*directory.iterdir()] == [marker]:  # nothing is lost, and another recipe may follow
+            marker.unlink()
+        raise
     finish_zoo(directory, recipe, snapshot_table(directory, recipe))
     marker.unlink()
     shutil.rmtree(directory / BUILT, ignore_errors=True)
@@ -119,18 +132,14 @@ def _is_built(directory: Path, shard: int) -> bool:
 
 def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable[[int, str], None]) -> None:
     """Train the networks of one shard and write its two files, and last their checksums."""
+    check_memory(recipe)  # of the machine that trains it
     models = recipe.shard_models(shard)
     weights, rollouts = [], []
     for step, population in train_population(recipe, models, report):
-        flat = population.flatten()
-        if not bool(torch.isfinite(flat).all()):
-            broken = models[int((~torch.isfinite(flat)).any(1).nonzero()[0])]
-            raise RNN2VecError(
-                f"weights stay finite; those of model {broken} are not at step {step}: choose another seed or lower "
-                f"learning_rates"
-            )
         weights.append({name: weight.numpy().copy() for name, weight in population.weights.items()})
+        _check_finite("weights", weights[-1], models, step)
         rollouts.append(recipe.observe(population, models, step))
+        _check_finite("outputs", rollouts[-1], models, step)
 
     def stacked(snapshots: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         # rows run over models first, then over their snapshots, so that one model's history lies together
@@ -149,16 +158,27 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
     write_json(_built_path(directory, shard), checksums)
 
 
+def _check_finite(what: str, arrays: Mapping[str, np.ndarray], models: Sequence[int], step: int) -> None:
+    for array in arrays.values():
+        finite = np.isfinite(array).reshape(len(models), -1).all(1)
+        if not finite.all():
+            raise RNN2VecError(
+                f"{what} stay finite; those of model {models[int(finite.argmin())]} are not at step {step}: choose "
+                "another seed or lower learning_rates"
+            )
+
+
 def train_population(
-    recipe: Recipe, models: Sequence[int], report: Callable[[int, str], None] | None = None
+    recipe: Recipe, models: Rows, report: Callable[[int, str], None] | None = None
 ) -> Iterator[tuple[int, Population]]:
     """Train networks side by side, each on its own task, and yield ``(step, population)`` at every snapshot.
 
     Nothing a network sees or draws depends on the others, so neither do its weights.
     """
+    numbers: list[int] = row_numbers(models, recipe.models, "network").tolist()
     # On PyTorch, a batch of one matrix is rounded differently from several: a lone network trains beside its copy.
-    alone = len(models) == 1
-    trained = [*models, *models] if alone else list(models)
+    alone = len(numbers) == 1
+    trained = [*numbers, *numbers] if alone else numbers
     population = Population.initialise(recipe.spec, recipe.seed, trained)
     tasks = [recipe.task(model) for model in trained]
     decays = torch.tensor([recipe.weight_decay_of(model) for model in trained], dtype=torch.float64)
@@ -175,7 +195,7 @@ def train_population(
         ]
         inputs, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
         train_step(population, optimizer, inputs, targets, recipe.learning_rate(step))
-        unreported += len(models)
+        unreported += len(numbers)
         if report and (step % 10 == 9 or step + 1 == recipe.steps):
             report(unreported, f"step {step + 1}")
             unreported = 0

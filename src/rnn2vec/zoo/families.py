@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import shown, whole
 from rnn2vec.population import RNNSpec
 from rnn2vec.zoo import formal_languages, sequential_digits
 from rnn2vec.zoo.recipe import Recipe
@@ -36,16 +37,16 @@ def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
     Raises:
         RNN2VecError: if the family, the preset or a field is unknown or out of range.
     """
-    if family not in PRESETS:
-        raise RNN2VecError(f"families of tasks are {', '.join(PRESETS)}; got {family!r}")
-    if preset not in PRESETS[family]:
-        raise RNN2VecError(f"zoo presets are {', '.join(PRESETS[family])}; got {preset!r}")
+    if family not in [*PRESETS]:
+        raise RNN2VecError(f"families of tasks are {', '.join(PRESETS)}; got {shown(family)}")
+    if preset not in [*PRESETS[family]]:
+        raise RNN2VecError(f"zoo presets are {', '.join(PRESETS[family])}; got {shown(preset)}")
     base = PRESETS[family][preset]
     spec_names = {field.name for field in dataclasses.fields(RNNSpec)}
     values = {name: value for name, value in overrides.items() if name not in spec_names}
     spec_values = {name: value for name, value in overrides.items() if name in spec_names}
     if "steps" in values and "snapshots" not in values:
-        steps = values["steps"]
+        steps = whole("steps", values["steps"])
         values["snapshots"] = (*(s for s in base.snapshots if s < steps), steps)
     try:
         spec = dataclasses.replace(base.spec_with(values), **spec_values)
@@ -61,15 +62,16 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         RNN2VecError: if a field is missing, unknown or out of range.
     """
     family = values.get("family")
-    if family not in FAMILIES:
-        raise RNN2VecError(f"families of tasks are {', '.join(FAMILIES)}; got {family!r}: upgrade rnn2vec")
+    if family not in [*FAMILIES]:
+        raise RNN2VecError(f"families of tasks are {', '.join(FAMILIES)}; got {shown(family)}: upgrade rnn2vec")
+    known = [field.name for field in dataclasses.fields(FAMILIES[family]) if field.compare]
+    fields = {name: value for name, value in values.items() if name != "family"}
+    if unknown := [name for name in fields if name not in known]:
+        raise RNN2VecError(f"a zoo recipe of {family} has the fields {', '.join(known)}; got {', '.join(unknown)}, too")
     try:
-        fields: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
-        del fields["family"]
         fields["spec"] = RNNSpec.from_dict(fields["spec"])
         return FAMILIES[family](**fields)
     except (TypeError, KeyError) as error:
-        known = ", ".join(field.name for field in dataclasses.fields(FAMILIES[family]) if field.compare)
         raise RNN2VecError(
-            f"a zoo recipe of {family} has the fields {known}; this one does not fit ({error})"
+            f"a zoo recipe of {family} has the fields {', '.join(known)}; this one does not fit ({error})"
         ) from error

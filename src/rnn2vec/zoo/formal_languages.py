@@ -12,11 +12,15 @@ import torch
 
 from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import LARGEST, number, sequence, whole
 from rnn2vec.population import Population, RNNSpec
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS, FAMILY, SHIFTS, SYMBOLS, FormalLanguage, all_languages
 from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
 from rnn2vec.zoo.rollouts import sample_strings
+
+MOST_SHIFTS = 100
+"""Values of a shift: a million languages."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +52,26 @@ class LanguageRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        symbols = len(SYMBOLS)
+        if (self.spec.input_size, self.spec.output_size) != (symbols, symbols):
+            raise RNN2VecError(f"networks of languages have {symbols} inputs and {symbols} outputs; got {self.spec}")
+        self._make_plain("weight_decay", number("weight_decay", self.weight_decay))
+        for name in ("length", "max_n", "evaluation_strings"):
+            self._make_plain(name, whole(name, getattr(self, name)))
         if self.evaluation_strings < self.rollouts:
             raise RNN2VecError(
                 f"the rollouts are the first of the strings that measure accuracy, so evaluation_strings is at least "
                 f"{self.rollouts}; got {self.evaluation_strings}"
             )
-        if not self.languages:
-            raise RNN2VecError("shifts are the values that mb, mc and md take, at least one; got none")
+        shifts = sequence("shifts", self.shifts)
+        if not 1 <= len(shifts) <= MOST_SHIFTS:
+            raise RNN2VecError(
+                f"shifts are the values that mb, mc and md take, 1..{MOST_SHIFTS} of them; got {len(shifts) or 'none'}"
+            )
+        self._make_plain("shifts", tuple(whole("each of shifts", shift, -LARGEST, LARGEST) for shift in shifts))
+        if self.assignment != "listed":  # whose tasks are few of these, and in the table
+            for shift in self.shifts:  # with any one of them, these have the longest shortest string
+                FormalLanguage(shift, max(self.shifts), max(self.shifts), self.length, self.max_n)
 
     @functools.cached_property
     def languages(self) -> list[FormalLanguage]:
@@ -66,7 +83,7 @@ class LanguageRecipe(Recipe):
 
     def task(self, model: int) -> FormalLanguage:
         """The language of network ``model``; balanced: every language is dealt once before any is dealt again."""
-        self._check_assigned()
+        self._check_assigned(model)
         languages = self.languages
         if self.assignment == "uniform":
             return languages[int(generator(self.seed, model, "task").integers(len(languages)))]
@@ -74,7 +91,7 @@ class LanguageRecipe(Recipe):
         return languages[int(generator(self.seed, deal, "deal").permutation(len(languages))[place])]
 
     def task_from(self, parameters: Mapping[str, Any]) -> FormalLanguage:
-        mb, mc, md = (int(parameters[name]) for name in self.task_columns)
+        mb, mc, md = (parameters[name] for name in self.task_columns)
         return FormalLanguage(mb, mc, md, self.length, self.max_n)
 
     def weight_decay_of(self, model: int) -> float:

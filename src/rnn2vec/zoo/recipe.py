@@ -11,11 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import LARGEST, number, sequence, shown, whole
 from rnn2vec.population import Population, RNNSpec
 from rnn2vec.tasks.task import Task
 
 ASSIGNMENTS = ("balanced", "uniform", "listed")
 PAPER_SNAPSHOTS = (0, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+LARGEST_SEED = 2**128 - 1
+"""The generator's keys have so many bits."""
+MOST_LAYERS = 1000
+"""Every parameter has a name with the number of its layer, and each is looked up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +43,9 @@ class Recipe(ABC):
         rollouts: sequences kept per snapshot, with the network's outputs.
         models_per_shard: networks that are trained side by side and stored in one file; their weights do not depend on
             it.
+
+    Raises:
+        RNN2VecError: if a field is of another type or out of range.
     """
 
     spec: RNNSpec
@@ -55,6 +63,8 @@ class Recipe(ABC):
     """Name of the family of tasks."""
     task_columns: ClassVar[tuple[str, ...]]
     """Names of the numbers that tell the family's tasks apart."""
+    setting_columns: ClassVar[tuple[str, ...]] = ()
+    """Names of what else differs from network to network, by the recipe."""
     metric_columns: ClassVar[tuple[str, ...]]
     """What is measured of every snapshot; ``accuracy`` is among them."""
     learnt_accuracy: ClassVar[float]
@@ -63,20 +73,33 @@ class Recipe(ABC):
     """What a reader calls a task, such as "language"."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.spec, RNNSpec):
+            raise RNN2VecError(f"the networks of a recipe have an RNNSpec; got {shown(self.spec)}")
+        for name in ("input_size", "hidden_size", "output_size"):
+            whole(name, getattr(self.spec, name))
+        whole("num_layers", self.spec.num_layers, 1, MOST_LAYERS)
         for name in ("models", "steps", "batch_size", "rollouts", "models_per_shard"):
-            if getattr(self, name) < 1:
-                raise RNN2VecError(f"{name} is at least 1; got {getattr(self, name)}")
+            self._make_plain(name, whole(name, getattr(self, name)))
+        self._make_plain("seed", whole("seed", self.seed, -LARGEST_SEED, LARGEST_SEED))
         if self.assignment not in ASSIGNMENTS:
-            raise RNN2VecError(f"tasks are assigned {', '.join(ASSIGNMENTS)}; got {self.assignment!r}")
-        if len(self.learning_rates) != 3:
-            raise RNN2VecError(f"learning_rates are the first, middle and last one; got {list(self.learning_rates)}")
-        if not self.snapshots:
+            raise RNN2VecError(f"tasks are assigned {', '.join(ASSIGNMENTS)}; got {shown(self.assignment)}")
+        rates = sequence("learning_rates", self.learning_rates)
+        if len(rates) != 3:
+            raise RNN2VecError(f"learning_rates are the first, middle and last one; got {shown(list(rates))}")
+        self._make_plain("learning_rates", tuple(number("each of learning_rates", rate) for rate in rates))
+        steps = sequence("snapshots", self.snapshots)
+        if not steps:
             raise RNN2VecError("snapshots are the steps at which a network is kept, at least one; got none")
+        self._make_plain("snapshots", tuple(whole("each of snapshots", step, -LARGEST) for step in steps))
         if (
             list(self.snapshots) != sorted(set(self.snapshots))
             or not 0 <= self.snapshots[0] <= self.snapshots[-1] <= self.steps
         ):
-            raise RNN2VecError(f"snapshots ascend within 0..{self.steps}; got {list(self.snapshots)}")
+            raise RNN2VecError(f"snapshots ascend within 0..{self.steps}; got {shown(list(self.snapshots))}")
+
+    def _make_plain(self, name: str, value: object) -> None:
+        """Keep a field as Python's own number or tuple, which JSON holds and which equals what is read from there."""
+        object.__setattr__(self, name, value)
 
     @abstractmethod
     def fetch_data(self) -> None:
@@ -123,7 +146,9 @@ class Recipe(ABC):
         """A row of the zoo's table: the task's parameters and what was measured."""
         return {"model": model, "step": step, **self.task(model).parameters, **metrics}
 
-    def _check_assigned(self) -> None:
+    def _check_assigned(self, model: int) -> None:
+        """Raise :class:`RNN2VecError` unless the recipe has this network and knows its task."""
+        whole("the number of a network", model, 0, self.models - 1)
         if self.assignment == "listed":
             raise RNN2VecError(
                 "networks that were trained elsewhere have their tasks in the zoo's table: ask Zoo.task(row)"

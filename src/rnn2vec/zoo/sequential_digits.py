@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +15,7 @@ from torch.nn import functional as F
 
 from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number, sequence, shown, whole
 from rnn2vec.population import Population, RNNSpec
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.digits import NORMALISATION, load_digits
@@ -48,22 +51,34 @@ class DigitsRecipe(Recipe):
 
     family: ClassVar[str] = FAMILY
     task_columns: ClassVar[tuple[str, ...]] = ("angle",)
+    setting_columns: ClassVar[tuple[str, ...]] = ("weight_decay",)
     metric_columns: ClassVar[tuple[str, ...]] = ("accuracy", "train_loss", "validation_loss", "generalisation_gap")
     learnt_accuracy: ClassVar[float] = 0.5
     task_noun: ClassVar[str] = "angle"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.weight_decays or min(self.weight_decays) < 0:
-            raise RNN2VecError(f"weight_decays are numbers from 0 on, at least one; got {list(self.weight_decays)}")
-        if self.evaluation_images < 1:
-            raise RNN2VecError(f"evaluation_images is at least 1; got {self.evaluation_images}")
+        decays = sequence("weight_decays", self.weight_decays)
+        if not decays:
+            raise RNN2VecError("weight_decays are numbers from 0 on, at least one; got none")
+        self._make_plain("weight_decays", tuple(number("each of weight_decays", decay) for decay in decays))
+        self._make_plain("evaluation_images", whole("evaluation_images", self.evaluation_images))
+        if self.directory is not None:
+            if not isinstance(self.directory, (str, os.PathLike)):
+                raise RNN2VecError(f"the directory with MNIST's files is a path; got {shown(self.directory)}")
+            self._make_plain("directory", os.fspath(self.directory))
         features = TiledDigits(0.0, self.source).input_size
         if (self.spec.input_size, self.spec.output_size) != (features, TiledDigits.output_size):
             raise RNN2VecError(
                 f"networks that read {self.source} digits have {features} inputs and {TiledDigits.output_size} "
                 f"outputs; got {self.spec}"
             )
+
+    @staticmethod
+    def source_of(length: int, features: int) -> str:
+        """The digits whose sequences have this shape; MNIST if none have."""
+        tasks = [TiledDigits(0.0, source) for source in NORMALISATION]
+        return next((task.source for task in tasks if (task.length, task.input_size) == (length, features)), "mnist")
 
     def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
         if "source" not in overrides:
@@ -75,15 +90,19 @@ class DigitsRecipe(Recipe):
 
     def task(self, model: int) -> TiledDigits:
         """The angle of network ``model``; balanced: one in each of as many equal sectors as there are networks."""
-        self._check_assigned()
+        self._check_assigned(model)
         turn = float(generator(self.seed, model, "task").random())
         if self.assignment == "balanced":
-            sector = int(generator(self.seed, "deal").permutation(self.models)[model])
-            turn = (sector + turn) / self.models
+            turn = (int(self._sectors[model]) + turn) / self.models
         return self.task_from({"angle": 360.0 * turn})
 
+    @functools.cached_property
+    def _sectors(self) -> np.ndarray:
+        """The sector of each network's angle, of as many as there are networks."""
+        return generator(self.seed, "deal").permutation(self.models)
+
     def task_from(self, parameters: Mapping[str, Any]) -> TiledDigits:
-        return TiledDigits(float(parameters["angle"]), self.source, self.directory)
+        return TiledDigits(number("angle", parameters["angle"]), self.source, self.directory)
 
     @property
     def input_range(self) -> tuple[float, float]:

@@ -1,0 +1,81 @@
+"""Where the parts of a zoo are in its folder, and the index that names and checks them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import read_json, write_json
+
+SCHEMA_VERSION = 1
+TABLE = "snapshots.parquet"
+INDEX = "zoo.json"
+CARD = "README.md"
+OWN_CHECKSUM = "sha256"
+"""Field of the index: its own checksum, see :func:`index_checksum`. Indices of earlier versions have none."""
+
+
+def weights_path(directory: Path, shard: int) -> Path:
+    """File of a shard's weights: torch.nn's names to ``[snapshots of the shard, ...]``."""
+    return directory / "weights" / f"{shard:05d}.safetensors"
+
+
+def rollouts_path(directory: Path, shard: int) -> Path:
+    """File of a shard's ``inputs``, ``outputs`` (see :class:`rnn2vec.zoo.store.Rollouts`) and metrics ``[S]``."""
+    return directory / "rollouts" / f"{shard:05d}.safetensors"
+
+
+def index_checksum(index: Mapping[str, Any]) -> str:
+    """SHA-256 of what an index says, in hexadecimal.
+
+    All but the checksums of other files, which show themselves when they were altered, and this one: as JSON with
+    sorted keys and Python's default separators.
+    """
+    said = {name: value for name, value in index.items() if name not in (OWN_CHECKSUM, "checksums")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def write_index(directory: Path, index: Mapping[str, Any]) -> None:
+    """Write an index with its own checksum; with it, a folder is a zoo."""
+    plain = json.loads(json.dumps(index), parse_constant=lambda constant: None)  # as it will be read
+    write_json(directory / INDEX, plain | {OWN_CHECKSUM: index_checksum(plain)})
+
+
+def read_index(directory: Path) -> dict[str, Any]:
+    """Read the index of a zoo, which has a recipe and checksums.
+
+    Raises:
+        RNN2VecError: if there is none, it is no JSON object, or of a newer schema.
+    """
+    path = directory / INDEX
+    if not path.is_file():
+        reason = (
+            "its build has not finished: run the same command again"
+            if (directory / "building.json").exists()
+            else ("make one with `rnn2vec zoo build FAMILY --out DIR`")
+        )
+        raise RNN2VecError(f"a zoo is a directory with a {INDEX}; {directory} has none: {reason}")
+    index = read_json(path, "zoo index")
+    version = index.get("schema_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise RNN2VecError(f"{path} states no schema_version, so it is no zoo of this format")
+    if version > SCHEMA_VERSION:
+        raise RNN2VecError(
+            f"{directory} has schema version {version}, this rnn2vec reads up to {SCHEMA_VERSION}: upgrade rnn2vec"
+        )
+    if not isinstance(index.get("recipe"), dict) or not isinstance(index.get("checksums"), dict):
+        raise RNN2VecError(f"{path} lacks a recipe or checksums; restore or rebuild the zoo")
+    return index
+
+
+def check_unaltered(directory: Path, index: Mapping[str, Any]) -> None:
+    """Raise :class:`RNN2VecError` if an index has a checksum of its own and says something else by now."""
+    if OWN_CHECKSUM in index and index[OWN_CHECKSUM] != index_checksum(index):
+        raise RNN2VecError(
+            f"{directory / INDEX} differs from its own checksum: it was altered after it was written; restore or "
+            "rebuild the zoo"
+        )
