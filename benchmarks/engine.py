@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from engine_rivals import PROBE_RIVALS, TRAIN_RIVALS, Problem, native_probe, native_train, versions
 
 from rnn2vec.engine import backend_name, instruction_set
-from rnn2vec.population import RNNSpec
+from rnn2vec.spec import RNNSpec
 
 PAPER = RNNSpec("lstm", 6, 32, 2, 6)
 Contestants = dict[str, Callable[[], float]]

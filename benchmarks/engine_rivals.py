@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from rnn2vec.engine import run, torch_backend, train_step
 from rnn2vec.engine.optimizer import AdamW
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-4
 

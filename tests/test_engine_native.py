@@ -13,7 +13,8 @@ from rnn2vec import engine
 from rnn2vec.engine import torch_backend
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 native = pytest.importorskip("rnn2vec.engine.native_backend")
 SETS = native._native.instruction_sets()
@@ -321,7 +322,8 @@ def test_a_forked_process_has_threads_of_its_own():
     program = """
 import os, torch
 from rnn2vec.engine import run
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 torch.set_num_threads(2)
 population = Population.initialise(RNNSpec("gru", 3, 4, 1, 2), 0, range(8))
 tokens = torch.zeros(8, 2, 3, dtype=torch.int64)

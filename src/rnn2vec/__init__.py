@@ -3,7 +3,8 @@
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.families import zoo_recipe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,8 +65,11 @@ class RNNSpec:
 
     @property
     def num_parameters(self) -> int:
-        """Parameters of one network."""
-        return sum(math.prod(shape) for shape in self.parameter_shapes().values())
+        """Parameters of one network, counted without a list of their shapes, which may be very long."""
+        rows = self.num_gates * self.hidden_size
+        inputs = rows * (self.input_size + (self.num_layers - 1) * self.hidden_size)
+        recurrent = self.num_layers * rows * (self.hidden_size + 2)
+        return inputs + recurrent + self.output_size * (self.hidden_size + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as a JSON-serialisable dictionary."""

@@ -14,8 +14,8 @@ from rnn2vec.encoders.probing import InteractiveEncoder, NoninteractiveEncoder, 
 from rnn2vec.encoders.statistics import StatisticsEncoder
 from rnn2vec.encoders.transformer import TransformerEncoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import RNNSpec
 from rnn2vec.randomness import torch_seed
+from rnn2vec.spec import RNNSpec
 
 ENCODERS: dict[str, type[Encoder]] = {
     cls.name: cls

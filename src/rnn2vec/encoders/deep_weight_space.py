@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

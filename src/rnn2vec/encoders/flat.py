@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 
 class FlatEncoder(Encoder):

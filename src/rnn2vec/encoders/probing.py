@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
 from rnn2vec.engine import State, run
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 
 @dataclasses.dataclass(frozen=True)

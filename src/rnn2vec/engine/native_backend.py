@@ -151,6 +151,6 @@ def _is_transformed() -> bool:
         forward_ad._current_level >= 0
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._len_torch_dispatch_stack() > 0
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None
         or torch.compiler.is_compiling()
     )

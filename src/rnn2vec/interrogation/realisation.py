@@ -9,7 +9,8 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation.mealy_machine import MealyMachine
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 
 def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Population:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
-from rnn2vec.population import RNNSpec
+from rnn2vec.spec import RNNSpec
 from rnn2vec.zoo import formal_languages, sequential_digits
 from rnn2vec.zoo.recipe import Recipe
 

@@ -13,8 +13,9 @@ import torch
 from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, number, sequence, whole
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
 from rnn2vec.randomness import generator
+from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import BOS, FAMILY, SHIFTS, SYMBOLS, FormalLanguage, all_languages
 from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
 from rnn2vec.zoo.rollouts import sample_strings

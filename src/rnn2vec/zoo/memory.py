@@ -6,7 +6,6 @@ import math
 import os
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import RNNSpec
 from rnn2vec.zoo.recipe import Recipe
 
 FLOAT = 4
@@ -56,20 +55,12 @@ def _bytes_of_a_shard(recipe: Recipe) -> dict[str, int]:
     inputs, outputs = recipe.rollout_shapes()
     return {
         # weights, gradients and AdamW's two moments, and a copy of the weights at every snapshot
-        "networks": FLOAT * networks * num_parameters(spec) * (4 + snapshots),
+        "networks": FLOAT * networks * spec.num_parameters * (4 + snapshots),
         # hidden states of every step, which the gradient needs
         "batches": FLOAT * networks * recipe.batch_size * inputs[1] * spec.num_layers * spec.hidden_size,
         # one byte for a token, two for a number
         "rollouts": networks * snapshots * (math.prod(inputs) + 2 * math.prod(outputs)),
     }
-
-
-def num_parameters(spec: RNNSpec) -> int:
-    """Parameters of one network, counted without a list of them, which may be too long."""
-    rows = spec.num_gates * spec.hidden_size
-    recurrent = spec.num_layers * rows * (spec.hidden_size + 2)
-    inputs = rows * (spec.input_size + (spec.num_layers - 1) * spec.hidden_size)
-    return recurrent + inputs + spec.output_size * (spec.hidden_size + 1)
 
 
 def _size(count: int) -> str:

@@ -21,7 +21,8 @@ import torch
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, shown, whole
 from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import BOS, EOS, SYMBOLS
 from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.formal_languages import LanguageRecipe

@@ -12,7 +12,8 @@ import numpy as np
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, number, sequence, shown, whole
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.task import Task
 
 ASSIGNMENTS = ("balanced", "uniform", "listed")

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, sequence, shown, whole
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
 from rnn2vec.randomness import generator
+from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.digits import NORMALISATION, load_digits
 from rnn2vec.tasks.tiled_digits import FAMILY, TiledDigits
 from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe

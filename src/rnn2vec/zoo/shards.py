@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population, RNNSpec
+from rnn2vec.population import Population
+from rnn2vec.spec import RNNSpec
 
 
 def networks_of(tensors: Mapping[str, np.ndarray], spec: RNNSpec, path: Path) -> Population:

@@ -12,8 +12,9 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_tensors
-from rnn2vec.population import Population, RNNSpec, concatenate
+from rnn2vec.population import Population, concatenate
 from rnn2vec.rows import Rows, row_numbers
+from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.layout import TABLE, check_unaltered, read_index, rollouts_path, weights_path
