@@ -19,7 +19,7 @@ import safetensors.numpy
 
 import rnn2vec.demo
 import rnn2vec.theory.run
-from rnn2vec import ENCODERS, Zoo, cli
+from rnn2vec import ENCODERS, Zoo, build_zoo, cli
 from rnn2vec.benchmark.measurements import as_table, write_measurements
 from rnn2vec.emulation.checkpoint import Checkpoint, Progress
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
@@ -458,11 +458,14 @@ def inputs(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     shutil.copytree(zoo, place / "zoo2")
     export_published(Zoo.open(zoo), place / "published")
     recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
-    pretrain_into(zoo, "statistics", recipe, 0, place / "encoder", report=lambda amount, note: None)
+    for name, encoder in (("encoder", "statistics"), ("flat", "flat")):
+        pretrain_into(zoo, encoder, recipe, 0, place / name, report=lambda amount, note: None)
+    sizes = {"models": 24, "steps": 1, "hidden_size": 3, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 2}
+    build_zoo(zoo_recipe("formal-languages", "demo", seed=1, **sizes), place / "other")
     (place / "benchmark").mkdir()
     write_measurements(place / "benchmark" / "results.parquet", as_table([{"zoo": "a", "value": 1.0}]))
     names = {"RESULTS": "benchmark/results.parquet"} | {
-        name.upper(): name for name in ("zoo", "zoo2", "published", "encoder")
+        name.upper(): name for name in ("zoo", "zoo2", "published", "encoder", "flat", "other")
     }
     return {name: place / path for name, path in names.items()}
 
@@ -524,7 +527,7 @@ def test_an_output_lies_in_no_input(command: str, inputs: dict[str, Path], rnn2v
 
 
 WRONG_NUMBERS = {
-    "seed": ("pretrain ZOO --encoder flat --out OUT --seed 9223372036854775808", 2),
+    "seed": ("pretrain ZOO --encoder flat --out OUT --seed 4294967296", 2),
     "negative seed": ("zoo build formal-languages --out OUT --seed -1", 2),
     "workers": ("benchmark ZOO --out OUT --workers 1000000", 2),
     "seeds": ("benchmark ZOO --out OUT --seeds 1000000000", 1),
@@ -532,6 +535,9 @@ WRONG_NUMBERS = {
     "no encoder": ("benchmark ZOO --out OUT --encoders ,", 1),
     "same zoo": ("benchmark ZOO ZOO --out OUT", 1),
     "same encoder": ("evaluate ZOO ENCODER ENCODER --out OUT", 1),
+    "no cluster": ("benchmark ZOO --out OUT --ray nowhere", 1),
+    "no cluster for a zoo": ("zoo build formal-languages --out OUT --ray nowhere", 1),
+    "other sizes": ("evaluate ZOO FLAT --predictors-from OTHER --out OUT", 1),
     "NaN seconds": ("interrogate-zoo ZOO --seconds nan --out OUT/page.html", 2),
 }
 

@@ -12,6 +12,7 @@ from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
 from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.options import Force, Loss, Preset, Ray, ResumableOut, Steps, SupervisedSteps, Workers
+from rnn2vec.cluster import require_ray
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.files import require_new_file
@@ -38,6 +39,8 @@ def benchmark_command(
     opened = [Zoo.open(zoo) for zoo in zoos]
     recipes = [pretrain_recipe(zoo.family, preset, **flags) for zoo in opened]
     runs = plan_runs(list(zip(opened, recipes, strict=True)), chosen, seeds, out.absolute(), supervised_steps, ablation)
+    if ray:
+        require_ray(ray)
     with stage("Benchmark", [(run.name, run.steps) for run in runs]) as report:
         table = run_benchmark(out, runs, workers or available_cores(), report, ray)
     write_benchmark_report(out / "report.html", table)

@@ -11,7 +11,7 @@ from rnn2vec.zoo.families import PRESETS
 
 PRESET_NAMES = ", ".join(PRESETS["formal-languages"])
 
-LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**32 - 1  # what scikit-learn takes, too
 MOST_WORKERS = 1000
 
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]

@@ -9,6 +9,7 @@ import typer
 
 from rnn2vec.cli.console import console, print_error, print_zoo, stage
 from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Workers
+from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import require_apart
 from rnn2vec.parallel import available_cores
@@ -54,6 +55,8 @@ def zoo_build(
     }
     recipe = zoo_recipe(family, preset, **{name: value for name, value in flags.items() if value is not None})
     console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
+    if ray:
+        require_ray(ray)
     with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
         zoo = build_zoo(
             recipe, out.absolute(), workers or available_cores(), lambda _, amount, note: report(0, amount, note), ray
