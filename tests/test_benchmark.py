@@ -216,6 +216,22 @@ def test_a_benchmark_does_not_mix_zoos(zoo: Zoo, recipe: PretrainRecipe, done: t
         plan_runs([(zoo, recipe)], ["oracle"], 1, done[0])
 
 
+@pytest.mark.parametrize(
+    ("encoders", "seeds", "message"),
+    [
+        (["flat", "statistics", "flat"], 1, "each named once; got flat, statistics, flat"),
+        ([], 1, "each named once; got none"),
+        (["flat"], 10**9, "the number of seeds is at most 1000"),
+        (["flat"], True, "the number of seeds is a whole number; got True"),
+    ],
+)
+def test_runs_that_cannot_be_meant_are_refused(
+    encoders: list[str], seeds: int, message: str, zoo: Zoo, recipe: PretrainRecipe, tmp_path: Path
+) -> None:
+    with pytest.raises(RNN2VecError, match=message):
+        plan_runs([(zoo, recipe)], encoders, seeds, tmp_path)
+
+
 def test_another_zoo_of_the_same_name_is_refused(
     recipe: PretrainRecipe, done: tuple[Path, pa.Table], tmp_path: Path
 ) -> None:

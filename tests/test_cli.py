@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,11 +19,14 @@ import safetensors.numpy
 
 import rnn2vec.demo
 import rnn2vec.theory.run
-from rnn2vec import ENCODERS, Zoo, cli
+from rnn2vec import ENCODERS, Zoo, build_zoo, cli
+from rnn2vec.benchmark.measurements import as_table, write_measurements
 from rnn2vec.emulation.checkpoint import Checkpoint, Progress
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
+from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.files import sole_writer, write_record
 from rnn2vec.zoo.families import zoo_recipe
+from rnn2vec.zoo.published import export_published
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -206,7 +211,7 @@ def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
     fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", zoo), str(zoo), "already exists")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "oracle", *out), "interactive", "'oracle'")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", *out, "--loss", "hinge"), "total-variation")
-    fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", zoo), "already exists")
+    fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", zoo), "lies in none")
     fails(rnn2vec_command("pretrain", tmp_path, "--encoder", "flat", *out), "zoo.json", "zoo build")
     fails(rnn2vec_command("zoo", "info", tmp_path / "nowhere"), "zoo.json")
     fails(rnn2vec_command("evaluate", zoo, tmp_path, *out), "config.json", "pretrain")
@@ -399,7 +404,7 @@ def test_published_layout_from_the_shell(zoo: Path, tmp_path: Path, rnn2vec_comm
     status, output, _ = rnn2vec_command("zoo", "import-published", tmp_path / "published", tmp_path / "again")
     assert status == 0
     assert "again: 24 networks" in output
-    fails(rnn2vec_command("zoo", "import-published", tmp_path, tmp_path / "no"), "is this a published zoo")
+    fails(rnn2vec_command("zoo", "import-published", zoo, tmp_path / "no"), "is this a published zoo")
 
 
 def test_benchmark_and_redraw(rnn2vec_command: Command, zoo: Path, tmp_path: Path) -> None:
@@ -415,10 +420,177 @@ def test_benchmark_and_redraw(rnn2vec_command: Command, zoo: Path, tmp_path: Pat
     status, _, _ = rnn2vec_command("redraw", out / "results.parquet", "--out", tmp_path / "again.html")
     assert status == 0
     assert (tmp_path / "again.html").read_bytes() == (out / "report.html").read_bytes()
+    page = tmp_path / "again.html"
+    page.write_text("of the user")
+    fails(rnn2vec_command("redraw", out / "results.parquet", "--out", page), "already exists", "--force")
+    assert page.read_text() == "of the user"
+    assert rnn2vec_command("redraw", out / "results.parquet", "--out", page, "--force")[0] == 0
+    assert page.read_bytes() == (out / "report.html").read_bytes()
     fails(rnn2vec_command(*command, "--loss", "mse"), "does not mix zoos or recipes")
     fails(rnn2vec_command("benchmark", zoo, "--encoders", "oracle", "--out", out), "encoders are")
     fails(rnn2vec_command("redraw", zoo / "snapshots.parquet", "--out", tmp_path / "a.html"), "measurements have")
     assert not (tmp_path / "a.html").exists()
+
+
+OUTPUTS = {
+    "demo": "demo --out OUT",
+    "build": "zoo build formal-languages --out OUT",
+    "import": "zoo import-published PUBLISHED OUT",
+    "export": "zoo export-published ZOO OUT",
+    "pretrain": "pretrain ZOO --encoder flat --preset demo --out OUT",
+    "evaluate": "evaluate ZOO ENCODER --out OUT",
+    "transfer": "evaluate ZOO ENCODER --predictors-from ZOO2 --out OUT",
+    "benchmark": "benchmark ZOO ZOO2 --out OUT",
+    "theory": "theory --zoo ZOO --out OUT",
+    "redraw": "redraw RESULTS --out OUT",
+    "interrogate": "interrogate-zoo ZOO --out OUT",
+    "redraw, forced": "redraw RESULTS --force --out OUT",
+    "interrogate, forced": "interrogate-zoo ZOO --force --out OUT",
+}
+"""Every command that writes; in capitals its inputs."""
+
+
+@pytest.fixture(scope="module")
+def inputs(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What these commands read."""
+    place = tmp_path_factory.mktemp("inputs")
+    shutil.copytree(zoo, place / "zoo")
+    shutil.copytree(zoo, place / "zoo2")
+    export_published(Zoo.open(zoo), place / "published")
+    recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
+    for name, encoder in (("encoder", "statistics"), ("flat", "flat")):
+        pretrain_into(zoo, encoder, recipe, 0, place / name, report=lambda amount, note: None)
+    sizes = {"models": 24, "steps": 1, "hidden_size": 3, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 2}
+    build_zoo(zoo_recipe("formal-languages", "demo", seed=1, **sizes), place / "other")
+    (place / "benchmark").mkdir()
+    write_measurements(place / "benchmark" / "results.parquet", as_table([{"zoo": "a", "value": 1.0}]))
+    names = {"RESULTS": "benchmark/results.parquet"} | {
+        name.upper(): name for name in ("zoo", "zoo2", "published", "encoder", "flat", "other")
+    }
+    return {name: place / path for name, path in names.items()}
+
+
+def everything_in(directory: Path) -> dict[Path, tuple[int, int, bytes]]:
+    """Kind, time and content of all that is there."""
+    return {
+        path: (path.lstat().st_mode, path.lstat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in directory.rglob("*")
+    }
+
+
+def make(kind: str, path: Path) -> None:
+    """Put something in the way of an output."""
+    (path.parent / "of the user").write_text("precious")
+    if kind == "file":
+        path.write_text("precious")
+    elif kind == "folder":
+        path.mkdir()
+        (path / "mine").write_text("precious")
+    elif kind == "link":
+        path.symlink_to("of the user")
+    elif kind == "link to nothing":
+        path.symlink_to("absent")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":  # one like /dev/null, but nobody's
+        try:
+            os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("only root makes devices")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX only")
+@pytest.mark.parametrize("kind", ["file", "folder", "link", "link to nothing", "pipe", "device"])
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_an_output_replaces_nothing(
+    command: str, kind: str, inputs: dict[str, Path], tmp_path: Path, rnn2vec_command: Command
+) -> None:
+    if "forced" in command and kind == "file":
+        return  # that is what it is for
+    make(kind, tmp_path / "out")
+    before = everything_in(tmp_path)
+    arguments = [inputs.get(word, tmp_path / "out" if word == "OUT" else word) for word in OUTPUTS[command].split()]
+    fails(rnn2vec_command(*arguments), str(tmp_path / "out"))
+    assert everything_in(tmp_path) == before
+
+
+@pytest.mark.parametrize("command", [name for name, words in OUTPUTS.items() if words.split(" --")[0] != "demo"])
+def test_an_output_lies_in_no_input(command: str, inputs: dict[str, Path], rnn2vec_command: Command) -> None:
+    place = inputs["ZOO"].parent
+    before = everything_in(place)
+    words = OUTPUTS[command].split()
+    for name in [word for word in words if word in inputs]:
+        for out in (inputs[name], inputs[name] / "new", inputs[name] / "a" / "new"):
+            arguments = [inputs.get(word, out if word == "OUT" else word) for word in words]
+            fails(rnn2vec_command(*arguments), "an output is no input and lies in none", str(out))
+    assert everything_in(place) == before
+
+
+WRONG_NUMBERS = {
+    "seed": ("pretrain ZOO --encoder flat --out OUT --seed 4294967296", 2),
+    "negative seed": ("zoo build formal-languages --out OUT --seed -1", 2),
+    "workers": ("benchmark ZOO --out OUT --workers 1000000", 2),
+    "seeds": ("benchmark ZOO --out OUT --seeds 1000000000", 1),
+    "twice": ("benchmark ZOO --out OUT --encoders statistics,flat,statistics", 1),
+    "no encoder": ("benchmark ZOO --out OUT --encoders ,", 1),
+    "same zoo": ("benchmark ZOO ZOO --out OUT", 1),
+    "same encoder": ("evaluate ZOO ENCODER ENCODER --out OUT", 1),
+    "no cluster": ("benchmark ZOO --out OUT --ray nowhere", 1),
+    "no cluster for a zoo": ("zoo build formal-languages --out OUT --ray nowhere", 1),
+    "other sizes": ("evaluate ZOO FLAT --predictors-from OTHER --out OUT", 1),
+    "NaN seconds": ("interrogate-zoo ZOO --seconds nan --out OUT/page.html", 2),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_NUMBERS)
+def test_refused_arguments_leave_nothing_behind(
+    name: str, inputs: dict[str, Path], tmp_path: Path, rnn2vec_command: Command
+) -> None:
+    words, expected = WRONG_NUMBERS[name]
+    out = tmp_path / "new" / "out"
+    arguments = [inputs.get(word, word.replace("OUT", str(out))) for word in words.split()]
+    status, _, errors = rnn2vec_command(*arguments)
+    assert status == expected
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 7 PiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes."),
+    ],
+    ids=["numpy", "torch"],
+)
+def test_too_little_memory_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command
+) -> None:
+    monkeypatch.setattr("rnn2vec.cli.zoo.print_zoo", lambda zoo: (_ for _ in ()).throw(error))
+    monkeypatch.setattr("rnn2vec.cli.zoo.Zoo.open", lambda directory: None)
+    fails(rnn2vec_command("zoo", "info", "zoo"), "not enough memory", "fewer workers")
+
+
+def test_other_errors_of_torch_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnn2vec.cli.zoo.Zoo.open", lambda directory: (_ for _ in ()).throw(RuntimeError("a bug")))
+    monkeypatch.setattr(sys, "argv", ["rnn2vec", "zoo", "info", "zoo"])
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main()
+
+
+def test_work_goes_on_when_nobody_reads_of_it(inputs: dict[str, Path], tmp_path: Path) -> None:
+    """As in ``rnn2vec pretrain ... 2>&1 | head -1``."""
+    out = tmp_path / "encoder"
+    options = ("--encoder", "statistics", "--preset", "demo", "--steps", "2", "--out", str(out))
+    command = [sys.executable, "-m", "rnn2vec", "pretrain", str(inputs["ZOO"]), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert (out / "training.json").is_file()
+    assert not (out / "checkpoint.safetensors").exists()
 
 
 def test_interrogate_a_zoo(rnn2vec_command: Command, zoo: Path, tmp_path: Path) -> None:

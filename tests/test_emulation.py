@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from scipy.spatial.distance import jensenshannon
 
@@ -99,6 +102,25 @@ def test_unknown_conditioning_loss_and_preset_are_refused() -> None:
         pretrain_recipe("formal-languages", "huge")
     with pytest.raises(RNN2VecError, match="unknown field"):
         pretrain_recipe("formal-languages", "demo", speed=3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("steps", value) for value in (0, True, 2.0, "3", None)),
+        *((name, 0) for name in ("networks", "rollouts", "emulator_size", "emulator_layers")),
+        *((name, 10**12) for name in ("emulator_size", "emulator_layers")),
+        *(("warmup", value) for value in (-1, 0.5)),
+        *((name, math.nan) for name in ("learning_rate", "weight_decay", "clip")),
+        *(("learning_rate", value) for value in (math.inf, -1e-3, "1e-3", True, None, 10**400)),
+        *((name, ["kl"]) for name in ("loss", "decay", "conditioning")),
+        *(("encoder_options", value) for value in (None, [], {"flat": 1})),
+        ("conditioning", "twice"),
+    ],
+)
+def test_fields_of_another_kind_or_out_of_range_are_refused(field: str, value: object) -> None:
+    with pytest.raises(RNN2VecError, match=field.replace("loss", "losses")):
+        pretrain_recipe("formal-languages", "demo", **{field: value})
 
 
 def test_paper_preset_keeps_the_papers_values() -> None:
@@ -264,6 +286,71 @@ def test_an_encoder_directory_reads_back(small_zoo: Zoo, tmp_path: Path) -> None
     (tmp_path / "e" / "training.json").write_text("{}")
     with pytest.raises(RNN2VecError, match="not the record of a pretraining"):
         load_trained(tmp_path / "e", small_zoo)
+
+
+@pytest.mark.parametrize("evaluations", [0, -1, 1.5, True])
+def test_the_loss_is_measured_at_least_once(evaluations: object, small_zoo: Zoo) -> None:
+    with pytest.raises(RNN2VecError, match=r"evaluations is (at least 1|a whole number)"):
+        pretrain(small_zoo, tiny_encoder(small_zoo), tiny_recipe(), evaluations=evaluations)
+
+
+@pytest.fixture
+def trained(small_zoo: Zoo, tmp_path: Path) -> Path:
+    """An encoder directory."""
+    pretrain_into(small_zoo.directory, "statistics", tiny_recipe(1), 0, tmp_path / "e", report=lambda *what: None)
+    return tmp_path / "e"
+
+
+def test_an_altered_emulator_is_refused(trained: Path, small_zoo: Zoo) -> None:
+    path, record = trained / "emulator.safetensors", json.loads((trained / "training.json").read_text())
+    sound = path.read_bytes()
+    assert record["checksums"] == {path.name: hashlib.sha256(sound).hexdigest()}
+    path.write_bytes(sound[:-9] + bytes([sound[-9] ^ 0x40]) + sound[-8:])
+    with pytest.raises(RNN2VecError, match=r"emulator\.safetensors differs from its recorded checksum"):
+        load_trained(trained, small_zoo)
+    del record["checksums"]  # as an earlier version wrote it
+    (trained / "training.json").write_text(json.dumps(record))
+    load_trained(trained, small_zoo)
+    path.write_bytes(sound)
+    expected = load_trained(trained, small_zoo).emulator.state_dict()
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in safetensors.torch.load(sound).items())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("seed", "0", "seed is a whole number"),
+        ("parameters", None, "parameters is a whole number"),
+        ("seconds", "long", "seconds is a finite number"),
+        ("history", {}, "history is a list"),
+        ("history", [{"step": 1}], "'seconds'"),
+        ("train_tasks", "abc", "train_tasks is a list"),
+        ("train_tasks", [[1]], "a task has 3 numbers; got 1"),
+        ("train_tasks", [["a", "b", "c"]], "a number of a train task"),
+        ("versions", 1, "versions is a dict"),
+        ("encoder", "flat", "that of the flat encoder, and the directory holds statistics"),
+        ("recipe", {"steps": 1, "emulator_size": 2**20}, "do not fit its configuration"),
+    ],
+)
+def test_a_record_is_what_its_readers_need(
+    field: str, value: object, message: str, trained: Path, small_zoo: Zoo
+) -> None:
+    record = json.loads((trained / "training.json").read_text())
+    (trained / "training.json").write_text(json.dumps(record | {field: value}))
+    with pytest.raises(RNN2VecError, match=message):
+        load_trained(trained, small_zoo)
+
+
+def test_torchs_defaults_do_not_matter(small_zoo: Zoo, trained: Path, tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        pretrain_into(small_zoo.directory, "statistics", tiny_recipe(1), 0, tmp_path / "f", report=lambda *what: None)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    for name in ("model.safetensors", "emulator.safetensors"):
+        assert (tmp_path / "f" / name).read_bytes() == (trained / name).read_bytes()
 
 
 def test_an_encoder_of_other_inputs_is_refused(small_zoo: Zoo) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor
 
 from rnn2vec import ENCODERS, Encoder, Population, RNN2VecError, RNNSpec, build_encoder, load_encoder, run
+from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.encoders.statistics import weight_statistics
 
 MakePopulation = Callable[..., Population]
@@ -172,6 +175,8 @@ WRONG_OPTIONS = [
     ("noninteractive", {"feedback": "echo"}, "needs an interactive encoder .*; got the noninteractive encoder"),
     ("flat", {"hidden_size": 0}, "hidden_size"),
     ("flat", {"hidden_size": -1}, "hidden_size"),
+    ("flat", {"hidden_size": True}, "hidden_size"),
+    ("flat", {"hidden_size": "9"}, "hidden_size"),
     ("flat", {"layers": -1}, "layers"),
     ("statistics", {"embedding_size": 0}, "embedding_size"),
     ("statistics", {"hidden_size": 2.5}, "options|hidden_size"),
@@ -228,10 +233,20 @@ def rewrite_config(directory: Path, **values: Any) -> None:
 
 
 def rewrite_weights(directory: Path, change: Callable[[dict[str, Tensor]], object]) -> None:
-    """Edit an encoder's tensors."""
+    """Edit an encoder's tensors, in a directory of an earlier version, which holds no checksum."""
+    config = json.loads((directory / "config.json").read_text())
+    del config["checksums"]
+    (directory / "config.json").write_text(json.dumps(config))
     tensors = safetensors.torch.load((directory / "model.safetensors").read_bytes())
     change(tensors)
     (directory / "model.safetensors").write_bytes(safetensors.torch.save(tensors))
+
+
+def flip(path: Path) -> None:
+    """Alter one bit of a file, near its end: of a number, not so that it would be none."""
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 0x40
+    path.write_bytes(content)
 
 
 def truncate(path: Path) -> None:
@@ -257,7 +272,14 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another size": (lambda path: rewrite_config(path, embedding_size=15), "do not fit its configuration: .*mismatch"),
     "no weights": (lambda path: (path / "model.safetensors").unlink(), r"cannot read .*model\.safetensors"),
-    "weights cut": (lambda path: truncate(path / "model.safetensors"), r"model\.safetensors is not a whole"),
+    "weights cut": (lambda path: truncate(path / "model.safetensors"), r"model\.safetensors differs from its recorded"),
+    "a bit flipped": (lambda path: flip(path / "model.safetensors"), r"model\.safetensors differs from its recorded"),
+    "no checksum of it": (lambda path: rewrite_config(path, checksums={}), r"SHA-256 of model\.safetensors; got \{\}"),
+    "checksums a text": (lambda path: rewrite_config(path, checksums="a"), r"SHA-256 of model\.safetensors; got 'a'"),
+    "checksum a number": (
+        lambda path: rewrite_config(path, checksums={"model.safetensors": 1}),
+        r"SHA-256 of model\.safetensors; got",
+    ),
     "a tensor too few": (
         lambda path: rewrite_weights(path, lambda tensors: tensors.pop("mlp.0.bias")),
         "do not fit its configuration: .*mlp.0.bias",
@@ -277,6 +299,136 @@ def test_a_damaged_encoder_is_explained(tmp_path: Path, damage: Callable[[Path],
     damage(tmp_path / "encoder")
     with pytest.raises(RNN2VecError, match=message):
         load_encoder(tmp_path / "encoder")
+
+
+def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
+    encoder = build_encoder("flat", SPEC, hidden_size=9)
+    encoder.save_pretrained(tmp_path)
+    rewrite_weights(tmp_path, lambda tensors: None)
+    loaded = load_encoder(tmp_path)
+    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in encoder.state_dict().items())
+    loaded.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["checksums"].keys() == {"model.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"embedding_size": 10**12}, "embedding_size is at most"),
+        ({"embedding_size": True}, "embedding_size is a whole number; got True"),
+        ({"options": {"hidden_size": 2**20}}, "do not fit its configuration"),
+        ({"options": {"hidden_size": "9"}}, "hidden_size is a whole number; got '9'"),
+        ({"options": {"layers": 10**9}}, "layers is at most 100; got 1000000000"),
+        ({"options": {"spec": 1}}, "does not take these options"),
+        ({"options": {"seed": 1}}, "does not take these options"),
+        ({"spec": {**SPEC.to_dict(), "num_layers": 10**9}}, "num_layers is at most"),
+        ({"spec": {**SPEC.to_dict(), "hidden_size": 10**30}}, "encoder"),
+        ({"spec": {**SPEC.to_dict(), "hidden_size": 10**8}}, "do not fit its configuration"),
+    ],
+    ids=str,
+)
+def test_a_configuration_takes_no_memory_before_it_fits(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
+    build_encoder("flat", SPEC, hidden_size=9).save_pretrained(tmp_path)
+    rewrite_config(tmp_path, **changed)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RNN2VecError, match=message):
+            load_encoder(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 10e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("input_range", value) for value in (3, [1, True], [1, 0], [[0], [1]], [0, 10**400], {"0": 1})]
+)
+def test_a_range_is_two_finite_numbers(field: str, value: Any) -> None:
+    with pytest.raises(RNN2VecError, match="input_range"):
+        build_encoder("noninteractive", SPEC, **{field: value})
+
+
+def test_a_class_of_encoders_reads_its_own_kind(tmp_path: Path) -> None:
+    build_encoder("interactive", SPEC, **SMALL["interactive"]).save_pretrained(tmp_path / "e")
+    for cls in (Encoder, ProbingEncoder, ENCODERS["interactive"]):
+        assert type(cls.from_pretrained(tmp_path / "e")) is ENCODERS["interactive"]
+    for name in ("noninteractive", "flat"):
+        with pytest.raises(RNN2VecError, match=r"of its own kind; .* holds a InteractiveEncoder: use Encoder\.from"):
+            ENCODERS[name].from_pretrained(tmp_path / "e")
+    with pytest.raises(RNN2VecError, match="takes no core_size"):
+        Encoder.from_pretrained(tmp_path / "e", core_size=3)
+    (tmp_path / "e" / "config.json").write_text("[]")
+    with pytest.raises(RNN2VecError, match="holds a JSON object"):
+        Encoder.from_pretrained(tmp_path / "e")
+    with pytest.raises(RNN2VecError, match="a directory or a repository of a model hub"):
+        Encoder.from_pretrained(str(tmp_path / "nowhere"))
+
+
+def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub is a folder here; what is uploaded and what is asked for is the hub library's own."""
+    import huggingface_hub.hub_mixin as hub
+
+    import rnn2vec.encoders.encoder as module
+
+    class Api:
+        def __init__(self, **options: Any) -> None: ...
+
+        def create_repo(self, **options: Any) -> Any:
+            return SimpleNamespace(repo_id=options["repo_id"])
+
+        def upload_folder(self, *, folder_path: Path, **options: Any) -> str:
+            shutil.copytree(folder_path, tmp_path / "hub")
+            return "commit"
+
+    def download(repository: str, *, allow_patterns: list[str], **options: Any) -> str:
+        assert repository == "user/name"
+        (tmp_path / "cache").mkdir()
+        for name in allow_patterns:
+            shutil.copy(tmp_path / "hub" / name, tmp_path / "cache" / name)
+        return str(tmp_path / "cache")
+
+    monkeypatch.setattr(hub, "HfApi", Api)
+    monkeypatch.setattr(module, "snapshot_download", download)
+    encoder = build_encoder("flat", SPEC, hidden_size=9)
+    encoder.push_to_hub("user/name")
+    assert {path.name for path in (tmp_path / "hub").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    loaded = ENCODERS["flat"].from_pretrained("user/name")
+    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_and_its_networks_have_one_dtype_and_device(name: str, random_population: MakePopulation) -> None:
+    encoder, population = build_encoder(name, SPEC, **SMALL[name]), random_population(SPEC)
+    reads = [encoder, encoder.interrogate] if isinstance(encoder, ProbingEncoder) else [encoder]
+    for read in reads:
+        with pytest.raises(RNN2VecError, match=r"torch.float32, the networks torch.float64: .*\.to\(torch.float32\)"):
+            read(population)
+        with pytest.raises(RNN2VecError, match="is on cpu, the networks on meta"):
+            read(population.to("meta", torch.float32))
+        read(population.to(torch.float32))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulation, tmp_path: Path) -> None:
+    population = random_population(SPEC, dtype=torch.float32)
+    strings = torch.tensor([[4, 0, 1, 5]])
+    expected = build_encoder(name, SPEC, **SMALL[name])
+    expected.start_probes(strings)
+    expected.save_pretrained(tmp_path)
+    z = expected(population)
+    before = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        built = build_encoder(name, SPEC, **SMALL[name])
+        built.start_probes(strings)
+        found = [encoder(population) for encoder in (built, load_encoder(tmp_path))]
+        assert torch.get_default_dtype() is torch.float64
+        assert torch.get_default_device().type == "meta"
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    assert all(torch.equal(other, z) for other in found)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 # --- those that read weights ---

@@ -24,7 +24,9 @@ from rnn2vec.files import (
     read_json,
     read_record,
     read_tensors,
+    require_apart,
     require_new_directory,
+    require_new_file,
     sole_writer,
     write_atomically,
     write_json,
@@ -298,6 +300,68 @@ def test_a_new_directory_is_absent_or_empty(tmp_path: Path) -> None:
     for name in ("empty", "file"):
         with pytest.raises(RNN2VecError, match=rf"new or empty; .*{name} already exists"):
             require_new_directory(tmp_path / name)
+
+
+def test_a_place_that_was_made_leaves_no_folders_around_it(tmp_path: Path) -> None:
+    with pytest.raises(RNN2VecError, match="too small"), sole_writer(tmp_path / "a" / "b" / "c"):
+        raise RNN2VecError("too small")
+    assert names_in(tmp_path) == []
+    (tmp_path / "a").mkdir()
+    with pytest.raises(RNN2VecError, match="too small"), sole_writer(tmp_path / "a" / "b" / "c"):
+        raise RNN2VecError("too small")
+    assert names_in(tmp_path / "a") == []
+    with pytest.raises(RNN2VecError, match="cannot write"), sole_writer(tmp_path / "a" / "b" / ("c" * 300)):
+        pass
+    assert names_in(tmp_path / "a") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_only_a_regular_file_is_ever_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "folder").mkdir()
+    for name, kind in (("pipe", "a pipe"), ("link", "a symbolic link"), ("folder", "a directory")):
+        with pytest.raises(RNN2VecError, match=f"{name}: it is {kind}, and no regular file"):
+            write_atomically(tmp_path / name, b"new")
+        with pytest.raises(RNN2VecError, match=f"{name} is {kind}, which is never replaced"):
+            require_new_file(tmp_path / name, force=True)
+    assert names_in(tmp_path) == ["folder", "link", "pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_new_file_is_absent_and_can_be_written(tmp_path: Path) -> None:
+    require_new_file(tmp_path / "a" / "b" / "new")
+    assert names_in(tmp_path) == []
+    (tmp_path / "old").touch()
+    with pytest.raises(RNN2VecError, match="old already exists: choose another, or add --force"):
+        require_new_file(tmp_path / "old")
+    require_new_file(tmp_path / "old", force=True)
+    (tmp_path / "nowhere").symlink_to("absent")
+    with pytest.raises(RNN2VecError, match="nowhere is a symbolic link"):
+        require_new_file(tmp_path / "nowhere", force=True)
+    with pytest.raises(RNN2VecError, match=r"cannot write .*: .*old is a file, and no directory"):
+        require_new_file(tmp_path / "old" / "new")
+
+
+def test_an_output_lies_apart_from_the_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("zoo", "zoo/weights", "zoology"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "zoo" / "zoo.json").touch()
+    (tmp_path / "link").symlink_to("zoo")
+    (tmp_path / "file").symlink_to("zoo/zoo.json")
+    monkeypatch.chdir(tmp_path / "zoo")
+    inputs = [tmp_path / "absent", tmp_path / "link"]
+    for inside in ("zoo", "zoo/new", "zoo/a/b/new", "zoo/weights", "link/new", "file", "zoology/../zoo/new"):
+        for force in (False, True):
+            with pytest.raises(RNN2VecError, match="an output is no input and lies in none"):
+                require_new_file(tmp_path / inside, force, inputs)
+        with pytest.raises(RNN2VecError, match="lies in none"), sole_writer(tmp_path / inside, inputs):
+            pass
+    with pytest.raises(RNN2VecError, match="lies in none"):
+        require_apart(Path("new"), inputs)
+    for outside in ("zoology", "zoology/new", "other", "../other"):
+        require_apart(tmp_path / outside, inputs)
+    assert names_in(tmp_path / "zoo") == ["weights", "zoo.json"]
 
 
 def test_what_is_not_a_number_becomes_null(tmp_path: Path) -> None:

@@ -184,9 +184,9 @@ def test_sampled_batches_are_copies() -> None:
         ((-3, 0, 0, 10), "11 tokens"),
         ((-3, 0, 0, 42, 3), "from n = 3 on; max_n must be larger, got 3"),
         ((0, 0, 0, 42, 0), "from n = 0 on"),
-        ((0.5, 0, 0), "mb is a whole number; got 0.5"),
+        ((0.5, 0, 0), r"mb is a whole number; got 0.5"),
         ((0, float("nan"), 0), "mc is a whole number"),
-        ((0, 0, "1"), "md is a whole number; got '1'"),
+        ((0, 0, "1"), r"md is a whole number; got '1'"),
     ],
 )
 def test_a_language_without_strings_is_refused(arguments: tuple[int, ...], message: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import pickle
 import random
@@ -18,8 +19,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rnn2vec import RNN2VecError, Zoo, build_zoo, load_encoder, zoo_recipe
+from rnn2vec import ENCODERS, RNN2VecError, Zoo, build_zoo, load_encoder, zoo_recipe
 from rnn2vec.benchmark.measurements import as_table, read_measurements, write_measurements
 from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.demo import run_demo
@@ -100,6 +103,30 @@ def spoil(value: Any, numbers: random.Random) -> Any:
     return numbers.choice(strange)
 
 
+SPECIAL = [2**31, 10**12, 2**63, 10**30, 10**400, 1e38, 1e300, math.inf, -math.inf, math.nan, -0.0, "lstm", "all", "kl"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.sampled_from(SPECIAL),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+"""Any JSON value, as Python reads it."""
+
+
+def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where in a JSON value another may be put: it as a whole, and all in it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, part in inner for place in places_in(part, (*path, key)))]
+
+
+def put(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """The JSON value with another in one place of it."""
+    if not path:
+        return other
+    copy: Any = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = put(copy[path[0]], path[1:], other)
+    return copy
+
+
 class Reached(Exception):
     """The work that the damaged file stands before was about to go on."""
 
@@ -172,6 +199,33 @@ def test_damaged_directories_give_clear_errors(kind: str, whole: dict[str, Path]
         assert {path.name for path in tmp_path.iterdir()} <= {"copy", "target"}, (case, what)
         assert [path.name for path in (tmp_path / "copy").iterdir()] == ["deep"], (case, what)
     assert refused > 0.4 * (CASES // 4)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize("file", ["config.json", "training.json"])
+def test_any_value_in_any_field_is_read_or_refused(
+    file: str, encoder: str, whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sound, copy = Zoo.open(whole["zoo"]), tmp_path_factory.mktemp("values") / encoder
+    training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
+    pretrain_into(sound.directory, encoder, training, 0, copy, report=quiet)
+    values = json.loads((copy / file).read_text())
+    places = [place for place in places_in(values) if place[:1] != ("train_tasks",) or len(place) < 3]
+
+    @given(st.sampled_from(places), JSON)
+    @settings(max_examples=CASES // 40)
+    def check(place: tuple[Any, ...], value: Any) -> None:
+        (copy / file).write_text(json.dumps(put(values, place, value)))
+        try:
+            trained = load_trained(copy, sound)
+            trained.encoder(networks)
+        except RNN2VecError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+        else:
+            float(trained.record["seconds"]), int(trained.record["seed"]), f"{trained.record['parameters']:,}"
+
+    networks = sound.population([0, 1])
+    check()
 
 
 @dataclasses.dataclass(frozen=True)

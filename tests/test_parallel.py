@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.util
 import os
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from rnn2vec import RNN2VecError
 from rnn2vec.parallel import run_jobs
 
 
@@ -35,6 +37,33 @@ def touch(directory: Path, number: int, *, report: Callable[[int, str], None]) -
         warnings.warn("something is slow", RuntimeWarning, stacklevel=1)
     time.sleep(0.3)
     (directory / str(number)).touch()
+
+
+class Slow:
+    """A note that takes its time on the way out of a worker."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        time.sleep(0.2)
+        return str, ("slow",)
+
+
+def say(count: int, end: str, *, report: Callable[[int, str], None]) -> None:
+    """Report often, and end at once after the last word."""
+    for number in range(count):
+        report(1, str(number))
+    report(1, Slow())  # type: ignore[arg-type]
+    if end:
+        raise RNN2VecError(end)
+
+
+@pytest.mark.parametrize("end", ["", "too large"])
+def test_nothing_that_a_worker_says_is_lost(end: str) -> None:
+    count: int = 5000
+    told: list[tuple[int, int, str]] = []
+    with pytest.raises(RNN2VecError, match=end) if end else contextlib.nullcontext():
+        run_jobs(say, [(count, end), (1, "")], 2, lambda *what: told.append(what))
+    said = [note for job, _, note in told if job == 0]
+    assert said == [*map(str, range(count)), "slow"]
 
 
 def test_what_all_workers_warn_of_is_said_once() -> None:

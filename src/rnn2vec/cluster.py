@@ -34,15 +34,13 @@ def run_on_ray(
         RNN2VecError: if Ray is not installed, or the address is none or nothing answers there. Otherwise whatever a
             job raises; those still running are then cancelled.
     """
-    try:
-        import ray
-        from ray.util.queue import Queue
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-    except ImportError as error:
-        raise RNN2VecError("--ray needs Ray, an optional extra: pip install 'rnn2vec[ray]'") from error
+    require_ray(address)
+    import ray
+    from ray.util.queue import Queue
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
     ours = not ray.is_initialized()
     if ours:
-        require_cluster(address)
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -77,6 +75,20 @@ def run_on_ray(
     finally:
         if ours:
             ray.shutdown()
+
+
+def require_ray(address: str) -> None:
+    """Refuse to do without Ray, or with an address that takes no connection; to be called before anything is written.
+
+    Raises:
+        RNN2VecError: if Ray is not installed; otherwise see :func:`require_cluster`.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise RNN2VecError("--ray needs Ray, an optional extra: pip install 'rnn2vec[ray]'") from error
+    if not ray.is_initialized():
+        require_cluster(address)
 
 
 def require_cluster(address: str) -> None:

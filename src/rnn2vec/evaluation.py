@@ -65,6 +65,9 @@ def evaluate(
     if len(losses) > 1:
         named = ", ".join(sorted(losses))
         raise RNN2VecError(f"one evaluation compares encoders pretrained with the same loss; got {named}")
+    if predictors_from:
+        for run in trained:
+            run.encoder.check_readable(predictors_from.spec)  # before anything is written
     if folder:
         plan = {
             "encoders": {run.encoder.name: _checksums(run.directory) for run in trained},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,51 +14,37 @@ from rnn2vec.errors import RNN2VecError
 LARGEST = 2**31 - 1
 """Of what is counted: networks, steps, sequences. It fits the 32-bit numbers that other tools read tables with."""
 
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _EXACT = 2**53
 """Up to here, a float64 tells every whole number from the next."""
 
 
 def whole(name: str, value: object, low: int = 1, high: int = LARGEST) -> int:
-    """The whole number that a field holds; 8.0 is one, as in JSON, 0.9, True and "8" are none.
+    """The whole number that a field holds, numpy's too; 0.9, 8.0, True and "8" are none.
 
     Raises:
         RNN2VecError: if it is none, or outside ``low .. high``.
     """
-    number = _as_whole(value)
-    if number is None:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
         raise RNN2VecError(f"{name} is a whole number; got {shown(value)}")
-    if number < low:
-        raise RNN2VecError(f"{name} is at least {low}; got {shown(number)}")
-    if number > high:
-        raise RNN2VecError(f"{name} is at most {high}; got {shown(number)}")
-    return number
-
-
-def _as_whole(value: Any) -> int | None:
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    if isinstance(value, (float, np.floating)):
-        return int(value) if float(value).is_integer() else None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
+    if value < low:
+        raise RNN2VecError(f"{name} is at least {low}; got {shown(value)}")
+    if value > high:
+        raise RNN2VecError(f"{name} is at most {high}; got {shown(value)}")
+    return int(value)
 
 
 def number(name: str, value: object, low: float = 0.0) -> float:
-    """The finite number that a field holds, of at least ``low``.
+    """The finite number that a field holds, of at least ``low``; float32 holds it, too.
 
     Raises:
         RNN2VecError: if it is none.
     """
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        try:
-            found = float(value)
-        except OverflowError:
-            found = math.inf
-        if math.isfinite(found) and found >= low:
-            return found
-    raise RNN2VecError(f"{name} is a finite number of at least {low:g}; got {shown(value)}")
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if real and max(low, -_LARGEST_FLOAT) <= value <= _LARGEST_FLOAT:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
+    at_least = f" of at least {low:g}" if low > -math.inf else ""
+    raise RNN2VecError(f"{name} is a finite number{at_least}; got {shown(value)}")
 
 
 def sequence(name: str, value: object) -> tuple[Any, ...]:

@@ -43,8 +43,11 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
     synchronised. Content that is too large for memory comes in pieces.
 
     Raises:
-        RNN2VecError: if the disk is full or the place cannot be written. Nothing that was there before is touched.
+        RNN2VecError: if the disk is full, the place cannot be written, or it is a folder, a device or a pipe. Nothing
+            that was there before is touched.
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # renaming would put a file in place of a device
+        raise RNN2VecError(f"cannot write {path}: it is {_kind(path)}, and no regular file")
     temporary, digest, size = path.with_name(f".{path.name}{_PARTIAL}"), hashlib.sha256(), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,21 +182,28 @@ def _checksum(tensors: Mapping[str, np.ndarray], text: str) -> str:
 
 
 @contextlib.contextmanager
-def sole_writer(directory: Path) -> Iterator[None]:
+def sole_writer(directory: Path, inputs: Iterable[Path] = ()) -> Iterator[None]:
     """Hold a directory, made if it is not there, against every other process that asks for it in the same way.
 
-    The hold ends with the process, however that ends, and leaves no file behind; nor does an error leave a directory
-    that was made for it and is still empty. Systems without ``flock`` do not hold.
+    The hold ends with the process, however that ends, and leaves no file behind; nor does an error leave directories
+    that were made for it and are still empty. Systems without ``flock`` do not hold.
+
+    Args:
+        directory: the directory.
+        inputs: what is read to fill it, see :func:`require_apart`.
 
     Raises:
-        RNN2VecError: if another process holds it, or it cannot be made.
+        RNN2VecError: if another process holds it, it cannot be made, or it lies in one of the inputs.
     """
-    made = not directory.exists()
+    require_apart(directory, inputs)
+    made = [place for place in (directory, *directory.parents) if not os.path.exists(place)]
     try:
         directory.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        require_new_directory(directory)
+        raise  # it went away meanwhile
     except OSError as error:
-        if directory.is_file():
-            require_new_directory(directory)
+        _remove_empty(made)
         raise RNN2VecError(f"cannot write {directory}: {error.strerror or error}") from error
     if fcntl is None:
         yield
@@ -212,12 +222,17 @@ def sole_writer(directory: Path) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if made:
-                with contextlib.suppress(OSError):  # it is not empty: what is there is kept
-                    directory.rmdir()
+            _remove_empty(made)
             raise
     finally:
         os.close(folder)
+
+
+def _remove_empty(directories: Iterable[Path]) -> None:
+    """Remove those directories that are there and empty; the inmost comes first."""
+    for directory in directories:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
 
 
 def require_new_directory(path: Path) -> None:
@@ -226,7 +241,60 @@ def require_new_directory(path: Path) -> None:
     Raises:
         RNN2VecError: if ``path`` exists and is not an empty directory.
     """
-    if path.exists() and (not path.is_dir() or any(not _is_partial(content) for content in path.iterdir())):
+    if os.path.lexists(path) and (not path.is_dir() or any(not _is_partial(content) for content in path.iterdir())):
         raise RNN2VecError(
             f"the output directory is new or empty; {path} already exists: choose another or remove it first"
         )
+
+
+def require_new_file(path: Path, force: bool = False, inputs: Iterable[Path] = ()) -> None:
+    """Refuse to write a file where something already is, or where none can be; before the work that it is the end of.
+
+    Args:
+        path: the file.
+        force: whether a regular file may be replaced.
+        inputs: what is read to make it, see :func:`require_apart`.
+
+    Raises:
+        RNN2VecError: if ``path`` exists, unless ``force`` is given and it is a regular file; if its folder cannot be
+            written; or if it is one of the inputs or lies in one.
+    """
+    require_apart(path, inputs)
+    if os.path.lexists(path):
+        if path.is_symlink() or not path.is_file():
+            raise RNN2VecError(
+                f"the output is a new file; {path} is {_kind(path)}, which is never replaced: choose another"
+            )
+        if not force:
+            raise RNN2VecError(f"the output is a new file; {path} already exists: choose another, or add --force")
+    folder = next(place for place in (path.parent, *path.absolute().parents) if os.path.lexists(place))
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        reason = "cannot be written" if folder.is_dir() else f"is {_kind(folder)}, and no directory"
+        raise RNN2VecError(f"cannot write {path}: {folder} {reason}")
+
+
+def require_apart(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output that is an input, or lies in one that is a directory, by whatever name or link.
+
+    Raises:
+        RNN2VecError: if it is or does.
+    """
+    place = Path(os.path.realpath(output))
+    around = [folder for folder in (place, *place.parents) if os.path.exists(folder)]
+    for given in inputs:
+        if os.path.exists(given) and any(folder.samefile(given) for folder in around):
+            raise RNN2VecError(
+                f"an output is no input and lies in none; {output} is or lies in {given}: choose another"
+            )
+
+
+def _kind(path: Path) -> str:
+    """What is at a path that is no regular file."""
+    tests = {
+        "a symbolic link": Path.is_symlink,
+        "a directory": Path.is_dir,
+        "a pipe": Path.is_fifo,
+        "a socket": Path.is_socket,
+        "a file": Path.is_file,
+    }
+    return next((name for name, holds in tests.items() if holds(path)), "a device")

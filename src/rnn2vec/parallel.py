@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import warnings
@@ -64,7 +63,7 @@ def run_jobs(
     if workers <= 1:
         return [function(*job, report=_inline(report, index)) for index, job in enumerate(jobs)]
     context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
+    messages = context.SimpleQueue()  # what is put is in the pipe at once: a job's last words are there when it ends
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool:
         try:
@@ -132,11 +131,8 @@ _shown: dict[Any, Any] = {}  # warnings of workers that this process has passed 
 
 
 def _drain(messages: Any, report: Report) -> None:
-    while True:
-        try:
-            message = messages.get_nowait()
-        except queue.Empty:
-            return
+    while not messages.empty():
+        message = messages.get()
         if isinstance(message, _Warning):
             warnings.warn_explicit(message.text, message.category, message.filename, message.line, registry=_shown)
         else:

@@ -27,6 +27,7 @@ from rnn2vec.emulation.store import RECORD, input_options, pretrain_into, versio
 from rnn2vec.encoders import ENCODERS, ProbingEncoder, build_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate_encoder
+from rnn2vec.fields import whole
 from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo.split import split_zoo
@@ -35,6 +36,7 @@ from rnn2vec.zoo.store import Zoo
 PLAN = "benchmark.json"
 RESULTS = "results.parquet"
 MEASUREMENTS = "measurements.parquet"
+MOST_SEEDS = 1000
 RIVAL = "rival.safetensors"
 """Checkpoint of a run's end-to-end rival."""
 
@@ -94,7 +96,8 @@ def plan_runs(
             paper).
 
     Raises:
-        RNN2VecError: if an encoder is unknown, two zoos have the same name, or a zoo is too small to be split.
+        RNN2VecError: if an encoder is unknown or named twice, two zoos have the same name, a zoo is too small to be
+            split, or the number of seeds is out of range.
     """
     names = [zoo.directory.resolve().name for zoo, _ in zoos]
     if len(set(names)) < len(names):
@@ -102,8 +105,9 @@ def plan_runs(
     for name in encoders:
         if name not in ENCODERS:
             raise RNN2VecError(f"encoders are {', '.join(ENCODERS)}; got {name!r}")
-    if seeds < 1:
-        raise RNN2VecError(f"a benchmark needs at least one seed; got {seeds}")
+    if not encoders or len(set(encoders)) < len(encoders):
+        raise RNN2VecError(f"a benchmark compares encoders, each named once; got {', '.join(encoders) or 'none'}")
+    whole("the number of seeds", seeds, 1, MOST_SEEDS)
     runs = []
     for (zoo, recipe), zoo_name in zip(zoos, names, strict=True):
         split_zoo(zoo)  # too small a zoo is refused before any work
@@ -162,7 +166,7 @@ def run_benchmark(
         RNN2VecError: if the directory holds anything else or a run fails.
     """
     zoos = {run.zoo.name: Zoo.open(run.zoo) for run in runs}
-    with sole_writer(directory):
+    with sole_writer(directory, {run.zoo for run in runs}):
         _begin(directory, runs, zoos)
         run_jobs(carry_out, [(run,) for run in runs], workers, report, ray)
         return _collect(directory, runs, zoos)

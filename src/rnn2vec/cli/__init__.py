@@ -29,10 +29,19 @@ zoo_app.command("info")(zoo.zoo_info)
 zoo_app.command("verify")(zoo.zoo_verify)
 
 
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "Storage size calculation overflowed")
+"""What torch says in its RuntimeErrors, on Linux and macOS, on Windows, on accelerators, and of absurd sizes."""
+
+
 def main() -> None:
-    """Run the command line; a user's mistake becomes one line and exit status 1."""
+    """Run the command line; a user's mistake, or too little memory, becomes one line and exit status 1."""
     try:
         app()
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in _OUT_OF_MEMORY):
+            raise
+        print_error("not enough memory for networks of these sizes, and so many at once: choose less, or fewer workers")
+        sys.exit(1)
     except RNN2VecError as error:
         print_error(str(error))
         sys.exit(1)

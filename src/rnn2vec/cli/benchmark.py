@@ -11,9 +11,11 @@ from rnn2vec.benchmark.measurements import read_measurements
 from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
 from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.cli.console import console, print_rows, stage
-from rnn2vec.cli.options import Loss, Preset, Ray, ResumableOut, Steps, SupervisedSteps, Workers
+from rnn2vec.cli.options import Force, Loss, Preset, Ray, ResumableOut, Steps, SupervisedSteps, Workers
+from rnn2vec.cluster import require_ray
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ENCODERS
+from rnn2vec.files import require_new_file
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.store import Zoo
 
@@ -36,7 +38,9 @@ def benchmark_command(
     flags = {name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None}
     opened = [Zoo.open(zoo) for zoo in zoos]
     recipes = [pretrain_recipe(zoo.family, preset, **flags) for zoo in opened]
-    runs = plan_runs(list(zip(opened, recipes, strict=True)), chosen, seeds, out.resolve(), supervised_steps, ablation)
+    runs = plan_runs(list(zip(opened, recipes, strict=True)), chosen, seeds, out.absolute(), supervised_steps, ablation)
+    if ray:
+        require_ray(ray)
     with stage("Benchmark", [(run.name, run.steps) for run in runs]) as report:
         table = run_benchmark(out, runs, workers or available_cores(), report, ray)
     write_benchmark_report(out / "report.html", table)
@@ -48,7 +52,9 @@ def benchmark_command(
 def redraw(
     results: Annotated[Path, typer.Argument(help="A results.parquet that benchmark wrote.")],
     out: Annotated[Path, typer.Option("--out", help="The HTML file.")],
+    force: Force = False,
 ) -> None:
     """Draw the report of a benchmark again, from its measurements alone."""
+    require_new_file(out, force, [results])
     write_benchmark_report(out, read_measurements(results))
     console.print(f"wrote {out}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,17 @@ from rnn2vec.evaluation import HEADLINES, results_table
 from rnn2vec.parallel import Report
 from rnn2vec.zoo.store import Zoo
 
-console = Console()
+
+class _Console(Console):
+    """A console whose reader may leave: what is said then goes nowhere, and the work, which writes files, goes on."""
+
+    def on_broken_pipe(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+console = _Console()
 EXPLANATIONS = {
     "formal-languages": "language: share read correctly from the frozen z.",
     "sequential-digits": "angle error: median, read from the frozen z; 90\u00b0 by chance.",
@@ -26,8 +37,9 @@ PROJECTION_SECONDS = 30.0
 
 
 def print_error(message: str) -> None:
-    Console(stderr=True, soft_wrap=True).print("[red]error:[/red] ", end="")
-    Console(stderr=True, soft_wrap=True).print(message, markup=False, highlight=False)
+    errors = _Console(stderr=True, soft_wrap=True)
+    errors.print("[red]error:[/red] ", end="")
+    errors.print(message, markup=False, highlight=False)
 
 
 @contextmanager

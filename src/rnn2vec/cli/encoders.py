@@ -57,7 +57,7 @@ def evaluate_command(
     for path in encoders:
         recipe = load_trained(path, opened).recipe
         jobs.append((f"{path.name}, end to end", recipe.steps if supervised_steps is None else supervised_steps))
-    with sole_writer(out):
+    with sole_writer(out, [zoo, *encoders, *([predictors_from] if predictors_from else [])]):
         if not (out / UNFINISHED).exists():
             require_new_directory(out)
         with stage("Evaluation", jobs) as report:

@@ -11,11 +11,17 @@ from rnn2vec.zoo.families import PRESETS
 
 PRESET_NAMES = ", ".join(PRESETS["formal-languages"])
 
+LARGEST_SEED = 2**32 - 1  # what scikit-learn takes, too
+MOST_WORKERS = 1000
+
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
 ResumableOut = Annotated[Path, typer.Option("--out", help="A new directory, or one to go on with.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file of --out, if it is there.")]
 Preset = Annotated[str, typer.Option(help=f"Sizes: {PRESET_NAMES}. A flag wins over them.")]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random number.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of every random number.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Processes; all cores by default.")
+]
 Ray = Annotated[
     str | None, typer.Option("--ray", help="Address of a Ray cluster, or auto, in place of processes; extra: ray.")
 ]

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from rnn2vec.cli.console import console, print_rows, stage
-from rnn2vec.cli.options import ResumableOut, Seed, Workers
+from rnn2vec.cli.options import Force, ResumableOut, Seed, Workers
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import require_apart, require_new_file
 from rnn2vec.parallel import available_cores
 from rnn2vec.theory.report import gap_rows, write_zoo_report, zoo_rows, zoo_sentence
 from rnn2vec.theory.run import GAP_SIZES, GAP_STEPS, run_theory
@@ -28,6 +29,7 @@ def theory(
     workers: Workers = None,
 ) -> None:
     """Count questions, let encoders learn to ask them, interrogate a zoo: one report. The same command goes on."""
+    require_apart(out, [zoo] if zoo else [])
     runs = run_theory(out, stage, zoo, _numbers(sizes), steps, seed, workers or available_cores())
     print_rows("Functions identified (told apart) after as many questions as the best tree asks", gap_rows(runs))
     console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)
@@ -51,8 +53,11 @@ def interrogate_zoo_command(
     seconds: Annotated[
         float, typer.Option(min=0, help="Spent on each smallest set and each tree of questions.")
     ] = 30.0,
+    force: Force = False,
 ) -> None:
     """How many questions identify a network of a zoo, and how many what it was trained on?"""
+    if out:
+        require_new_file(out, force, [zoo])
     found = interrogate_zoo(
         Zoo.open(zoo), seconds, length=length, strings=strings, answers=answers, levels=levels, step=step
     )
@@ -60,5 +65,6 @@ def interrogate_zoo_command(
     console.print(zoo_sentence(name, found), markup=False)
     print_rows("Questions that identify a network", zoo_rows(found))
     if out:
+        require_new_file(out, force, [zoo])  # another may have been written meanwhile
         write_zoo_report(out, name, found)
         console.print(f"wrote {out}", markup=False)

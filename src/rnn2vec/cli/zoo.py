@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from rnn2vec.cli.console import console, print_error, print_zoo, stage
-from rnn2vec.cli.options import Out, Preset, Ray, Workers
+from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Workers
+from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import require_apart
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.families import FAMILIES, zoo_recipe
@@ -27,7 +29,7 @@ def zoo_build(
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Hidden units of a layer.")] = None,
     layers: Annotated[int | None, typer.Option(min=1, help="Recurrent layers.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Strings in a training step.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every random number.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=LARGEST_SEED, help="Seed of every random number.")] = None,
     digits: Annotated[
         str | None, typer.Option(help="Images of sequential-digits: mnist, or uci, which needs no download.")
     ] = None,
@@ -53,21 +55,25 @@ def zoo_build(
     }
     recipe = zoo_recipe(family, preset, **{name: value for name, value in flags.items() if value is not None})
     console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
+    if ray:
+        require_ray(ray)
     with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
         zoo = build_zoo(
-            recipe, out.resolve(), workers or available_cores(), lambda _, amount, note: report(0, amount, note), ray
+            recipe, out.absolute(), workers or available_cores(), lambda _, amount, note: report(0, amount, note), ray
         )
     print_zoo(zoo)
 
 
 def zoo_import_published(source: Path, out: Path) -> None:
     """Make a zoo OUT of a folder SOURCE in the paper's npy layout."""
+    require_apart(out, [source])
     print_zoo(import_published(source, out))
 
 
 def zoo_export_published(zoo: Path, out: Path) -> None:
     """Write a ZOO to a folder OUT in the paper's npy layout."""
     opened = Zoo.open(zoo)
+    require_apart(out, [zoo])
     export_published(opened, out)
     console.print(f"wrote {len(opened)} snapshots to {out}", markup=False)
 

@@ -16,7 +16,9 @@ from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
+from rnn2vec.encoders.encoder import float32_on, initial_parameters
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import whole
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.zoo.split import split_zoo
@@ -45,6 +47,7 @@ class Pretrained:
     seconds: float
 
 
+@float32_on("cpu")
 def pretrain(
     zoo: Zoo,
     encoder: Encoder,
@@ -69,8 +72,10 @@ def pretrain(
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
-        RNN2VecError: if the encoder cannot read the networks of the zoo or draws its questions, or training diverges.
+        RNN2VecError: if the encoder cannot read the networks of the zoo or draws its questions, ``evaluations`` is no
+            whole number of at least 1, or training diverges.
     """
+    whole("evaluations", evaluations)
     encoder.check_readable(zoo.spec)
     if encoder.options.get("questions") == "single":
         raise RNN2VecError(
@@ -130,10 +135,12 @@ def pretrain(
     return Pretrained(encoder.eval(), emulator.eval(), history, losses, time.monotonic() - start)
 
 
-def build_emulator(zoo: Zoo, encoder: Encoder, recipe: PretrainRecipe, seed: int) -> Emulator:
-    """An untrained emulator for the networks of a zoo; its first weights are a function of the seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed, "emulator"))
+def build_emulator(zoo: Zoo, encoder: Encoder, recipe: PretrainRecipe, seed: int, device: str = "cpu") -> Emulator:
+    """An untrained emulator for the networks of a zoo; its first weights are a function of the seed.
+
+    On the device ``meta`` it has none yet, see :func:`rnn2vec.encoders.encoder.fill`.
+    """
+    with initial_parameters(torch_seed(seed, "emulator"), device):
         return Emulator(
             zoo.spec.input_size,
             zoo.spec.output_size,

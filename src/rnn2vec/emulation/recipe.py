@@ -6,8 +6,13 @@ import dataclasses
 import math
 from typing import Any
 
+from rnn2vec.emulation.emulator import CONDITIONING
 from rnn2vec.emulation.losses import LOSSES
+from rnn2vec.encoders.encoder import require_size
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number, whole
+
+DECAYS = ("none", "cosine")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +33,9 @@ class PretrainRecipe:
         emulator_layers: its layers.
         conditioning: where the emulator is told z, see :class:`rnn2vec.emulation.emulator.Emulator`.
         encoder_options: arguments of each encoder by its name.
+
+    Raises:
+        RNN2VecError: if a field is of another kind or out of range.
     """
 
     steps: int
@@ -45,13 +53,23 @@ class PretrainRecipe:
     encoder_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "networks", "rollouts", "emulator_size", "emulator_layers"):
-            if getattr(self, name) < 1:
-                raise RNN2VecError(f"{name} is at least 1; got {getattr(self, name)}")
-        if self.loss not in LOSSES:
-            raise RNN2VecError(f"emulation losses are {', '.join(LOSSES)}; got {self.loss!r}")
-        if self.decay not in ("none", "cosine"):
-            raise RNN2VecError(f"decay is none or cosine; got {self.decay!r}")
+        for name in ("steps", "networks", "rollouts"):
+            whole(name, getattr(self, name))
+        for name in ("emulator_size", "emulator_layers"):
+            require_size(name, getattr(self, name))
+        whole("warmup", self.warmup, 0)
+        for name in ("learning_rate", "weight_decay", "clip"):
+            number(name, getattr(self, name))
+        for name, known, rule in (
+            ("loss", tuple(LOSSES), "emulation losses are"),
+            ("decay", DECAYS, "decay is one of"),
+            ("conditioning", CONDITIONING, "an emulator's conditioning is one of"),
+        ):
+            if getattr(self, name) not in known:
+                raise RNN2VecError(f"{rule} {', '.join(known)}; got {getattr(self, name)!r}")
+        options = self.encoder_options
+        if not isinstance(options, dict) or not all(isinstance(own, dict) for own in options.values()):
+            raise RNN2VecError(f"encoder_options are arguments by the names of encoders; got {options!r}")
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""

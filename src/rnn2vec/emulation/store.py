@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Callable
 from importlib.metadata import version
@@ -20,9 +21,12 @@ from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
+from rnn2vec.encoders.encoder import CHECKSUMS, fill, recorded_checksum
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
 from rnn2vec.zoo.layout import INDEX
+from rnn2vec.zoo.recipe import LARGEST_SEED
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -63,7 +67,7 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
     """Write an encoder directory; the record last, so that a directory with a record is whole."""
     directory.mkdir(parents=True, exist_ok=True)
     trained.encoder.save_pretrained(directory)
-    write_atomically(directory / EMULATOR, safetensors.torch.save(trained.emulator.state_dict()))
+    checksum = write_atomically(directory / EMULATOR, safetensors.torch.save(trained.emulator.state_dict()))
     write_json(
         directory / RECORD,
         {
@@ -77,12 +81,15 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
             "zoo": zoo_checksum(zoo),
             "train_tasks": np.unique(zoo.tasks[split_zoo(zoo).train], axis=0).tolist(),
             "versions": versions(),
+            CHECKSUMS: {EMULATOR: checksum},
         },
     )
 
 
 def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     """Read an encoder directory with its emulator, to be used on a zoo.
+
+    The emulator's tensors are checked as :func:`rnn2vec.load_encoder` checks the encoder's, by ``training.json``.
 
     Raises:
         RNN2VecError: if anything is missing or damaged, the encoder cannot read the networks of the zoo, or it was
@@ -93,10 +100,8 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     encoder.check_readable(zoo.spec)
     record = read_json(directory / RECORD, "training record")
     try:
-        recipe = PretrainRecipe(**record["recipe"])
-        seed = int(record["seed"])
-        seen = {tuple(task) for task in record["train_tasks"]}
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        recipe, seen = _parts_of(record, encoder.name, zoo)
+    except (KeyError, TypeError, RNN2VecError) as error:
         raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
     split = split_zoo(zoo)
     unseen = {tuple(task) for task in zoo.tasks[np.concatenate([split.validation, split.ood])].tolist()}
@@ -107,15 +112,41 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
             f"{len(unseen)} validation and OOD tasks of {zoo.directory}: use its own zoo, or one of the same "
             f"languages and seed"
         )
-    emulator = build_emulator(zoo, encoder, recipe, seed)
-    tensors = {name: torch.from_numpy(array) for name, array in read_tensors(directory / EMULATOR).items()}
+    arrays = read_tensors(directory / EMULATOR, recorded_checksum(record, EMULATOR))
     try:
-        emulator.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise RNN2VecError(
-            f"{directory / EMULATOR} does not fit the zoo or its record: {' '.join(str(error).split())}"
-        ) from error
+        emulator = build_emulator(zoo, encoder, recipe, 0, "meta")
+    except (RuntimeError, OverflowError) as error:  # more than torch can count
+        raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
+    fill(emulator, {name: torch.from_numpy(array) for name, array in arrays.items()}, directory / EMULATOR)
     return TrainedEncoder(directory, encoder, emulator.eval(), recipe, record)
+
+
+def _parts_of(record: dict[str, Any], encoder: str, zoo: Zoo) -> tuple[PretrainRecipe, set[tuple[float, ...]]]:
+    """Recipe and train tasks of a record, all of whose fields that are read anywhere are what they must be.
+
+    Raises:
+        KeyError, TypeError, RNN2VecError: if they are not.
+    """
+    recipe = PretrainRecipe(**record["recipe"])
+    if record["encoder"] != encoder:
+        raise RNN2VecError(f"it is that of the {record['encoder']} encoder, and the directory holds {encoder}")
+    whole("seed", record["seed"], -LARGEST_SEED, LARGEST_SEED)
+    whole("parameters", record["parameters"], 1, 2**63)
+    number("seconds", record["seconds"])
+    for name, kind in (("history", list), ("train_tasks", list), ("versions", dict)):
+        if not isinstance(record[name], kind):
+            raise RNN2VecError(f"{name} is a {kind.__name__}; got {type(record[name]).__name__}")
+    for entry in record["history"]:
+        whole("a step of the history", entry["step"])
+        for name in ("seconds", "train", "validation"):
+            number(f"{name} of the history", entry[name], -math.inf)
+    seen = {tuple(task) for task in record["train_tasks"]}
+    for task in seen:
+        if len(task) != zoo.tasks.shape[1]:
+            raise RNN2VecError(f"a task has {zoo.tasks.shape[1]} numbers; got {len(task)}")
+        for value in task:
+            number("a number of a train task", value, -math.inf)
+    return recipe, seen
 
 
 def input_options(name: str, zoo: Zoo) -> dict[str, Any]:
@@ -146,7 +177,7 @@ def pretrain_into(
     """
     zoo = Zoo.open(zoo_directory)
     encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}) | input_options(name, zoo))
-    with sole_writer(directory):
+    with sole_writer(directory, [zoo_directory]):
         checkpoint = directory / CHECKPOINT
         if (directory / RECORD).exists() and _is_record_of(directory / RECORD, zoo, name, recipe, seed):
             checkpoint.unlink(missing_ok=True)  # killed or asked for again after its last moment

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rnn2vec.encoders.deep_weight_space import DeepWeightSpaceEncoder
-from rnn2vec.encoders.encoder import Encoder, read_encoder_directory
+from rnn2vec.encoders.encoder import Encoder, fill, initial_parameters, read_encoder_directory
 from rnn2vec.encoders.flat import FlatEncoder
 from rnn2vec.encoders.probing import InteractiveEncoder, NoninteractiveEncoder, ProbingEncoder
 from rnn2vec.encoders.statistics import StatisticsEncoder
@@ -45,18 +44,24 @@ def build_encoder(name: str, spec: RNNSpec, seed: int = 0, **options: Any) -> En
     Raises:
         RNN2VecError: if the name or an option is unknown, or an option is out of range.
     """
+    with initial_parameters(torch_seed(seed, "encoder", str(name))):
+        return _built(name, spec, options)
+
+
+def _built(name: Any, spec: RNNSpec, options: Mapping[str, Any]) -> Encoder:
     if not isinstance(name, str) or name not in ENCODERS:
         raise RNN2VecError(f"encoders are {', '.join(ENCODERS)}; got {name!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed, "encoder", name))
-        try:
-            return ENCODERS[name](spec, **options)
-        except TypeError as error:
-            raise RNN2VecError(f"the {name} encoder does not take these options: {error}") from error
+    try:
+        return ENCODERS[name](spec, **options)
+    except TypeError as error:
+        raise RNN2VecError(f"the {name} encoder does not take these options: {error}") from error
 
 
 def load_encoder(directory: str | Path) -> Encoder:
     """Read an encoder that ``pretrain`` or :meth:`Encoder.save_pretrained` wrote.
+
+    Its tensors are checked against their checksum in ``config.json``, unless an earlier version wrote that, and against
+    the names and shapes that follow from the configuration before memory is taken for them.
 
     Raises:
         RNN2VecError: if the directory holds no encoder, or its files are damaged or do not fit together.
@@ -64,16 +69,14 @@ def load_encoder(directory: str | Path) -> Encoder:
     directory = Path(directory)
     config, tensors = read_encoder_directory(directory)
     try:
-        name, options = config["encoder"], {"embedding_size": config["embedding_size"], **config["options"]}
+        name, options = config["encoder"], {**config["options"], "embedding_size": config["embedding_size"]}
         spec = RNNSpec.from_dict(config["spec"])
     except (KeyError, TypeError) as error:
         raise RNN2VecError(f"the configuration in {directory} is not that of an encoder ({error})") from error
-    encoder = build_encoder(name, spec, **options)
     try:
-        encoder.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise RNN2VecError(f"the weights in {directory} do not fit its configuration: {reason}") from error
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
-        raise RNN2VecError(f"an encoder's weights are finite numbers; those in {directory} are not")
+        with initial_parameters(0, "meta"):
+            encoder = _built(name, spec, options)
+    except (RuntimeError, OverflowError) as error:  # more than torch can count
+        raise RNN2VecError(f"the configuration in {directory} is not that of an encoder ({error})") from error
+    fill(encoder, tensors, directory)
     return encoder.eval()

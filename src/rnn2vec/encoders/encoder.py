@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import safetensors.torch
 import torch
@@ -13,12 +15,63 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import whole
 from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+CHECKSUMS = "checksums"
+"""Field of a JSON file: the SHA-256 of files beside it, by their names."""
+
+LARGEST_SIZE = 2**20
+"""Of anything in an encoder or an emulator."""
+MOST_LAYERS = 100
+
+
+def require_size(name: str, value: Any) -> None:
+    """Refuse what is no size of a part of a network, or no number of layers.
+
+    Raises:
+        RNN2VecError: if it is no whole number or out of range.
+    """
+    whole(name, value, 1, MOST_LAYERS if name.endswith("layers") else LARGEST_SIZE)
+
+
+@contextlib.contextmanager
+def float32_on(device: str) -> Iterator[None]:
+    """Let modules and tensors be float32 on a device, whatever torch's defaults are outside."""
+    dtype = torch.get_default_dtype()
+    # A default device costs time at every call, so it is set only where it is another.
+    same = torch.get_default_device().type == device
+    torch.set_default_dtype(torch.float32)
+    try:
+        with contextlib.nullcontext() if same else torch.device(device):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
+@contextlib.contextmanager
+def initial_parameters(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Let modules begin with float32 parameters that are a function of the seed alone.
+
+    Torch's own generator, and its defaults, are left alone. On the device ``meta``, parameters have shapes and take no
+    memory, see :func:`fill`.
+    """
+    with torch.random.fork_rng(devices=[]), float32_on(device):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def normal_parameter(*shape: int, deviation: float = 1.0) -> nn.Parameter:
+    """Numbers from a normal distribution around zero; on the device ``meta``, none.
+
+    Torch would have none to draw there either, but would take seconds to find out.
+    """
+    numbers = torch.empty(*shape)
+    return nn.Parameter(numbers if numbers.is_meta else numbers.normal_().mul_(deviation))
 
 
 class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec", "weight-space-learning"]):
@@ -37,12 +90,12 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
     name: ClassVar[str]
     reads_weights: ClassVar[bool] = True
 
-    def __init__(self, spec: RNNSpec, embedding_size: int, options: dict[str, Any]) -> None:
+    def __init__(self, spec: RNNSpec, embedding_size: int, sizes: Mapping[str, int], **others: Any) -> None:
         super().__init__()
-        for name, value in {"embedding_size": embedding_size, **options}.items():
-            if not isinstance(value, str) and (not isinstance(value, int) or value < 1):
-                raise RNN2VecError(f"{name} of an encoder is a whole number of at least 1; got {value!r}")
-        self.spec, self.embedding_size, self.options = spec, embedding_size, dict(options)
+        for name, value in {"embedding_size": embedding_size, **sizes}.items():
+            require_size(f"the {self.name} encoder's {name}", value)
+        require_size("an encoder reads networks whose num_layers", spec.num_layers)
+        self.spec, self.embedding_size, self.options = spec, embedding_size, {**sizes, **others}
 
     def represent(self, population: Population) -> Tensor:
         """Map N networks to ``[N, Z]``, of any length."""
@@ -52,9 +105,9 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """Map N networks to unit vectors ``[N, Z]``.
 
         Raises:
-            RNN2VecError: if the networks are not of a shape this encoder can read.
+            RNN2VecError: if the networks are not of a shape this encoder can read, or of another dtype or device.
         """
-        self.check_readable(population.spec)
+        self.check_population(population)
         return F.normalize(self.represent(population), dim=-1)
 
     def check_readable(self, spec: RNNSpec) -> None:
@@ -63,6 +116,22 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
             raise RNN2VecError(
                 f"the {self.name} encoder reads the weights of networks like those it was built for, {self.spec}; "
                 f"got {spec}: build one for them, or use a probing encoder, which reads any hidden size and cell"
+            )
+
+    def check_population(self, population: Population) -> None:
+        """Raise :class:`RNN2VecError` unless these networks can be read: their shape, dtype and device."""
+        self.check_readable(population.spec)
+        own = next(self.parameters())
+        if population.dtype != own.dtype:
+            raise RNN2VecError(
+                f"an encoder and the networks it reads have one dtype; the {self.name} encoder has {own.dtype}, the "
+                f"networks {population.dtype}: use population.to({own.dtype}) or encoder.to({population.dtype})"
+            )
+        if population.device != own.device:
+            raise RNN2VecError(
+                f"an encoder and the networks it reads are on one device; the {self.name} encoder is on {own.device}, "
+                f"the networks on {population.device}: use population.to('{own.device}') or "
+                f"encoder.to('{population.device}')"
             )
 
     def augment(self, population: Population, generator: torch.Generator) -> Population:
@@ -84,17 +153,65 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 
     def _save_pretrained(self, save_directory: Path) -> None:
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        write_atomically(Path(save_directory) / WEIGHTS, safetensors.torch.save(tensors))
-        write_json(Path(save_directory) / CONFIG, self.config)
+        checksum = write_atomically(Path(save_directory) / WEIGHTS, safetensors.torch.save(tensors))
+        write_json(Path(save_directory) / CONFIG, {**self.config, CHECKSUMS: {WEIGHTS: checksum}})
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, revision: str | None = None, **download: Any) -> Encoder:
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        force_download: bool = False,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        revision: str | None = None,
+        **unknown: Any,
+    ) -> Self:
+        """Read an encoder from a directory, or from a model hub.
+
+        Args:
+            pretrained_model_name_or_path: a directory, or a repository's ``user/name``.
+            force_download: download it even if it is cached.
+            token: of the hub.
+            cache_dir: where downloads are cached.
+            local_files_only: only look there.
+            revision: branch, tag or commit.
+            unknown: none.
+
+        Raises:
+            RNN2VecError: if there is no encoder, it is damaged, or, asked for by the name of one class, is of another.
+        """
         from rnn2vec.encoders import load_encoder  # the registry knows the subclasses, which import this module
 
-        if Path(model_id).is_dir():
-            return load_encoder(model_id)
-        kept = {name: value for name, value in download.items() if name in ("cache_dir", "token", "local_files_only")}
-        return load_encoder(snapshot_download(model_id, revision=revision, allow_patterns=[CONFIG, WEIGHTS], **kept))
+        if unknown:
+            raise RNN2VecError(f"an encoder is read as it was saved; from_pretrained takes no {', '.join(unknown)}")
+        place = Path(pretrained_model_name_or_path)
+        if not place.is_dir():
+            try:
+                place = Path(
+                    snapshot_download(
+                        str(pretrained_model_name_or_path),
+                        revision=revision,
+                        cache_dir=cache_dir,
+                        force_download=force_download,
+                        token=token,
+                        local_files_only=local_files_only,
+                        allow_patterns=[CONFIG, WEIGHTS],
+                    )
+                )
+            except (OSError, ValueError) as error:
+                raise RNN2VecError(
+                    f"an encoder is a directory or a repository of a model hub; {pretrained_model_name_or_path} is "
+                    f"neither, or cannot be reached ({error})"
+                ) from error
+        encoder = load_encoder(place)
+        if not isinstance(encoder, cls):
+            raise RNN2VecError(
+                f"{cls.__name__} reads encoders of its own kind; {pretrained_model_name_or_path} holds a "
+                f"{type(encoder).__name__}: use Encoder.from_pretrained, which reads any"
+            )
+        return encoder
 
 
 def multilayer_perceptron(sizes: list[int]) -> nn.Sequential:
@@ -105,11 +222,53 @@ def multilayer_perceptron(sizes: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
+    """Give a module that was built on the device ``meta`` its parameters, as float32 on the CPU.
+
+    Args:
+        module: without memory until now.
+        tensors: what a file holds.
+        place: that file, for messages.
+
+    Raises:
+        RNN2VecError: if names or shapes differ from those of the module, or anything is no finite number.
+    """
+    wanted = module.state_dict()
+    problems = [f"it lacks {name}" for name in wanted if name not in tensors]
+    problems += [f"unknown {name}" for name in tensors if name not in wanted]
+    problems += [
+        f"size mismatch for {name}: {list(tensors[name].shape)} in place of {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    if problems:
+        raise RNN2VecError(f"the weights in {place} do not fit its configuration: {'; '.join(problems)}")
+    if not all(tensor.is_floating_point() and bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise RNN2VecError(f"weights are finite numbers; those in {place} are not")
+    copies = {name: tensor.to("cpu", torch.float32, copy=True) for name, tensor in tensors.items()}
+    module.load_state_dict(copies, assign=True)
+
+
+def recorded_checksum(record: Mapping[str, Any], name: str) -> str | None:
+    """SHA-256 of the file ``name`` that JSON beside it records; None if an earlier version wrote the JSON.
+
+    Raises:
+        RNN2VecError: if there are checksums but none of this file.
+    """
+    if CHECKSUMS not in record:
+        return None
+    checksums = record[CHECKSUMS]
+    found = checksums.get(name) if isinstance(checksums, dict) else None
+    if not isinstance(found, str):
+        raise RNN2VecError(f"{CHECKSUMS} hold the SHA-256 of {name}; got {checksums!r}: restore or rebuild the encoder")
+    return found
+
+
 def read_encoder_directory(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read the configuration and the tensors of an encoder directory.
 
     Raises:
-        RNN2VecError: if either file is missing or damaged.
+        RNN2VecError: if either file is missing or damaged, or the tensors differ from their recorded checksum.
     """
     if not (directory / CONFIG).is_file():
         raise RNN2VecError(
@@ -117,4 +276,5 @@ def read_encoder_directory(directory: Path) -> tuple[dict[str, Any], dict[str, T
             "`rnn2vec pretrain ZOO --encoder NAME --out DIR`"
         )
     config = read_json(directory / CONFIG, "encoder configuration")
-    return config, {name: torch.from_numpy(array) for name, array in read_tensors(directory / WEIGHTS).items()}
+    arrays = read_tensors(directory / WEIGHTS, recorded_checksum(config, WEIGHTS))
+    return config, {name: torch.from_numpy(array) for name, array in arrays.items()}

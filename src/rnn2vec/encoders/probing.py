@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
+from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron, normal_parameter
 from rnn2vec.engine import State, run
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
 
@@ -34,6 +36,24 @@ class Interrogation:
     core_states: Tensor | None
     log_probabilities: Tensor | None = None
     entropies: Tensor | None = None
+
+
+CHOICES = {
+    "probe_init": ("random", "rollouts"),
+    "readout": ("last", "all"),
+    "feedback": ("none", "echo"),
+    "questions": ("mixed", "single"),
+}
+"""Options of a probing encoder that are words."""
+
+
+def _require_range(values: Any) -> None:
+    if not isinstance(values, (list, tuple)) or len(values) != 2:
+        raise RNN2VecError(f"input_range is the lowest and the highest input, or None; got {values!r}")
+    for value in values:
+        number("an end of input_range", value, -math.inf)
+    if not values[0] < values[1]:
+        raise RNN2VecError(f"input_range is the lowest and the highest input, or None; got {values!r}")
 
 
 class ProbingEncoder(Encoder):
@@ -84,29 +104,21 @@ class ProbingEncoder(Encoder):
         questions: str = "mixed",
         input_range: tuple[float, float] | None = None,
     ) -> None:
-        options = {
+        sizes = {
             "probes": probes,
             "probe_length": probe_length,
             "core_size": core_size,
             "core_layers": core_layers,
             "mlp_size": mlp_size,
-            "probe_init": probe_init,
-            "readout": readout,
-            "feedback": feedback,
-            "questions": questions,
         }
-        super().__init__(spec, embedding_size, options)
-        self.options["input_range"] = None if input_range is None else list(input_range)
-        for name, known in (
-            ("probe_init", ("random", "rollouts")),
-            ("readout", ("last", "all")),
-            ("feedback", ("none", "echo")),
-            ("questions", ("mixed", "single")),
-        ):
-            if options[name] not in known:
-                raise RNN2VecError(f"{name} is one of {', '.join(known)}; got {options[name]!r}")
-        if input_range is not None and not (len(input_range) == 2 and input_range[0] < input_range[1]):
-            raise RNN2VecError(f"input_range is the lowest and the highest input, or None; got {input_range!r}")
+        choices = {"probe_init": probe_init, "readout": readout, "feedback": feedback, "questions": questions}
+        for name, value in choices.items():
+            if value not in CHOICES[name]:
+                raise RNN2VecError(f"{name} is one of {', '.join(CHOICES[name])}; got {value!r}")
+        if input_range is not None:
+            _require_range(input_range)
+        between = None if input_range is None else list(input_range)
+        super().__init__(spec, embedding_size, sizes, **choices, input_range=between)
         if input_range is not None and feedback == "echo":
             raise RNN2VecError("feedback=echo asks a network its own last answer, so it needs one that reads tokens")
         if input_range is not None and questions == "single":
@@ -117,7 +129,7 @@ class ProbingEncoder(Encoder):
                 f"networks that predict their next input; got the {self.name} encoder, {spec}"
             )
         heard_size = probes * (spec.output_size + (spec.input_size if questions == "single" else 0))
-        self.probe_logits = nn.Parameter(torch.randn(probes, probe_length, spec.input_size))
+        self.probe_logits = normal_parameter(probes, probe_length, spec.input_size)
         self.core = (
             nn.LSTM(heard_size, core_size, core_layers, batch_first=True)
             if self.interactive or readout == "last"
@@ -146,7 +158,7 @@ class ProbingEncoder(Encoder):
         if self.options["probe_init"] != "rollouts":
             return
         probes, length, size = self.probe_logits.shape
-        chosen = sequences[torch.arange(probes) % len(sequences), :length]
+        chosen = sequences[torch.arange(probes, device=sequences.device) % len(sequences), :length]
         if self.options["input_range"] is None:
             logits = 3.0 * F.one_hot(chosen.long(), size)
         else:
@@ -188,7 +200,7 @@ class ProbingEncoder(Encoder):
         Raises:
             RNN2VecError: if it does not read such networks, or ``length`` is none of 1..L.
         """
-        self.check_readable(population.spec)
+        self.check_population(population)
         longest = self.probe_logits.shape[1]
         length = longest if length is None else length
         if not 1 <= length <= longest:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
+from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
@@ -51,7 +51,7 @@ class TransformerEncoder(Encoder):
         features = [spec.num_gates * (below + spec.hidden_size + 2) for below in columns] + [spec.hidden_size + 1]
         self.embeddings = nn.ModuleList(nn.Linear(size, hidden_size) for size in features)
         tokens = spec.num_layers * spec.hidden_size + spec.output_size
-        self.positions = nn.Parameter(0.02 * torch.randn(tokens, hidden_size))
+        self.positions = normal_parameter(tokens, hidden_size, deviation=0.02)
         self.blocks = nn.Sequential(*(Block(hidden_size, heads) for _ in range(layers)))
         self.readout = nn.Linear(hidden_size, embedding_size)
 
