@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import decimal
+import enum
+import fractions
 import inspect
 import itertools
 import math
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -289,7 +296,14 @@ def test_answers_and_names_may_be_anything_hashable() -> None:
         ({"answers": [[0, 1], [1, 1], [0, 1]]}, "functions 0 and 2"),
         ({"answers": [[], []]}, "functions 0 and 1"),
         ({"answers": [[0, 1], [1]]}, r"rows of \[1, 2\]"),
-        ({"answers": [[0, []]]}, "hashable"),
+        ({"answers": [[0, {}]]}, "hashable"),
+        ({"answers": {"f": [0], "g": [1]}}, "a dict has no rows in order"),
+        ({"answers": [{0}, {1}]}, "a set has no rows in order"),
+        ({"answers": torch.arange(3)}, "a row of answers for every function"),
+        ({"answers": torch.zeros(2, 2)}, "functions 0 and 1"),
+        ({"answers": [[0], [1]], "labels": torch.tensor(1)}, "labels are given in order"),
+        ({"answers": [[0], [1]], "questions": 3}, "questions are given in order"),
+        ({"answers": [[0], [1]], "questions": [math.nan]}, "every question equals itself"),
         ({"answers": [1, 2, 3]}, "a row of answers for every function; 'int' object is not iterable"),
         ({"answers": np.arange(3)}, "a row of answers for every function"),
         ({"answers": 3}, "a row of answers for every function"),
@@ -316,3 +330,203 @@ def test_a_function_of_no_class_is_noticed() -> None:
     tree = interactive_queries(point_functions(4))
     with pytest.raises(RNN2VecError, match="none answers 2"):
         tree.identify(lambda question: 2)
+
+
+# --- when answers are the same ---
+
+ARRAYS: list[Callable[[Any], Any]] = [np.array, torch.tensor]
+TABLE = [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+def assert_same(functions: FunctionClass, other: FunctionClass) -> None:
+    """Both are one class: the same answers are equal, and of equal types."""
+    assert functions.codes.tolist() == other.codes.tolist()
+    assert functions.label_codes.tolist() == other.label_codes.tolist()
+    answers, others = (
+        [repr(own.answer(f, q)) for f in range(len(own)) for q in range(len(own.questions))]
+        for own in (functions, other)
+    )
+    assert answers == others
+    assert list(map(repr, functions.labels)) == list(map(repr, other.labels))
+    assert functions.questions == other.questions
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_arrays_and_tensors_are_their_numbers(array: Callable[[Any], Any]) -> None:
+    plain = FunctionClass(TABLE)
+    assert_same(FunctionClass(array(TABLE)), plain)
+    assert_same(FunctionClass([array(row) for row in TABLE]), plain)
+    assert_same(FunctionClass([[array(answer) for answer in row] for row in TABLE]), plain)
+    nested = FunctionClass([[((0.5,),)], [((1.5,),)]])
+    assert_same(FunctionClass(array([[[[0.5]]], [[[1.5]]]])), nested)
+    assert_same(FunctionClass([[(array([0.5]),)], [(array([1.5]),)]]), nested)
+    labelled = FunctionClass(TABLE, ["a", (1, 2)], labels=[0, 0, 1, 1])
+    assert_same(FunctionClass(TABLE, ["a", array([1, 2])], labels=array([0, 0, 1, 1])), labelled)
+    assert_same(FunctionClass(TABLE, ["a", (1, 2)], labels=[array(0), 0, 1, array(1)]), labelled)
+    assert_same(FunctionClass(TABLE, array([[0, 1], [2, 3]])), FunctionClass(TABLE, [(0, 1), (2, 3)]))
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_networks_may_answer_with_tensors(array: Callable[[Any], Any]) -> None:
+    asked: list[Any] = []
+
+    def function(row: list[int], question: Any) -> Any:
+        asked.append(question)
+        return array(row)[question]
+
+    functions = FunctionClass.from_callables(
+        [lambda question, row=row: function(row, question) for row in TABLE],  # type: ignore[misc]
+        array([0, 1]),
+    )
+    assert_same(functions, FunctionClass(TABLE))
+    assert {type(question) for question in asked} == {type(array([0, 1])[0])}  # asked as given
+    fixed, tree = noninteractive_queries(functions), interactive_queries(functions)
+    assert (fixed.count, tree.count, fixed.exact) == (2, 2, True)
+    assert tree.identify(lambda question: array(TABLE[2][question])) == (2, 2)
+    with pytest.raises(RNN2VecError, match="every answer is hashable"):
+        tree.identify(lambda question: {0})
+    assert_same(FunctionClass.from_callables([abs, int], iter([-1, 2])), FunctionClass([[1, 2], [-1, 2]], [-1, 2]))
+    with pytest.raises(RNN2VecError, match="got 3, which cannot be"):
+        FunctionClass.from_callables([3], [0])  # type: ignore[list-item]
+    with pytest.raises(RNN2VecError, match="functions and questions are given as lists"):
+        FunctionClass.from_callables(abs, [0])  # type: ignore[arg-type]
+    with pytest.raises(RNN2VecError, match="functions and questions are given as lists"):
+        FunctionClass.from_callables([abs], torch.tensor(0))
+
+
+def test_answers_are_the_same_if_python_says_so() -> None:
+    groups: list[list[Any]] = [
+        [True, 1, 1.0, 1 + 0j, np.int8(1), np.float16(1), np.True_, torch.tensor(1.0), torch.tensor(True)],
+        [0.0, -0.0, False, np.float32(-0.0), torch.tensor(0)],
+        [0.5, fractions.Fraction(1, 2), decimal.Decimal("0.5"), np.longdouble(0.5), torch.tensor(0.5).bfloat16()],
+        [math.inf, np.inf],
+        ["1", np.str_("1")],
+        [b"1", np.bytes_(b"1")],
+        [None, np.array(None)],
+        [
+            (1, 2),
+            [1, 2],
+            np.array([1, 2]),
+            torch.tensor([1.0, 2.0], requires_grad=True),
+            (np.int64(1), True + 1),
+            Point(1, 2),
+        ],
+        [frozenset({1}), frozenset({np.int64(1)})],
+    ]
+    table = [[answer] for group in groups for answer in group]
+    functions = FunctionClass(table, labels=[index for index, group in enumerate(groups) for _ in group])
+    assert functions.codes[:, 0].tolist() == functions.label_codes.tolist()
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    value: Any
+
+
+@dataclasses.dataclass(eq=False)
+class Identical:
+    value: int = 0
+
+
+class OnlyHashed:
+    def __hash__(self) -> int:
+        return 0
+
+
+class Unsure:
+    def __eq__(self, other: object) -> Any:
+        return np.array([True, False])
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def test_what_is_one_of_a_kind_may_be_an_answer() -> None:
+    rows: list[Any] = [Colour.RED, Colour.BLUE, None, ..., int, Held((1, "a")), Held((2, "a"))]
+    functions = FunctionClass([[row] for row in rows])
+    assert [functions.answer(f, 0) for f in range(len(rows))] == rows
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (math.nan, "equals itself; got nan"),
+        (np.float32("nan"), "equals itself; got nan"),
+        (torch.tensor(math.nan), "equals itself; got nan"),
+        (torch.tensor([0.0, math.nan]), "equals itself; got nan"),
+        (((0, (math.nan,)),), "equals itself; got nan"),
+        (frozenset({math.nan}), "equals itself; got nan"),
+        (Held(Held(math.nan)), "equals itself; got nan"),
+        (complex(0, math.nan), "equals itself; got nanj|equals itself"),
+        (decimal.Decimal("nan"), "equals itself"),
+        (decimal.Decimal("snan"), "is hashable"),
+        (np.datetime64("NaT"), "write times as text"),
+        (np.datetime64("2020-01-01"), "write times as text"),
+        (object(), "equals nothing but itself"),
+        (Identical(), "equals nothing but itself"),
+        (OnlyHashed(), "equals nothing but itself"),
+        (lambda: 0, "equals nothing but itself"),
+        (Held(np.zeros(2)), "holds ndarray in value"),
+        (Held(torch.zeros(2)), "holds Tensor in value"),
+        (Held([0]), "holds list in value"),
+        (Unsure(), "is hashable"),
+        ({0: 1}, "is hashable"),
+        ([[math.nan]], "equals itself; got nan"),
+        (torch.eye(2).to_sparse(), "has no values to read|is a number"),
+        (torch.empty(2, device="meta"), "has no values to read|is a number"),
+    ],
+)
+def test_values_whose_equality_cannot_be_relied_on_are_refused(value: Any, words: str) -> None:
+    with pytest.raises(RNN2VecError, match=rf"^every answer .*({words})"):
+        FunctionClass([[value], [value]])
+    with pytest.raises(RNN2VecError, match=rf"^every label .*({words})"):
+        FunctionClass([[0], [0]], labels=[value, value])
+    with pytest.raises(RNN2VecError, match=rf"^every question .*({words})"):
+        FunctionClass([[0], [1]], [value])
+
+
+@pytest.mark.parametrize("number", [np.int64(4), torch.tensor(4), np.array(4)])
+def test_whole_numbers_of_numpy_and_torch_are_sizes(number: Any) -> None:
+    for family in (point_functions, tree_paths):
+        assert_same(family(number), family(4))
+    tree = interactive_queries(point_functions(number), states=number, seconds=number)
+    assert tree == interactive_queries(point_functions(4))
+    assert point_functions(4).answer(np.int64(0), -4) == 1
+
+
+@pytest.mark.parametrize("size", [4.0, "4", None, math.nan, 0, -1, 8193, 10**30, torch.tensor(4.0), np.array([4])])
+def test_sizes_of_families_are_whole_and_within_reason(size: Any) -> None:
+    for family in (point_functions, tree_paths):
+        with pytest.raises(RNN2VecError, match="size"):
+            family(size)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, -1, "5", None, torch.tensor(math.nan)])
+def test_seconds_of_a_search_are_a_number(seconds: Any) -> None:
+    for find in (noninteractive_queries, interactive_queries):
+        with pytest.raises(RNN2VecError, match="seconds"):
+            find(point_functions(3), seconds=seconds)
+    with pytest.raises(RNN2VecError, match=r"states of a search: a whole number is needed; got nan"):
+        interactive_queries(point_functions(3), states=math.nan)  # type: ignore[arg-type]
+
+
+def test_a_search_may_have_no_limit() -> None:
+    functions = random_class(103, 8, 6)
+    assert noninteractive_queries(functions, seconds=math.inf).count == 4
+    assert interactive_queries(functions, seconds=math.inf) == interactive_queries(functions)
+
+
+@pytest.mark.parametrize(("function", "question"), [(4, 0), (-5, 0), (0, 4), (0.0, 0), (0, "0")])
+def test_functions_and_questions_have_numbers(function: Any, question: Any) -> None:
+    with pytest.raises(RNN2VecError, match=r"numbered 0\.\.3|a whole number is needed"):
+        point_functions(4).answer(function, question)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import torch
 from rnn2vec import Population, RNN2VecError, run
 from rnn2vec.interrogation import (
     RESTART,
+    FunctionClass,
     MealyMachine,
     class_of_machines,
     interactive_queries,
@@ -127,7 +130,7 @@ def test_what_is_no_machine_is_refused() -> None:
         realise([])
     with pytest.raises(RNN2VecError, match=r"machines of \[2, 3\] letters"):
         realise([random_machine(0, 2, 2, 2), tree_path_machine("0")])
-    with pytest.raises(RNN2VecError, match="at least one leaf"):
+    with pytest.raises(RNN2VecError, match="size of 0"):
         leaf_paths(0)
     with pytest.raises(RNN2VecError, match="functions 0 and 1"):
         class_of_machines([tree_path_machine("0"), tree_path_machine("1")], [(0,)])
@@ -135,6 +138,48 @@ def test_what_is_no_machine_is_refused() -> None:
         class_of_machines([tree_path_machine("0"), tree_path_machine("1")], [(RESTART,), ()])
     with pytest.raises(RNN2VecError, match=r"letters lie in 0\.\.2; got 3"):
         class_of_machines([tree_path_machine("0")], [(3,)])
+
+
+@pytest.mark.parametrize("array", [list, np.array, torch.tensor])
+def test_machines_and_words_may_be_arrays(array: Callable[[Any], Any]) -> None:
+    states, answers = [[0, 1], [1, 0]], [[0, 1], [1, 0]]
+    parity = MealyMachine(((0, 1), (1, 0)), ((0, 1), (1, 0)))
+    machine = MealyMachine(array(states), array(answers))  # type: ignore[arg-type]
+    assert machine == parity
+    assert hash(machine) == hash(parity)
+    assert repr(machine) == repr(parity)
+    assert machine.read(array([1, 0, 1])) == [1, 1, 0]
+    words = [[1, 0], [0, 1]]
+    constant = MealyMachine([[0, 0]], [[True, False]])  # type: ignore[arg-type]
+    functions = class_of_machines([machine, constant], array(words))
+    assert functions.questions == ((1, 0), (0, 1))
+    assert functions.codes.tolist() == class_of_machines([parity, constant], words).codes.tolist()
+    assert FunctionClass.from_callables([machine, constant], array(words)).codes.tolist() == functions.codes.tolist()
+    population = realise((own for own in (machine, constant)), confidence=torch.tensor(10.0))  # type: ignore[arg-type]
+    assert said(population, [(1, 0, 1)]).tolist() == [[parity.read([1, 0, 1])], [[0, 1, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: MealyMachine([0, 1], [0, 1]), "next_states: rows of whole numbers"),  # type: ignore[arg-type]
+        (lambda: MealyMachine(((0.0,),), ((0,),)), "next_states: a whole number is needed; got 0.0"),  # type: ignore[arg-type]
+        (lambda: MealyMachine(((0,),), ((float("nan"),),)), "answers: a whole number is needed; got nan"),  # type: ignore[arg-type]
+        (lambda: tree_path_machine("01").read([1.0]), "letters: a whole number is needed; got 1.0"),  # type: ignore[list-item]
+        (lambda: tree_path_machine("01").read(3), "letters: rows of whole numbers"),  # type: ignore[arg-type]
+        (lambda: class_of_machines([tree_path_machine("0")], [3]), "words: rows of whole numbers"),
+        (lambda: password_machine(110), "a path is text"),  # type: ignore[arg-type]
+        (lambda: realise(tree_path_machine("0")), "Mealy machines are given as a list"),  # type: ignore[arg-type]
+        (lambda: realise(["0"]), "got '0'"),  # type: ignore[list-item]
+        (lambda: realise([tree_path_machine("0")], "10"), "confidence: a number is needed; got '10'"),  # type: ignore[arg-type]
+        (lambda: realise([MealyMachine(((0,),), ((10**12,),))]), "weights in all; 1 machines of 1 states"),
+        (lambda: leaf_paths(2.0), "a whole number is needed; got 2.0"),  # type: ignore[arg-type]
+        (lambda: leaf_paths(10**9), "at most 8192"),
+    ],
+)
+def test_tables_words_and_sizes_are_whole_numbers(build: Callable[[], Any], words: str) -> None:
+    with pytest.raises(RNN2VecError, match=words):
+        build()
 
 
 @pytest.mark.parametrize("confidence", [0.0, -1.0, float("nan"), float("inf"), 1e300, 1e-300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from contextlib import contextmanager
@@ -35,8 +36,10 @@ from rnn2vec.interrogation import (
 )
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.theory.class_sizes import count_questions, random_class
-from rnn2vec.theory.gap import GapRecipe, GapRun, gap_recipes, identify_tree_walkers, run_gap, tree_walkers
-from rnn2vec.theory.zoo_questions import ZooAnswers, all_strings, answers_to_strings, interrogate_zoo, ordered_strings
+from rnn2vec.theory.gap import GapRun, identify_tree_walkers, run_gap, tree_walkers
+from rnn2vec.theory.gap_recipe import GapRecipe, gap_recipes
+from rnn2vec.theory.network_answers import all_strings, answers_to_strings, ordered_strings
+from rnn2vec.theory.zoo_questions import ZooAnswers, interrogate_zoo
 
 # --- letters to tree walkers ---
 
@@ -186,7 +189,15 @@ def test_interrogators_are_reproducible_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "a" / "interactive-4.json"
     kept = json.loads(path.read_text())
     shorter = {"identified": kept["identified"][:-1]}
-    for broken in ({"identity": kept["identity"]}, kept | {"identified": ["x"]}, kept | shorter, kept | {"size": 8}):
+    nan, letter = {"identified": [float("nan")] * 2}, {"letters": [[3, 0]] * 4}
+    for broken in (
+        {"identity": kept["identity"]},
+        kept | {"identified": ["x"]},
+        kept | shorter,
+        kept | {"size": 8},
+        kept | nan,
+        kept | letter,
+    ):
         path.write_text(json.dumps(broken))
         with pytest.raises(RNN2VecError, match="is damaged"):
             run_gap(jobs, tmp_path / "a")
@@ -205,7 +216,9 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
         identify_tree_walkers("oracle", 4, GapRecipe(2))
     with pytest.raises(RNN2VecError, match="power of two"):
         gap_recipes([6])
-    for sizes in ([4, 4], [4, 2048]):
+    for number in (np.int64(4), torch.tensor(4)):
+        assert gap_recipes([number], number, number) == gap_recipes([4], 4, 4)  # type: ignore[list-item, arg-type]
+    for sizes in ([4, 4], [4, 2048], [], torch.tensor([4, 4])):
         with pytest.raises(RNN2VecError, match="differ and are at most 1024"):
             gap_recipes(sizes)
     with pytest.raises(RNN2VecError, match=r"seeds lie in 0\.\.2\*\*63 - 1; got 1"):
@@ -215,6 +228,31 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
         GapRecipe(2, growth=1.0)
     with pytest.raises(RNN2VecError, match="at least once"):
         GapRecipe(0)
+    for seed in (0.5, -1, 2**63, None):
+        with pytest.raises(RNN2VecError, match="seed"):
+            identify_tree_walkers("interactive", 4, GapRecipe(2, steps=1), seed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"steps": 0}, "at least once"),
+        ({"steps": 2.0}, "steps: a whole number is needed"),
+        ({"copies": 0}, "at least 1"),
+        ({"core_size": -1}, "at least 1"),
+        ({"learning_rate": 0.0}, "rates above 0"),
+        ({"learning_rate": float("nan")}, "rates above 0"),
+        ({"table_speed": float("inf")}, "rates above 0"),
+        ({"discount": 1.1}, "discount"),
+        ({"entropy": float("nan")}, "entropy"),
+        ({"growth": float("nan")}, "horizon"),
+        ({"entropy": "0.3"}, "entropy: a number is needed"),
+    ],
+)
+def test_recipes_are_checked(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(RNN2VecError, match=words):
+        GapRecipe(2, **fields)
+    assert json.dumps(dataclasses.asdict(GapRecipe(np.int64(2), learning_rate=np.float32(0.5))))  # type: ignore[arg-type]
 
 
 def test_counts_of_classes() -> None:
@@ -222,6 +260,22 @@ def test_counts_of_classes() -> None:
     assert (counts["point functions", 8].fixed, counts["point functions", 8].adaptive) == (7, 7)
     assert (counts["tree paths", 8].fixed, counts["tree paths", 8].adaptive) == (7, 3)
     assert len(np.unique(random_class(8).codes, axis=0)) == 8
+    for sizes in ([2, 2], [2, np.int64(2)], [], [2.0], [10**9]):
+        with pytest.raises(RNN2VecError, match="size"):
+            count_questions(sizes)
+    with pytest.raises(RNN2VecError, match="seconds"):
+        count_questions([2], seconds=float("nan"))
+    for size in (0, 1.5, 10**9):
+        with pytest.raises(RNN2VecError, match="size"):
+            random_class(size)  # type: ignore[arg-type]
+
+
+def test_the_smallest_class_has_nothing_to_ask() -> None:
+    for count in count_questions([1]):
+        assert (count.fixed, count.adaptive, count.expected) == (0, 0, 0.0)
+    functions = point_functions(1)
+    assert identified_by_set(functions, noninteractive_queries(functions)) == ((), (1.0,))
+    assert identified_by_tree(interactive_queries(functions)) == (1.0,)
 
 
 # --- zoos as classes ---
@@ -259,6 +313,35 @@ def test_answers_are_what_networks_say_next(answers: str, tiny_zoo: Zoo) -> None
         key = int(own.argmax()) if answers == "argmax" else tuple(np.round(own * 3).astype(int).tolist())
         assert told.setdefault(code, key) == key
     assert len(set(told.values())) == len(told)
+
+
+def test_answers_that_are_no_numbers_are_told_from_all_others(tiny_zoo: Zoo) -> None:
+    population, strings = tiny_zoo.population([0, 1]), ordered_strings(2)
+    population.weights["linear.bias"][1] = float("nan")
+    for answers in ("argmax", "probabilities"):
+        found = answers_to_strings(population, strings, answers)
+        assert (found[0] >= 0).all()
+        assert (found[1] == -1).all()
+    told = answers_to_strings(population, torch.tensor([[0, 1], [1, 2]]))  # type: ignore[arg-type]
+    assert (told == answers_to_strings(population, [(0, 1), (1, 2)])).all()
+
+
+def test_strings_and_answers_out_of_range_are_refused(tiny_zoo: Zoo) -> None:
+    population = tiny_zoo.population([0])
+    for arguments, words in (
+        (("likeliest",), "argmax or probabilities"),
+        (("probabilities", 0), r"1\.\.20"),
+        (("probabilities", 2.0), "levels"),
+    ):
+        with pytest.raises(RNN2VecError, match=words):
+            answers_to_strings(population, [(0,)], *arguments)  # type: ignore[arg-type]
+    wide = Population.initialise(dataclasses.replace(population.spec, output_size=64), 0, [0])
+    with pytest.raises(RNN2VecError, match="all 64 probabilities"):
+        answers_to_strings(wide, [(0,)], "probabilities", 4)
+    for strings in (ordered_strings, all_strings):
+        for length in (-1, 1.0, 10**6, 10**30):
+            with pytest.raises(RNN2VecError, match=r"length|letters"):
+                strings(length)  # type: ignore[arg-type]
 
 
 def _said(population: Population, string: tuple[int, ...]) -> np.ndarray:
@@ -326,12 +409,31 @@ def test_ambiguous_networks_are_left_out_where_tasks_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("codes", "tasks"),
+    [([[0.5], [0.5]], [0, 1]), ([[0], [1]], [0, -1]), ([[0], [1]], [0]), ([[0, 1], [1, 1]], [0, 1]), ([], []), (0, 0)],
+)
+def test_answers_of_a_zoo_are_whole_numbers(codes: Any, tasks: Any) -> None:
+    with pytest.raises(RNN2VecError, match=r"networks have a task each|codes are whole numbers"):
+        ZooAnswers(("a",), 0, codes, tasks)
+
+
+def test_answers_of_a_zoo_may_be_tensors() -> None:
+    said = ZooAnswers(("a",), 0, torch.tensor([[0], [0], [1]]), torch.tensor([0, 1, 1]))  # type: ignore[arg-type]
+    assert said.ambiguous.tolist() == [True, True, False]
+    assert len(said.function_class("task")) == 1
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ({"length": 0}, "at least one letter"),
         ({"strings": "random"}, "ordered or all"),
         ({"answers": "hidden"}, "argmax or probabilities"),
         ({"levels": 21}, "1..20"),
+        ({"levels": 2.0}, "levels: a whole number is needed"),
+        ({"length": 2.5}, "length: a whole number is needed"),
+        ({"step": 0.0}, "step: a whole number is needed"),
+        ({"seconds": float("nan")}, "seconds"),
         ({"step": 7}, "snapshots of"),
         ({"length": 9, "strings": "all"}, "got 349,525: lower the length"),
         ({"length": 10**6}, "lower the length"),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
+import torch
 
 from rnn2vec import RNN2VecError
 from rnn2vec.interrogation import told_apart_by_fixed_letters, told_apart_interactively
@@ -49,3 +53,17 @@ def test_letters_are_not_negative(told_apart: object) -> None:
     assert callable(told_apart)
     with pytest.raises(RNN2VecError, match="0 letters or more; got -1"):
         told_apart(8, -1)
+
+
+@pytest.mark.parametrize("told_apart", [told_apart_interactively, told_apart_by_fixed_letters])
+def test_sizes_and_letters_are_whole_numbers(told_apart: Any) -> None:
+    assert told_apart(np.int64(8), torch.tensor(3)) == told_apart(8, 3)
+    for size, letters in ((8.0, 3), (8, 3.0), (8, float("nan")), ("8", 3)):
+        with pytest.raises(RNN2VecError, match="a whole number is needed"):
+            told_apart(size, letters)
+
+
+def test_large_trees_are_computed_and_not_walked() -> None:
+    assert told_apart_by_fixed_letters(2**60, 60) == 61
+    assert told_apart_by_fixed_letters(2**60, 60 * 2**59) == 2**60
+    assert told_apart_by_fixed_letters(2**60, 60 * 2**59 - 1) == 2**60 - 1

@@ -10,6 +10,10 @@ import numpy as np
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation.function_class import FunctionClass
+from rnn2vec.interrogation.values import whole_number
+
+LARGEST = 8192
+"""Functions in a class of a family, whose table has as many columns."""
 
 
 def point_functions(size: int) -> FunctionClass:
@@ -23,10 +27,10 @@ def point_functions(size: int) -> FunctionClass:
         size: |D|, functions and questions.
 
     Raises:
-        RNN2VecError: if there is no function.
+        RNN2VecError: if there is no function, or there are more than :data:`LARGEST`.
     """
-    _check_size(size)
-    return FunctionClass(np.eye(size, dtype=int).tolist())
+    size = class_size(size)
+    return FunctionClass(np.eye(size, dtype=int))
 
 
 def tree_paths(size: int) -> FunctionClass:
@@ -49,9 +53,9 @@ def tree_paths(size: int) -> FunctionClass:
         size: |D|, leaves of the tree.
 
     Raises:
-        RNN2VecError: if there is no function.
+        RNN2VecError: if there is no function, or there are more than :data:`LARGEST`.
     """
-    _check_size(size)
+    size = class_size(size)
     questions, columns = [], []
     nodes = [("", 0, size)]
     for path, start, end in nodes:  # breadth first: the list grows while it is read
@@ -63,6 +67,15 @@ def tree_paths(size: int) -> FunctionClass:
     return FunctionClass([list(row) for row in zip(*columns, strict=True)] if columns else [[]], questions)
 
 
-def _check_size(size: int) -> None:
+def class_size(size: int) -> int:
+    """The size of a class of a family.
+
+    Raises:
+        RNN2VecError: if it is no whole number from 1 to :data:`LARGEST`.
+    """
+    size = whole_number(size, "size of a class")
     if size < 1:
         raise RNN2VecError(f"a class holds at least one function; got a size of {size}")
+    if size > LARGEST:
+        raise RNN2VecError(f"the table of a class of a family holds at most {LARGEST} functions; got a size of {size}")
+    return size

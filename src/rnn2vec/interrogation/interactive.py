@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation.bounds import conflicts, lower_bound, splitting_bound
 from rnn2vec.interrogation.function_class import FunctionClass
+from rnn2vec.interrogation.values import plain, time_limit, whole_number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,18 +79,18 @@ class QuestionTree:
             else:
                 nodes += [(depth + 1, child) for child in node.answers.values()]
 
-    def identify(self, ask: Callable[[int], Hashable]) -> tuple[Hashable, int]:
+    def identify(self, ask: Callable[[int], Any]) -> tuple[Hashable, int]:
         """Interrogate one function of the class: ``ask`` maps a question's number to its answer.
 
         Returns:
             What was identified, and after how many questions.
 
         Raises:
-            RNN2VecError: if no function of the class answers so.
+            RNN2VecError: if no function of the class answers so, or an answer is none that a class can hold.
         """
         node, asked = self.root, 0
         while isinstance(node, Ask):
-            answer = ask(node.question)
+            answer = plain(ask(node.question), "answer")
             if answer not in node.answers:
                 raise RNN2VecError(
                     f"the function is one of the class; none answers {answer!r} to question {node.question} after "
@@ -114,7 +116,11 @@ def interactive_queries(
         states: of the search, after which the greedy tree is returned; so it is where Python's recursion limit stops a
             deep search. ``exact`` of the result then is False, and ``lower_bound`` is as far as the search has come.
         seconds: of the search, after which likewise; that alone depends on the speed of the machine.
+
+    Raises:
+        RNN2VecError: if ``states`` is no whole number, or ``seconds`` none from 0 up.
     """
+    states, seconds = whole_number(states, "states of a search"), time_limit(seconds)
     candidates = functions.informative_questions()
     tree = QuestionTree(_grow(functions, candidates, lambda members: _greedy(functions, candidates, members)), 0)
     bound = lower_bound(functions)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.interrogation.families import class_size
 from rnn2vec.interrogation.function_class import FunctionClass
+from rnn2vec.interrogation.values import Listed, whole_rows
 
 RESTART = 2
 """The letter after 0 and 1 that starts a question anew, whatever was read before."""
@@ -16,18 +18,22 @@ RESTART = 2
 class MealyMachine:
     """An automaton that starts in state 0, reads letters 0, 1, ... and answers each.
 
+    Both tables may be given as lists, arrays or tensors of whole numbers, too.
+
     Attributes:
         next_states: the state it goes to, by state and letter.
         answers: what it says, 0 or more, by state and letter.
 
     Raises:
-        RNN2VecError: if the two are not tables of one shape, or lead to a state that is not there.
+        RNN2VecError: if the two are not tables of whole numbers of one shape, or lead to a state that is not there.
     """
 
     next_states: tuple[tuple[int, ...], ...]
     answers: tuple[tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
+        for name in ("next_states", "answers"):
+            object.__setattr__(self, name, tuple(whole_rows(getattr(self, name), name)))
         shapes = [[len(row) for row in table] for table in (self.next_states, self.answers)]
         if shapes[0] != shapes[1] or len(set(shapes[0])) != 1 or shapes[0][0] == 0:
             raise RNN2VecError(
@@ -56,7 +62,7 @@ class MealyMachine:
             RNN2VecError: if a letter is not of the alphabet.
         """
         state, said = 0, []
-        for letter in word:
+        for letter in whole_rows([word], "letters")[0]:
             if not 0 <= letter < self.num_letters:
                 raise RNN2VecError(f"letters lie in 0..{self.num_letters - 1}; got {letter}")
             said.append(self.answers[state][letter])
@@ -77,15 +83,14 @@ class MealyMachine:
         return said[-1]
 
 
-def class_of_machines(machines: Sequence[MealyMachine], words: Sequence[Sequence[int]]) -> FunctionClass:
+def class_of_machines(machines: Sequence[MealyMachine], words: Listed) -> FunctionClass:
     """The class whose questions are words, each read from state 0, and whose answers are those to the last letters.
 
     Raises:
         RNN2VecError: if a word has no letter, or one that a machine's alphabet lacks, or two machines answer all words
             alike.
     """
-    named: list[Hashable] = [tuple(word) for word in words]
-    return FunctionClass.from_callables(machines, named)
+    return FunctionClass.from_callables(machines, whole_rows(words, "words"))
 
 
 def password_machine(word: str) -> MealyMachine:
@@ -112,8 +117,8 @@ def _follow(path: str, say: Callable[[int], int]) -> MealyMachine:
 
     State 0 is off the path; state k + 1, k letters of it were read.
     """
-    if set(path) - {"0", "1"}:
-        raise RNN2VecError(f"a path consists of the letters 0 and 1; got {path!r}")
+    if not isinstance(path, str) or set(path) - {"0", "1"}:
+        raise RNN2VecError(f"a path is text of the letters 0 and 1; got {path!r}")
     next_states, answers = [], []
     for state in range(len(path) + 2):
         turns = [0, 0, 1]
@@ -128,11 +133,13 @@ def leaf_paths(size: int) -> list[str]:
     """Paths to the leaves of the balanced binary tree of :func:`~rnn2vec.interrogation.tree_paths`, left to right.
 
     Raises:
-        RNN2VecError: if there is no leaf.
+        RNN2VecError: if there is no leaf, or there are more than a class of a family can have.
     """
-    if size < 1:
-        raise RNN2VecError(f"a tree has at least one leaf; got a size of {size}")
-    if size == 1:
-        return [""]
-    half = (size + 1) // 2
-    return ["0" + path for path in leaf_paths(half)] + ["1" + path for path in leaf_paths(size - half)]
+    paths = [("", class_size(size))]
+    while any(below > 1 for _, below in paths):
+        paths = [
+            side
+            for path, below in paths
+            for side in (((path + "0", (below + 1) // 2), (path + "1", below // 2)) if below > 1 else ((path, 1),))
+        ]
+    return [path for path, _ in paths]

@@ -13,6 +13,7 @@ from scipy.spatial.distance import pdist
 
 from rnn2vec.interrogation.bounds import conflicts, lower_bound
 from rnn2vec.interrogation.function_class import FunctionClass
+from rnn2vec.interrogation.values import time_limit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,11 @@ def noninteractive_queries(functions: FunctionClass, exact: bool = True, seconds
             which needs at most 1 + ln(pairs that one question tells apart) times as many as the smallest set.
         seconds: after which the best set so far is returned. Where it is not known to be smallest, ``exact`` of the
             result is False and ``lower_bound`` says how far it may be; that alone depends on the speed of the machine.
+
+    Raises:
+        RNN2VecError: if ``seconds`` is no number from 0 up.
     """
+    seconds = time_limit(seconds)
     chosen = _greedy(functions)
     bound = max(lower_bound(functions), _greedy_bound(functions, len(chosen)))
     if exact and bound < len(chosen):

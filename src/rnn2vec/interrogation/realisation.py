@@ -9,8 +9,12 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation.mealy_machine import MealyMachine
+from rnn2vec.interrogation.values import listed, real_number
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
+
+LARGEST = 2**31
+"""Weights of all networks together."""
 
 
 def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Population:
@@ -31,8 +35,10 @@ def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Popul
         N networks with A inputs, ``S * A + 1`` hidden units and at least A outputs; float32.
 
     Raises:
-        RNN2VecError: if there are none, their alphabets differ, or ``confidence`` is not above 0 and finite in float32.
+        RNN2VecError: if there are none, their alphabets differ, ``confidence`` is not above 0 and finite in float32, or
+            there would be more than :data:`LARGEST` weights.
     """
+    machines, confidence = _listed(machines), real_number(confidence, "confidence")
     alphabets = {machine.num_letters for machine in machines}
     if len(alphabets) != 1:
         raise RNN2VecError(f"networks of one population read one alphabet; got machines of {sorted(alphabets)} letters")
@@ -43,6 +49,11 @@ def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Popul
     letters, states = alphabets.pop(), max(machine.num_states for machine in machines)
     answers = 1 + max(answer for machine in machines for row in machine.answers for answer in row)
     spec = RNNSpec("elman", letters, states * letters + 1, 1, max(letters, answers), "relu")
+    if len(machines) * spec.num_parameters > LARGEST:
+        raise RNN2VecError(
+            f"networks have at most {LARGEST:,} weights in all; {len(machines)} machines of {states} states, {letters} "
+            f"letters and answers up to {answers - 1} take {len(machines) * spec.num_parameters:,}"
+        )
     started = spec.hidden_size - 1
     weights = {name: torch.zeros(len(machines), *shape) for name, shape in spec.parameter_shapes().items()}
     reads, follows, bias = (weights[f"{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih"))
@@ -60,3 +71,14 @@ def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Popul
                 follows[network, next_state * letters : (next_state + 1) * letters, unit] = 1.0
                 weights["linear.weight"][network, machine.answers[state][letter], unit] = confidence
     return Population(spec, weights)
+
+
+def _listed(machines: Sequence[MealyMachine]) -> list[MealyMachine]:
+    try:
+        own = listed(machines)
+    except TypeError as error:
+        raise RNN2VecError(f"Mealy machines are given as a list; {error}") from error
+    for machine in own:
+        if not isinstance(machine, MealyMachine):
+            raise RNN2VecError(f"Mealy machines are given as a list of them; got {machine!r}")
+    return own

@@ -9,6 +9,7 @@ about by walking to it.
 from __future__ import annotations
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.interrogation.values import whole_number
 
 
 def depth_of(size: int) -> int:
@@ -17,6 +18,7 @@ def depth_of(size: int) -> int:
     Raises:
         RNN2VecError: if ``size`` is no power of two from 2 up.
     """
+    size = whole_number(size, "size of a class")
     depth = size.bit_length() - 1
     if size < 2 or 2**depth != size:
         raise RNN2VecError(f"the leaves of a tree of one depth are a power of two, at least 2; got {size}")
@@ -32,8 +34,7 @@ def told_apart_interactively(size: int, letters: int) -> int:
     Raises:
         RNN2VecError: if ``size`` is no power of two from 2 up, or ``letters`` are negative.
     """
-    _check_letters(letters)
-    return int(2 ** min(letters, depth_of(size)))
+    return int(2 ** min(_number(letters), depth_of(size)))
 
 
 def told_apart_by_fixed_letters(size: int, letters: int) -> int:
@@ -49,16 +50,20 @@ def told_apart_by_fixed_letters(size: int, letters: int) -> int:
     Raises:
         RNN2VecError: if ``size`` is no power of two from 2 up, or ``letters`` are negative.
     """
-    _check_letters(letters)
-    depth, visited, left = depth_of(size), 0, letters
+    depth, visited, left = depth_of(size), 0, _number(letters)
     for shared in range(depth):
-        for _ in range(max(1, 2 ** (shared - 1))):
-            walk = min(left, depth)
-            visited += max(0, walk - shared)
-            left -= walk
+        walks = 2 ** max(0, shared - 1)
+        whole = min(walks, left // depth)
+        visited += whole * (depth - shared)
+        left -= whole * depth
+        if whole < walks:  # the next one breaks off
+            visited += max(0, left - shared)
+            break
     return visited + 1
 
 
-def _check_letters(letters: int) -> None:
+def _number(letters: int) -> int:
+    letters = whole_number(letters, "letters")
     if letters < 0:
         raise RNN2VecError(f"a machine reads 0 letters or more; got {letters}")
+    return letters

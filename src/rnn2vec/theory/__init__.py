@@ -6,7 +6,8 @@ a zoo; ``report``: all of it on one page. The counts themselves are in :mod:`rnn
 network of a zoo.
 """
 
-from rnn2vec.theory.gap import GapRecipe, GapRun, identify_tree_walkers, tree_walkers
+from rnn2vec.theory.gap import GapRun, identify_tree_walkers, tree_walkers
+from rnn2vec.theory.gap_recipe import GapRecipe
 from rnn2vec.theory.zoo_questions import ZooAnswers, ask_zoo, interrogate_zoo
 
 __all__ = [

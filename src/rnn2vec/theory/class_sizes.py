@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation import (
     FunctionClass,
     interactive_queries,
@@ -14,6 +15,8 @@ from rnn2vec.interrogation import (
     point_functions,
     tree_paths,
 )
+from rnn2vec.interrogation.families import LARGEST, class_size
+from rnn2vec.interrogation.values import time_limit, whole_rows
 from rnn2vec.randomness import generator
 
 SIZES = (2, 4, 8, 16, 32, 64)
@@ -42,7 +45,12 @@ class Count:
 
 
 def random_class(size: int, seed: int = 0) -> FunctionClass:
-    """``size`` different functions with a fair coin's answer to each of ``size`` questions."""
+    """``size`` different functions with a fair coin's answer to each of ``size`` questions.
+
+    Raises:
+        RNN2VecError: if the size is that of no class of a family.
+    """
+    size = class_size(size)
     coins = generator(seed, size, "random class")
     rows: dict[tuple[int, ...], None] = {}
     while len(rows) < size:
@@ -64,7 +72,11 @@ def count_questions(sizes: Sequence[int] = SIZES, seconds: float = 5.0) -> list[
     Args:
         sizes: of the classes.
         seconds: for each smallest set; where they do not suffice, the count is the best found and the bound is lower.
+
+    Raises:
+        RNN2VecError: if a size is that of no class of a family or given twice, or ``seconds`` is no number from 0 up.
     """
+    sizes, seconds = distinct_sizes(sizes), time_limit(seconds)
     counts = []
     for family, build in FAMILIES.items():
         for size in sizes:
@@ -75,6 +87,19 @@ def count_questions(sizes: Sequence[int] = SIZES, seconds: float = 5.0) -> list[
                 Count(family, size, fixed.count, fixed.lower_bound, tree.count, tree.lower_bound, tree.expected)
             )
     return counts
+
+
+def distinct_sizes(sizes: Sequence[int], most: int = LARGEST) -> list[int]:
+    """Sizes of classes of the families, as Python's numbers.
+
+    Raises:
+        RNN2VecError: if there is none, one is given twice, exceeds ``most`` or is that of no class of a family.
+    """
+    found = [class_size(size) for size in whole_rows([sizes], "sizes of classes")[0]]
+    if not found or len(set(found)) < len(found) or max(found) > most:
+        names = ", ".join(map(str, found)) or "none"
+        raise RNN2VecError(f"sizes of classes differ and are at most {most}, one or more of them; got {names}")
+    return found
 
 
 def curves(counts: Sequence[Count]) -> dict[str, dict[str, np.ndarray]]:

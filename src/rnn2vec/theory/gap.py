@@ -4,7 +4,7 @@ Functions are the Mealy machines of all paths through a balanced binary tree, as
 (:func:`~rnn2vec.interrogation.realise`). An encoder asks a network one letter a step, and from its z after every answer
 a linear layer names the network. Encoders of one size learn for the same number of steps. Beside whether a question may
 depend on the answers before, they differ in what suits each kind: fixed questions are more, as they need to be, learn
-faster, look ahead and are less undecided (:func:`gap_recipes`).
+faster, look ahead and are less undecided (:func:`~rnn2vec.theory.gap_recipe.gap_recipes`).
 """
 
 from __future__ import annotations
@@ -25,65 +25,12 @@ from rnn2vec.encoders import ProbingEncoder, build_encoder
 from rnn2vec.encoders.encoder import multilayer_perceptron
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, write_json
-from rnn2vec.interrogation import leaf_paths, realise, tree_path_machine
+from rnn2vec.interrogation import RESTART, leaf_paths, realise, tree_path_machine
 from rnn2vec.interrogation.tree_walk import depth_of
+from rnn2vec.interrogation.values import whole_number
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.population import Population
-
-INTERROGATORS: dict[str, tuple[str, dict[str, Any]]] = {
-    "noninteractive": ("noninteractive", {}),
-    "interactive": ("interactive", {}),
-    "interactive, echo": ("interactive", {"feedback": "echo"}),
-}
-"""By name, the encoder and its options. Echo: a question starts from the network's own last answer."""
-LARGEST = 1024
-"""Functions in a class, at most: the weights of the networks grow with their number times its squared logarithm."""
-
-
-@dataclasses.dataclass(frozen=True)
-class GapRecipe:
-    """How one encoder learns to identify the functions of one class.
-
-    Questions are single letters, drawn while learning, so no gradient tells what another letter would have brought:
-    they are learned by the policy gradient: a question is reinforced by how far the identification loss after it, and,
-    discounted, after later ones, lies below what a critic expected. The horizon grows: later questions are learned on
-    top of earlier ones.
-
-    Attributes:
-        questions: letters asked.
-        steps: gradient steps.
-        copies: interrogations at once, at least; every function has as many.
-        learning_rate: of AdamW; rises over 20 steps, then falls as a cosine.
-        table_speed: how much faster the fixed part of the questions learns, a table of logits. Where it is all there is
-            to a question, a step of a weight's size would take forever; where it is not, its haste would forestall what
-            answers could teach.
-        discount: how much of the next question's reward counts for the one before. A fixed sequence must sometimes
-            return to the root, which pays only later; with answers to go by, every question pays at once.
-        entropy: bonus for an undecided questioner, full while the horizon grows, then falling to 0: one that has made
-            up its mind before answers tell it anything never learns to heed them.
-        growth: share of the steps over which the horizon grows, below 1.
-        core_size: hidden units of the encoder's core LSTM and of its MLPs.
-        embedding_size: length of z.
-        confidence: logit by which the networks' answers stand out.
-    """
-
-    questions: int
-    steps: int = 1000
-    copies: int = 512
-    learning_rate: float = 3e-3
-    table_speed: float = 1.0
-    discount: float = 0.0
-    entropy: float = 0.3
-    growth: float = 0.7
-    core_size: int = 128
-    embedding_size: int = 64
-    confidence: float = 10.0
-
-    def __post_init__(self) -> None:
-        if self.questions < 1 or self.steps < 1:
-            raise RNN2VecError(f"an encoder asks and learns at least once; got {self.questions} and {self.steps}")
-        if not 0 < self.growth < 1:
-            raise RNN2VecError(f"the horizon grows over a share of the steps within 0..1; got {self.growth}")
+from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, checked_seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +38,7 @@ class GapRun:
     """What one encoder learned.
 
     Attributes:
-        interrogator: a name of :data:`INTERROGATORS`.
+        interrogator: a name of :data:`~rnn2vec.theory.gap_recipe.INTERROGATORS`.
         size: functions in the class.
         seed: of its weights and of every draw.
         identified: share of the functions that it names rightly after 1, 2, ... questions, each the likeliest.
@@ -121,45 +68,22 @@ def tree_walkers(size: int, confidence: float = 10.0) -> Population:
     return realise([tree_path_machine(path) for path in leaf_paths(size)], confidence)
 
 
-def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list[tuple[str, int, GapRecipe]]:
-    """Every interrogator on every class: its name, the size of the class, and how it learns.
-
-    Interactive encoders ask as many questions as the optimum needs and two more; fixed ones as many as theirs needs, or
-    ``most``.
-
-    Raises:
-        RNN2VecError: if a size is no power of two, is given twice or exceeds :data:`LARGEST`.
-    """
-    if len(set(sizes)) < len(sizes) or max(sizes, default=0) > LARGEST:
-        raise RNN2VecError(f"sizes of classes differ and are at most {LARGEST}; got {', '.join(map(str, sizes))}")
-    jobs = []
-    for size in sizes:
-        depth = depth_of(size)
-        for name, (encoder, _) in INTERROGATORS.items():
-            fixed = encoder == "noninteractive"
-            asked = min(most, depth * size // 2) if fixed else depth + 2
-            recipe = GapRecipe(asked, steps)
-            if fixed:
-                recipe = dataclasses.replace(recipe, discount=0.5, table_speed=20.0, entropy=0.03)
-            jobs.append((name, size, recipe))
-    return jobs
-
-
 def identify_tree_walkers(
     name: str, size: int, recipe: GapRecipe, seed: int = 0, report: Callable[[int, str], None] | None = None
 ) -> GapRun:
     """Let one encoder learn to identify the functions of one class, and ask it.
 
     Args:
-        name: one of :data:`INTERROGATORS`.
+        name: one of :data:`~rnn2vec.theory.gap_recipe.INTERROGATORS`.
         size: functions in the class, a power of two.
         recipe: how it learns.
         seed: see :class:`GapRun`. The generator that torch shares is left as it was.
         report: told of steps done.
 
     Raises:
-        RNN2VecError: if the name is unknown or the size no power of two.
+        RNN2VecError: if the name is unknown, the size no power of two, or the seed outside 0..2**63 - 1.
     """
+    size, seed = whole_number(size, "size of a class"), checked_seed(seed)
     if name not in INTERROGATORS:
         raise RNN2VecError(f"interrogators are {'; '.join(INTERROGATORS)}; got {name!r}")
     with torch.random.fork_rng(devices=[]):
@@ -289,6 +213,10 @@ def _from_json(path: Path, values: Mapping[str, Any], name: str, size: int, ques
             raise ValueError(f"it is of {values['interrogator']}, {values['size']} functions")
         if [len(identified), *map(len, letters)] != [questions] * (size + 1):
             raise ValueError(f"it lacks some of {questions} questions about {size} functions")
+        if not all(0 <= share <= 1 for share in identified):
+            raise ValueError("shares lie in 0..1")
+        if not all(0 <= letter <= RESTART for own in letters for letter in own):
+            raise ValueError(f"letters lie in 0..{RESTART}")
         return GapRun(name, size, int(values["seed"]), identified, letters)
     except (KeyError, TypeError, ValueError) as error:
         raise RNN2VecError(f"{path} is damaged ({error}): remove it and repeat its command") from error

@@ -13,7 +13,8 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
 from rnn2vec.parallel import Report
 from rnn2vec.theory.class_sizes import SIZES, count_questions
-from rnn2vec.theory.gap import GapRun, gap_recipes, run_gap
+from rnn2vec.theory.gap import GapRun, run_gap
+from rnn2vec.theory.gap_recipe import checked_seed, gap_recipes
 from rnn2vec.theory.report import as_json, write_theory_report
 from rnn2vec.theory.zoo_questions import interrogate_zoo
 from rnn2vec.zoo.build import build_zoo
@@ -31,9 +32,9 @@ Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[Report
 
 
 def run_theory(
-    directory: Path,
+    directory: str | Path,
     stage: Stage,
-    zoo: Path | None = None,
+    zoo: str | Path | None = None,
     sizes: Sequence[int] = GAP_SIZES,
     steps: int = GAP_STEPS,
     seed: int = 0,
@@ -54,8 +55,7 @@ def run_theory(
     Raises:
         RNN2VecError: if a size or the seed is out of range, or the directory holds anything else.
     """
-    if not 0 <= seed < 2**63:
-        raise RNN2VecError(f"seeds lie in 0..2**63 - 1; got {seed}")
+    directory, zoo, seed = Path(directory), None if zoo is None else Path(zoo), checked_seed(seed)
     jobs = gap_recipes(sizes, steps=steps)
     plan = {"jobs": [[name, size, dataclasses.asdict(recipe)] for name, size, recipe in jobs], "seed": seed}
     plan["zoo"] = str(zoo.resolve()) if zoo else "demo"
