@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
+from rnn2vec.downstream.properties import learnt
 from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.losses import LOSSES
@@ -203,7 +204,7 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
             "tasks": len(np.unique(zoo.tasks, axis=0)),
             "seed": zoo.recipe.seed,
             "final_accuracy": float(zoo.column("accuracy")[last].mean()),
-            "final_learnt": float((zoo.column("accuracy")[last] >= zoo.recipe.learnt_accuracy).mean()),
+            "final_learnt": float(learnt(zoo)[last].mean()),
             "checksum": zoo_checksum(zoo),
         },
         "encoders": {evaluation.name: evaluation.results for evaluation in evaluations},

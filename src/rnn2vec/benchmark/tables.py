@@ -225,8 +225,8 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
 
 
 def best_encoder(results: ZooResults) -> str:
-    """The encoder with the lowest validation loss."""
-    return min(results.encoders, key=lambda name: results.interval(name, *LOSS).mean)
+    """The encoder with the lowest validation loss; one whose loss is not known comes last."""
+    return min(results.encoders, key=lambda name: np.nan_to_num(results.interval(name, *LOSS).mean, nan=np.inf))
 
 
 def _cell(results: ZooResults, name: str, reading: str, part: str, metric: str) -> str:
