@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from rnn2vec import Encoder, Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
-from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors
-from rnn2vec.downstream.properties import Prediction, angle_error, measure
+from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
+from rnn2vec.downstream.properties import Prediction, angle_error, learnt, measure
+from rnn2vec.downstream.targets import Targets
+from rnn2vec.emulation.losses import LOSSES
+from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
 from rnn2vec.emulation.recipe import pretrain_recipe
-from rnn2vec.emulation.store import pretrain_into
+from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate
 
@@ -25,6 +30,19 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
         "formal-languages", "demo", models=64, steps=250, snapshots=(0, 100, 250), rollouts=2, evaluation_strings=50
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
+
+
+@pytest.fixture(scope="module")
+def able(zoo: Zoo) -> Zoo:
+    """The same zoo, as if networks had learnt their language at the second snapshot of three."""
+    at = {0: 0.0, 100: 0.92, 250: 0.99}
+    accuracy = [at[step] + 0.0001 * model for step, model in zip(zoo.column("step"), zoo.column("model"), strict=True)]
+    return with_accuracy(zoo, np.array(accuracy))
+
+
+def with_accuracy(zoo: Zoo, accuracy: np.ndarray) -> Zoo:
+    place = zoo.snapshots.column_names.index("accuracy")
+    return dataclasses.replace(zoo, snapshots=zoo.snapshots.set_column(place, "accuracy", pa.array(accuracy)))
 
 
 def prediction(shifts: np.ndarray, accuracy: np.ndarray) -> Prediction:
@@ -55,27 +73,101 @@ def test_measure_counts_what_it_says(zoo: Zoo) -> None:
     assert mean["accuracy_r2"] == pytest.approx(0, abs=1e-6)
 
 
-def test_a_representation_that_holds_the_labels_is_read(zoo: Zoo) -> None:
-    z = np.concatenate([zoo.tasks, zoo.column("accuracy")[:, None]], axis=1).astype(np.float32)
-    metrics = evaluate_frozen(zoo, z)
+def test_a_representation_that_holds_the_labels_is_read(able: Zoo) -> None:
+    z = np.concatenate([able.tasks, able.column("accuracy")[:, None]], axis=1).astype(np.float32)
+    metrics = evaluate_frozen(able, z)
     for part in ("validation", "ood"):
-        assert metrics[part]["exact_all"] > 0.95
+        assert metrics[part]["exact"] > 0.95
         assert metrics[part]["accuracy_r2"] > 0.9
 
 
-def test_noise_is_at_chance(zoo: Zoo) -> None:
-    z = np.random.default_rng(0).normal(size=(len(zoo), 16)).astype(np.float32)
-    metrics = evaluate_frozen(zoo, z)
-    assert metrics["validation"]["exact_all"] < 0.15
+def test_noise_is_at_chance(able: Zoo) -> None:
+    z = np.random.default_rng(0).normal(size=(len(able), 16)).astype(np.float32)
+    metrics = evaluate_frozen(able, z)
+    assert metrics["validation"]["exact"] < 0.15
     assert metrics["validation"]["accuracy_r2"] < 0.3
 
 
-def test_unseen_tasks_do_not_leak(zoo: Zoo) -> None:
-    split = split_zoo(zoo)
-    z = np.zeros((len(zoo), 2), dtype=np.float32)
+def test_one_z_for_all_is_at_chance(able: Zoo) -> None:
+    metrics = evaluate_frozen(able, np.zeros((len(able), 1)))
+    for part in ("validation", "ood"):
+        assert metrics[part]["exact"] < 0.15
+        assert metrics[part]["accuracy_r2"] < 0.05
+
+
+def test_unseen_tasks_do_not_leak(able: Zoo) -> None:
+    split = split_zoo(able)
+    z = np.zeros((len(able), 2), dtype=np.float32)
     z[split.validation, 0] = 1  # a mark that no seen row carries
-    z[split.validation, 1] = zoo.tasks[split.validation, 0]
-    assert evaluate_frozen(zoo, z)["validation"]["exact_all"] < 0.2
+    z[split.validation, 1] = able.tasks[split.validation, 0]
+    assert evaluate_frozen(able, z)["validation"]["exact"] < 0.2
+
+
+def test_what_predictors_do_not_see_changes_nothing(able: Zoo) -> None:
+    z = np.random.default_rng(0).normal(size=(len(able), 4))
+    other = z.copy()
+    seen = seen_rows(split_zoo(able))
+    other[np.setdiff1d(np.arange(len(able)), seen)] *= 100.0
+    one, two = fit_predictors(able, z), fit_predictors(able, other)
+    assert {name: reading.to_dict() for name, reading in one.readings.items()} == {
+        name: reading.to_dict() for name, reading in two.readings.items()
+    }
+    for name, found in one(z).items():
+        np.testing.assert_array_equal(found, two(z)[name])
+
+
+def test_a_property_of_the_task_is_fitted_to_networks_that_have_learnt_it(able: Zoo) -> None:
+    z = np.concatenate([able.tasks, 0.01 * np.random.default_rng(0).normal(size=(len(able), 3))], axis=1)
+    fresh = ~learnt(able)
+    z[fresh] = np.random.default_rng(1).permutation(z[fresh])  # untrained networks tell of other languages
+    predictors = fit_predictors(able, z)
+    metrics = evaluate_frozen(able, z, predictors=predictors)
+    assert metrics["validation"]["exact"] == metrics["ood"]["exact"] == 1
+    seen = seen_rows(split_zoo(able))
+    fitted = {name: reading.networks for name, reading in predictors.readings.items()}
+    able_ones = int(learnt(able)[seen].sum())
+    assert fitted == {"mb": able_ones, "mc": able_ones, "md": able_ones, "accuracy": len(seen)}
+
+
+def test_what_no_line_divides_is_read_as_well(able: Zoo) -> None:
+    angle, sign = np.pi * able.tasks[:, 0] / 4, np.random.default_rng(0).choice([-1, 1], len(able))
+    z = np.stack([sign * np.cos(angle), sign * np.sin(angle), able.tasks[:, 1], able.tasks[:, 2]], axis=1)
+    predictors = fit_predictors(able, z)
+    assert predictors.readings["mb"].reader != "linear"
+    assert predictors.readings["mc"].reader == "linear"
+    line = evaluate_frozen(able, z, predictors=fit_predictors(able, z, readers=["linear"]))
+    for part, metrics in evaluate_frozen(able, z, predictors=predictors).items():
+        assert metrics["exact"] > 0.95
+        assert line[part]["mb"] < 0.6
+        assert line[part]["mc"] == 1
+
+
+def test_a_zoo_that_has_learnt_nothing_says_so(zoo: Zoo) -> None:
+    z = np.random.default_rng(0).normal(size=(len(zoo), 4))
+    fresh = with_accuracy(zoo, np.linspace(0.0, 0.5, len(zoo)))
+    predictors = fit_predictors(fresh, z)
+    assert predictors.readings["mb"].note == "no network that predictors see shows the property"
+    assert set(predictors(z)) == {"accuracy"}
+    metrics = evaluate_frozen(fresh, z, predictors=predictors)["validation"]
+    assert all(np.isnan(metrics[name]) for name in ("mb", "mc", "md", "exact", "exact_all"))
+    assert np.isfinite(metrics["accuracy_r2"])
+
+
+def test_representations_are_finite_and_one_for_each_snapshot(zoo: Zoo) -> None:
+    z = np.zeros((len(zoo), 4))
+    with pytest.raises(RNN2VecError, match="a row for each of the 192 snapshots"):
+        fit_predictors(zoo, z[1:])
+    z[5, 2] = np.nan
+    with pytest.raises(RNN2VecError, match="with NaN or infinity"):
+        evaluate_frozen(zoo, z)
+
+
+def test_accuracies_that_are_all_the_same_have_no_r2(zoo: Zoo) -> None:
+    same = with_accuracy(zoo, np.full(len(zoo), 0.1))
+    z = np.random.default_rng(0).normal(size=(len(zoo), 4))
+    metrics = evaluate_frozen(same, z)["validation"]
+    assert np.isnan(metrics["accuracy_r2"])
+    assert metrics["accuracy_error"] == pytest.approx(0)
 
 
 def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
@@ -84,6 +176,56 @@ def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
     recipe = pretrain_recipe("formal-languages", "demo", steps=200)
     metrics = evaluate_supervised(zoo, encoder, recipe).metrics
     assert metrics["validation"]["accuracy_r2"] > 0.4
+
+
+@pytest.mark.parametrize(("steps", "what"), [(1, "its predictions are"), (4, "at step 1 its loss is")])
+def test_a_rival_that_diverged_is_not_scored(zoo: Zoo, steps: int, what: str) -> None:
+    encoder = build_encoder("statistics", zoo.spec, 0)
+    recipe = pretrain_recipe("formal-languages", "demo", steps=steps, learning_rate=1e36, warmup=0)
+    with pytest.raises(RNN2VecError, match=f"training end to end diverged: {what} not finite; choose another seed"):
+        evaluate_supervised(zoo, encoder, recipe)
+
+
+def test_a_rival_too_is_fitted_to_networks_that_have_learnt_their_task(
+    able: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[tuple[str, list[float]]] = []
+    loss = Targets.loss
+
+    def spy(self: Targets, outputs: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+        counts.append((self.kind, counted.tolist()))
+        return loss(self, outputs, labels, counted)
+
+    monkeypatch.setattr(Targets, "loss", spy)
+    recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=10_000)
+    evaluate_supervised(able, build_encoder("statistics", able.spec, 0), recipe)
+    assert [kind for kind, _ in counts] == ["class", "class", "class", "number"]
+    share = learnt(able)[seen_rows(split_zoo(able))].mean()
+    for kind, counted in counts:
+        assert set(counted) <= {0.0, 1.0}
+        assert np.mean(counted) == (pytest.approx(share, abs=0.03) if kind == "class" else 1.0)
+
+
+def test_a_rival_on_a_zoo_that_has_learnt_nothing_reads_the_rest(zoo: Zoo) -> None:
+    fresh = with_accuracy(zoo, np.linspace(0.0, 0.5, len(zoo)))
+    recipe = pretrain_recipe("formal-languages", "demo", steps=2)
+    metrics = evaluate_supervised(fresh, build_encoder("statistics", zoo.spec, 0), recipe).metrics["validation"]
+    assert np.isnan(metrics["mb"])
+    assert np.isfinite(metrics["accuracy_r2"])
+
+
+@pytest.mark.parametrize("kind", ["class", "number", "angle"])
+def test_what_is_not_counted_teaches_nothing(kind: str) -> None:
+    values = np.array([0.0, 1.0, 2.0, 2.0])
+    targets = Targets(kind, values)
+    outputs = torch.randn(4, targets.size, requires_grad=True)
+    labels = torch.from_numpy(targets.encode(values).astype(np.float32))
+    targets.loss(outputs, labels, torch.tensor([1.0, 0.0, 1.0, 0.0])).backward()
+    assert outputs.grad is not None
+    assert outputs.grad.abs().sum(1).gt(0).tolist() == [True, False, True, False]
+    alone = targets.loss(outputs[:1], labels[:1], torch.ones(1))
+    torch.testing.assert_close(targets.loss(outputs, labels, torch.tensor([1.0, 0.0, 0.0, 0.0])), alone)
+    assert float(targets.loss(outputs, labels, torch.zeros(4)).detach()) == 0
 
 
 def test_an_interrupted_rival_ends_with_the_same_metrics(
@@ -157,9 +299,21 @@ def test_an_encoder_that_reads_weights_does_not_transfer(zoo: Zoo, tmp_path: Pat
         evaluate(other, [quick_encoder(zoo, "statistics", tmp_path)], 0, predictors_from=zoo)
 
 
-def test_predictors_fitted_to_shuffled_labels_know_nothing(zoo: Zoo) -> None:
-    z = np.concatenate([zoo.tasks, zoo.column("accuracy")[:, None]], axis=1).astype(np.float32)
-    metrics = evaluate_frozen(zoo, z, predictors=fit_predictors(zoo, z, shuffled=True))
+def test_out_of_distribution_is_the_unseen_half_for_losses_and_readings_alike(zoo: Zoo, tmp_path: Path) -> None:
+    directory = quick_encoder(zoo, "statistics", tmp_path)
+    trained = load_trained(directory, zoo)
+    loss = LOSSES[trained.recipe.loss]
+    unseen = part_of_zoo(zoo, split_zoo(zoo).ood_unseen)
+    expected = emulation_loss(trained.encoder, trained.emulator, *unseen, loss)
+    assert trained.record["losses"]["ood"] == pytest.approx(expected, rel=1e-5)
+    assert evaluate(zoo, [directory], 0)[0].results["emulation_loss"]["ood"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_predictors_fitted_to_shuffled_labels_know_nothing(able: Zoo) -> None:
+    z = np.concatenate([able.tasks, able.column("accuracy")[:, None]], axis=1).astype(np.float32)
+    predictors = fit_predictors(able, z, shuffled=True)
+    metrics = evaluate_frozen(able, z, predictors=predictors)
+    assert predictors.readings["mb"].networks == learnt(able)[seen_rows(split_zoo(able))].sum()
     for part in ("validation", "ood"):
-        assert metrics[part]["exact_all"] < 0.2
+        assert metrics[part]["exact"] < 0.2
         assert metrics[part]["accuracy_r2"] < 0.2

@@ -228,8 +228,22 @@ def test_clone_fidelity_plots_emulator_over_network() -> None:
     dots = figure.axes[0].collections[0]
     np.testing.assert_array_equal(dots.get_offsets(), np.stack([network, 1 - network], axis=1))
     assert to_hex(dots.get_facecolors()[0]) == style.COLOURS["flat"]
-    assert titles(figure) == ["flat\nr = -1.00", "statistics\nr = nan"]
+    assert titles(figure) == ["flat\nr = -1.00", "statistics\nno r: equal scores"]
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_xydata(), [[0, 0], [1, 1]])
+
+
+@pytest.mark.parametrize(
+    ("network", "clones", "said"),
+    [
+        ([], [], "no networks"),
+        ([0.5], [0.5], "one network"),
+        ([0.1] * 7, [0.0, 1.0, 0.2, 0.3, 0.4, 0.5, 0.6], "equal accuracies"),
+        ([0.0, 1.0], [0.3, 0.3], "equal scores"),
+    ],
+)
+def test_clone_fidelity_says_why_there_is_no_correlation(network: list[float], clones: list[float], said: str) -> None:
+    figure = maps.clone_fidelity(np.array(network), {"flat": np.array(clones)}, ("x", "y"))
+    assert titles(figure) == [f"flat\nno r: {said}"]
 
 
 def test_interrogation_shows_questions_answers_and_where_questions_differ() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
+from rnn2vec.downstream.properties import learnt
+from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
@@ -19,6 +21,7 @@ from rnn2vec.encoders import build_encoder
 from rnn2vec.encoders.encoder import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation_store import Evaluation, begin_evaluation, load_evaluation, save_evaluation
+from rnn2vec.metrics import correlation
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -74,6 +77,7 @@ def evaluate(
             "zoo": zoo_checksum(zoo),
             "supervised_steps": {run.encoder.name: _steps(run, supervised_steps) for run in trained},
             "predictors_from": predictors_from and zoo_checksum(predictors_from),
+            "readers": list(READERS),
             "versions": versions(),
         }
         begin_evaluation(folder, plan)
@@ -134,17 +138,20 @@ def evaluate_encoder(
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
     split = split_zoo(zoo)
     z = embed(encoder, zoo.population())
+    predictors = fit_predictors(zoo, z, seed)
     losses = {
         loss: {
             part: emulation_loss(encoder, trained.emulator, *part_of_zoo(zoo, rows), LOSSES[loss])
-            for part, rows in (("validation", split.validation), ("ood", split.ood))
+            for part, rows in split.tested.items()
         }
         for loss in {trained.recipe.loss, "total-variation"}
     }
     results: dict[str, Any] = {
         "emulation_loss": {"name": trained.recipe.loss, **losses[trained.recipe.loss]},
         "total_variation": losses["total-variation"],
-        "frozen": evaluate_frozen(zoo, z, seed),
+        "frozen": evaluate_frozen(zoo, z, seed, predictors),
+        "linear": evaluate_frozen(zoo, z, seed, fit_predictors(zoo, z, seed, readers=[LINEAR])),
+        "readers": {name: reading.to_dict() for name, reading in predictors.readings.items()},
         "parameters": record["parameters"],
         "steps": trained.recipe.steps,
         "seconds": record["seconds"],
@@ -154,8 +161,8 @@ def evaluate_encoder(
     if predictors_from:
         other = Zoo.open(predictors_from)
         encoder.check_readable(other.spec)
-        predictors = fit_predictors(other, embed(encoder, other.population()), seed)
-        results["transferred"] = evaluate_frozen(zoo, z, seed, predictors)
+        fitted = fit_predictors(other, embed(encoder, other.population()), seed)
+        results["transferred"] = evaluate_frozen(zoo, z, seed, fitted)
         results["predictors_from"] = zoo_checksum(other)
     steps = _steps(trained, supervised_steps)
     if steps:
@@ -167,7 +174,7 @@ def evaluate_encoder(
     clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
     results["clones"] = {
         "mean_score": float(clones.mean()),
-        "correlation_with_accuracy": _correlation(zoo.column("accuracy")[split.validation], clones),
+        "correlation_with_accuracy": correlation(zoo.column("accuracy")[split.validation], clones),
     }
     return Evaluation(encoder.name, results, z, clones)
 
@@ -200,7 +207,7 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
             "tasks": len(np.unique(zoo.tasks, axis=0)),
             "seed": zoo.recipe.seed,
             "final_accuracy": float(zoo.column("accuracy")[last].mean()),
-            "final_learnt": float((zoo.column("accuracy")[last] >= zoo.recipe.learnt_accuracy).mean()),
+            "final_learnt": float(learnt(zoo)[last].mean()),
             "checksum": zoo_checksum(zoo),
         },
         "encoders": {evaluation.name: evaluation.results for evaluation in evaluations},
@@ -213,6 +220,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
         *((letter, "frozen", "validation", f"m{letter}") for letter in "bcd"),
         ("language", "frozen", "validation", "exact"),
         ("language OOD", "frozen", "ood", "exact"),
+        ("language (linear)", "linear", "validation", "exact"),
         ("accuracy R2", "frozen", "validation", "accuracy_r2"),
         ("transferred", "transferred", "validation", "exact"),
         ("transferred OOD", "transferred", "ood", "exact"),
@@ -222,6 +230,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "sequential-digits": (
         ("angle error", "frozen", "validation", "angle_error"),
         ("angle error OOD", "frozen", "ood", "angle_error"),
+        ("angle error (linear)", "linear", "validation", "angle_error"),
         ("accuracy R2", "frozen", "validation", "accuracy_r2"),
         ("step", "frozen", "validation", "step"),
         ("gap R2", "frozen", "validation", "generalisation_gap_r2"),
@@ -267,7 +276,3 @@ def _number(value: float | None, metric: str) -> str:
     if value is None or np.isnan(value):
         return "-"
     return f"{value:.0f}\u00b0" if metric == "angle_error" else f"{value:.2f}"
-
-
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 0 and y.std() > 0 else 0.0

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from rnn2vec.downstream.properties import PROPERTIES, Property
+from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.pretrain import emulation_tensors
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
@@ -51,8 +53,8 @@ class View:
 VIEWS = {
     "formal-languages": View(
         tasks="formal languages a^n b^(n+mb) c^(n+mc) d^(n+md)",
-        columns="b, c, d and language: share of networks whose shift of that letter, and whole language, a logistic "
-        "regression reads from the frozen z (networks that generate their language only).",
+        columns="b, c, d and language: share of networks whose shift of that letter, and whole language, is read from "
+        "the frozen z (networks that generate their language only); (linear): by the linear reader alone.",
         symbols=SYMBOLS,
         answer="the next token",
         step="token just read",
@@ -62,9 +64,9 @@ VIEWS = {
     ),
     "sequential-digits": View(
         tasks="angles: digits rotated by an angle, read tile by tile",
-        columns="Angle error: median, in degrees, of the angle that a small MLP reads from the frozen z (networks that "
-        "have learnt their task only; 90 by chance). Step: share of snapshots whose training step is right. Gap R2: "
-        "how well z predicts validation loss less training loss.",
+        columns="Angle error: median, in degrees, of the angle that is read from the frozen z (networks that have "
+        "learnt their task only; 90 by chance); (linear): by the linear reader alone. Step: share of snapshots whose "
+        "training step is right. Gap R2: how well z predicts validation loss less training loss.",
         symbols=tuple("0123456789"),
         answer="the class of the digit",
         step="tile just read",
@@ -109,8 +111,8 @@ def write_report(
     )
     caption = (
         f"Loss: distance of the emulator's distributions from the network's ({trained[0].recipe.loss}), on validation "
-        f"and out-of-distribution (OOD) tasks. {view.columns} Accuracy R2: how well z predicts a network's accuracy. "
-        "End-to-end: from the same encoder trained on labels. Seconds: pretraining."
+        f"tasks and on the unseen half of the out-of-distribution (OOD) ones. {view.columns} Accuracy R2: how well z "
+        "predicts a network's accuracy. End-to-end: from the same encoder trained on labels. Seconds: pretraining."
     )
     footer = (
         f"Seed {about['seed']}; "
@@ -128,6 +130,13 @@ def _sections(
     validation = split_zoo(zoo).validation
     sections = [
         _knowledge(zoo, results),
+        Section(
+            "How z is read",
+            "For every property and encoder, the reader that cross-validation over the tasks that predictors see "
+            f"prefers, among {', '.join(READERS)}; in brackets what it came to there, and the linear one beside it "
+            "(share right, R2, or median error). Properties of the task are fitted to networks that have learnt it.",
+            table=_readers_table(results),
+        ),
         Section(
             "Learning to emulate",
             "Emulation loss while training; thick on validation tasks, thin on training batches.",
@@ -164,8 +173,8 @@ def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
         for name, values in results["encoders"].items()
     }
     how = (
-        "Solid: from the frozen z, by logistic regression or a small MLP. Hatched: the same encoder trained end to end "
-        "on the labels."
+        "Solid: from the frozen z, by the reader that cross-validation prefers. Hatched: the same encoder "
+        "trained end to end on the labels."
     )
     if zoo.family == "formal-languages":
         chance = 1 / results["zoo"]["tasks"]
@@ -187,6 +196,35 @@ def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
         f"by chance. {how}",
         figures.property_bars(metrics, panels),
     )
+
+
+def _readers_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The reader chosen for every property, a row an encoder; in brackets what it came to in cross-validation, and the
+    linear one beside it.
+    """
+    return [
+        {"encoder": name}
+        | {
+            wanted.name.replace("_", " "): _reading(wanted, values["readers"][wanted.name])
+            for wanted in PROPERTIES[results["zoo"]["family"]]
+        }
+        for name, values in results["encoders"].items()
+    ]
+
+
+def _reading(wanted: Property, reading: Mapping[str, Any]) -> str:
+    scores = {name: _score(wanted.kind, score) for name, score in reading["scores"].items()}
+    if not scores:
+        return f"{reading['reader']} ({reading['note']})" if reading["reader"] else reading["note"]
+    beside = "" if reading["reader"] == LINEAR else f"; {LINEAR} {scores[LINEAR]}"
+    return f"{reading['reader']} ({scores[reading['reader']]}{beside})"
+
+
+def _score(kind: str, score: float | None) -> str:
+    """Degrees for angles, else two digits; a dash where there was nothing to measure."""
+    if score is None or math.isnan(score):
+        return "-"
+    return f"{-score:.0f}\u00b0" if kind == "angle" else f"{score:.2f}"
 
 
 def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:

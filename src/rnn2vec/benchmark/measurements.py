@@ -38,9 +38,10 @@ SCHEMA = pa.schema(
 
 ``zoo`` and ``family`` say where; ``encoder``, ``seed``, ``probes`` and ``probe_length`` what was measured,
 ``ablation`` whether its probes are other than the preset's. ``reading`` says how: ``emulation`` (``metric`` is a loss),
-``frozen``, ``supervised`` (end to end), ``untrained`` and ``shuffled`` (controls), ``clone``, ``z``, ``cost``,
-``truth`` (of the zoo itself, of no encoder). ``part`` is a part of the zoo, ``step`` a training step and ``snapshot`` a
-row of the zoo's table, -1 where there is none.
+``frozen``, ``linear`` (by the linear reader alone), ``supervised`` (end to end), ``untrained`` and ``shuffled``
+(controls), ``cross-validation`` (``part`` is a reader, ``metric`` a property), ``chosen`` (1 for the reader chosen),
+``clone``, ``z``, ``cost``, ``truth`` (of the zoo itself, of no encoder). ``part`` is a part of the zoo, ``step`` a
+training step and ``snapshot`` a row of the zoo's table, -1 where there is none.
 """
 
 CONSTANT = "constant"
@@ -93,11 +94,15 @@ def run_rows(
         for part in ("train", "validation"):
             add("emulation", loss["name"], entry[part], part=f"{part} curve", step=int(entry["step"]))
         add("cost", "seconds", entry["seconds"], part="pretraining", step=int(entry["step"]))
-    readings = {name: results[name] for name in ("frozen", "supervised") if name in results} | dict(controls)
+    readings = {name: results[name] for name in ("frozen", "linear", "supervised") if name in results} | dict(controls)
     for reading, parts in readings.items():
         for part, metrics in parts.items():
             for metric, value in metrics.items():
                 add(reading, metric, value, part=part)
+    for wanted, reading in results["readers"].items():
+        for reader, score in reading["scores"].items():
+            add("cross-validation", wanted, score, part=reader)
+        add("chosen", wanted, 1.0, part=reading["reader"])
     for metric, value in results["clones"].items():
         add("clone", metric, value, part="validation")
     add("cost", "seconds", results["seconds"], part="pretraining")

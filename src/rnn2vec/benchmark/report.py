@@ -17,12 +17,13 @@ from rnn2vec.benchmark.tables import (
     difference_table,
     headline,
     main_table,
+    reader_table,
 )
 from rnn2vec.files import write_atomically
 from rnn2vec.report import figures, intervals, maps
 from rnn2vec.report.page import Section, render_page
 
-READINGS = ("frozen", "supervised", "untrained", "shuffled")
+READINGS = ("frozen", "linear", "supervised", "untrained", "shuffled")
 
 
 def write_benchmark_report(path: Path, table: pa.Table) -> None:
@@ -53,8 +54,9 @@ def _sections(results: ZooResults) -> list[Section]:
             about,
             "Loss: total variation between emulator and network on validation tasks, whichever loss was trained with; "
             "the paper's is of its own zoo, at its own size, and compares in order only. Other columns are read from "
-            "the frozen z, or end to end from the same encoder trained on labels. Seconds: of pretraining. Controls: "
-            "the best of all encoders in each column; every one of them is in the next table.",
+            "the frozen z, or end to end from the same encoder trained on labels; (linear): by a linear reader alone. "
+            "Seconds: of pretraining. Controls: the best of all encoders in each column; every one of them is in "
+            "the next table.",
             table=main_table(results),
         ),
         Section(
@@ -65,11 +67,20 @@ def _sections(results: ZooResults) -> list[Section]:
         ),
         Section(
             f"Emulation and knowledge, {results.name}",
-            "Means over seeds and their intervals. Open squares: the paper's loss. Diamonds: end to end on labels. "
-            "Grey crosses: controls.",
+            "Means over seeds and their intervals. Open squares: the paper's loss. Triangles: by a linear reader. "
+            "Diamonds: end to end on labels. Grey crosses: controls.",
             intervals.interval_panels(knowledge_panels(results)),
         ),
     ]
+    if readers := reader_table(results):
+        sections.append(
+            Section(
+                f"How z is read, {results.name}",
+                "The reader that cross-validation over the tasks that predictors see preferred for each property, and "
+                "for how many seeds. Properties of the task are fitted to networks that have learnt it.",
+                table=readers,
+            )
+        )
     if len(results.encoders) > 1:
         sections.append(
             Section(

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from rnn2vec.benchmark.measurements import CONSTANT
 from rnn2vec.benchmark.paper import EMULATION_LOSS
+from rnn2vec.downstream.properties import PROPERTIES
+from rnn2vec.downstream.readers import READERS
 from rnn2vec.downstream.statistics import Interval, interval, paired_difference
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation import COLUMNS, HEADLINES
@@ -187,6 +189,19 @@ def control_table(results: ZooResults) -> list[dict[str, str]]:
     return rows
 
 
+def reader_table(results: ZooResults) -> list[dict[str, str]]:
+    """The readers chosen for every property, and for how many seeds; empty for measurements that do not tell."""
+    rows = []
+    for name in results.encoders:
+        row = {"encoder": name}
+        for wanted in PROPERTIES[results.family]:
+            chosen = {reader: len(results.seeds(name, "chosen", reader, wanted.name)) for reader in READERS}
+            counts = sorted(chosen.items(), key=lambda item: -item[1])
+            row[wanted.name.replace("_", " ")] = ", ".join(f"{reader} {n}" for reader, n in counts if n) or "-"
+        rows.append(row)
+    return rows if any(cell != "-" for row in rows for title, cell in row.items() if title != "encoder") else []
+
+
 def difference_table(results: ZooResults) -> list[dict[str, str]]:
     """The encoder with the lowest loss against every other, seed by seed."""
     if len(results.encoders) < 2:
@@ -210,8 +225,8 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
 
 
 def best_encoder(results: ZooResults) -> str:
-    """The encoder with the lowest validation loss."""
-    return min(results.encoders, key=lambda name: results.interval(name, *LOSS).mean)
+    """The encoder with the lowest validation loss; one whose loss is not known comes last."""
+    return min(results.encoders, key=lambda name: np.nan_to_num(results.interval(name, *LOSS).mean, nan=np.inf))
 
 
 def _cell(results: ZooResults, name: str, reading: str, part: str, metric: str) -> str:

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPRegressor
-from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
-from rnn2vec.downstream.properties import Prediction, Property, measure, properties_of
+from rnn2vec.downstream.properties import Prediction, measure, properties_of
+from rnn2vec.downstream.readers import READERS, Reading, choose_reader
+from rnn2vec.downstream.targets import Targets
 from rnn2vec.emulation.checkpoint import Checkpoint
 from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.zoo.split import Split, split_zoo
 from rnn2vec.zoo.store import Zoo
 
-Predictors = Callable[[np.ndarray], Prediction]
-"""Representations ``[rows, Z]`` to predicted values of every property."""
+
+@dataclasses.dataclass(frozen=True)
+class Predictors:
+    """Representations ``[rows, Z]`` to predicted values of every property that there was something to fit to.
+
+    Attributes:
+        readings: the reader of every property, by name.
+    """
+
+    readings: Mapping[str, Reading]
+
+    def __call__(self, z: np.ndarray) -> Prediction:
+        return {name: reading.predict(z) for name, reading in self.readings.items() if reading.predict}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,40 +59,42 @@ def embed(encoder: Encoder, population: Population) -> np.ndarray:
     return np.concatenate([encoder(population[start : start + 64]).numpy() for start in range(0, len(population), 64)])
 
 
-def fit_predictors(zoo: Zoo, z: np.ndarray, seed: int = 0, shuffled: bool = False) -> Predictors:
+def fit_predictors(
+    zoo: Zoo, z: np.ndarray, seed: int = 0, shuffled: bool = False, readers: Sequence[str] = tuple(READERS)
+) -> Predictors:
     """Fit a predictor of every property of a zoo's networks to frozen representations (section 5.3 of the paper).
 
-    A logistic regression for every class, and a small MLP for every number or angle (for its sine and cosine), see the
-    train tasks and half of the OOD tasks.
+    It sees the train tasks and half of the OOD tasks, and is fitted as it is scored: to networks that have learnt their
+    task, if the property is one of the task, else to all. The reader is chosen by cross-validation over these tasks.
 
     Args:
         zoo: whose snapshots were encoded.
         z: representations of all its snapshots, ``[snapshots, Z]``.
-        seed: of the MLPs.
-        shuffled: give every network that is seen the labels of another. What the predictors still get right then, they
-            do not have from z: a control.
+        seed: of the folds and the MLPs.
+        shuffled: give every network that is fitted to the labels of another. What the predictors still get right then,
+            they do not have from z: a control.
+        readers: those to choose from, of :data:`rnn2vec.downstream.readers.READERS`.
 
     Returns:
         Predicted values of every property from representations ``[rows, Z]``, be they of this zoo or of another.
+
+    Raises:
+        RNN2VecError: if the representations are not finite, or not one for each snapshot.
     """
+    if len(z) != len(zoo) or not np.isfinite(z).all():
+        raise RNN2VecError(
+            f"predictors read finite numbers, a row for each of the {len(zoo)} snapshots of the zoo; got the shape "
+            f"{list(z.shape)}{'' if np.isfinite(z).all() else ' with NaN or infinity'}: encode its whole population"
+        )
     seen = seen_rows(split_zoo(zoo))
-    labelled = generator(seed, "shuffled labels").permutation(seen) if shuffled else seen
-    scaler = StandardScaler().fit(z[seen])
-    x = scaler.transform(z[seen])
-    read = {wanted.name: _fit(wanted, x, zoo.column(wanted.name)[labelled], seed) for wanted in properties_of(zoo)}
-    return lambda z: {name: predict(scaler.transform(z)) for name, predict in read.items()}
-
-
-def _fit(wanted: Property, x: np.ndarray, truth: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    if wanted.kind == "class":
-        if len(np.unique(truth)) < 2:  # every network that is seen has the same
-            return DummyClassifier().fit(x, truth).predict
-        return LogisticRegression(C=10.0, max_iter=2000).fit(x, truth).predict
-    targets = _Targets(wanted, truth)
-    regressor = MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, max_iter=2000, random_state=seed)
-    y = targets.encode(truth)
-    regressor.fit(x, y[:, 0] if y.shape[1] == 1 else y)
-    return lambda x: targets.decode(regressor.predict(x).reshape(len(x), -1))
+    tasks = np.unique(zoo.tasks, axis=0, return_inverse=True)[1].reshape(-1)
+    readings = {}
+    for wanted in properties_of(zoo):
+        rows = seen[wanted.shown_by(zoo)[seen]]
+        labelled = generator(seed, "shuffled labels").permutation(rows) if shuffled else rows
+        truth = zoo.column(wanted.name)[labelled]
+        readings[wanted.name] = choose_reader(wanted, z[rows], truth, tasks[rows], seed, readers)
+    return Predictors(readings)
 
 
 def evaluate_frozen(
@@ -115,7 +126,8 @@ def evaluate_supervised(
     """The rival: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
 
     It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping
-    of ``recipe``; its emulator and rollouts play no part.
+    of ``recipe``; its emulator and rollouts play no part. It, too, is fitted as it is scored: the loss of a property of
+    the task counts only the networks of a batch that have learnt theirs.
 
     Args:
         zoo: networks and their labels.
@@ -126,17 +138,22 @@ def evaluate_supervised(
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
-        RNN2VecError: if the checkpoint is damaged or belongs to another training.
+        RNN2VecError: if the checkpoint is damaged or belongs to another training, or training diverges.
     """
     split = split_zoo(zoo)
     seen = seen_rows(split)
     population = zoo.population(seen)
     encoder.start_probes(inputs_to_start_from(zoo, seen, zoo.rollouts(seen), seed))
-    wanted = properties_of(zoo)
-    targets = [_Targets(each, zoo.column(each.name)[seen]) for each in wanted]
-    labels = [
-        torch.from_numpy(target.encode(zoo.column(target.wanted.name)[seen]).astype(np.float32)) for target in targets
-    ]
+    shown = {each: each.shown_by(zoo)[seen] for each in properties_of(zoo)}
+    wanted = [each for each, rows in shown.items() if rows.any()]
+    targets = [Targets(each.kind, zoo.column(each.name)[seen][shown[each]]) for each in wanted]
+    counted = [torch.from_numpy(shown[each].astype(np.float32)) for each in wanted]
+    labels = []
+    for each, target in zip(wanted, targets, strict=True):
+        encoded = target.encode(zoo.column(each.name)[seen][shown[each]])
+        label = torch.zeros(len(seen), encoded.shape[1])
+        label[torch.from_numpy(shown[each])] = torch.from_numpy(encoded.astype(np.float32))
+        labels.append(label)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "heads"))
         heads = nn.Linear(encoder.embedding_size, sum(target.size for target in targets))
@@ -145,6 +162,7 @@ def evaluate_supervised(
         [*encoder.parameters(), *heads.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     of = {"zoo": zoo.checksums, "rival": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
+    of["networks"] = {each.name: int(rows.sum()) for each, rows in shown.items()}
     kept = Checkpoint(checkpoint, of, nn.ModuleList([encoder, heads]), optimizer)
     progress = kept.resume()
     start = time.monotonic() - progress.seconds
@@ -157,9 +175,14 @@ def evaluate_supervised(
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         outputs = heads(encoder(batch)).split(sizes, dim=1)
         loss = sum(
-            (target.loss(output, label[rows]) for target, output, label in zip(targets, outputs, labels, strict=True)),
+            (
+                target.loss(output, label[rows], count[rows])
+                for target, output, label, count in zip(targets, outputs, labels, counted, strict=True)
+            ),
             torch.zeros(()),
         )
+        if not torch.isfinite(loss):
+            raise _diverged(f"at step {step} its loss is not finite")
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_([*encoder.parameters(), *heads.parameters()], recipe.clip)
@@ -173,12 +196,17 @@ def evaluate_supervised(
 
     def predict(rows: np.ndarray) -> Prediction:
         with torch.no_grad():
-            outputs = heads(torch.from_numpy(embed(encoder, zoo.population(rows)))).split(sizes, dim=1)
-        return {
-            target.wanted.name: target.decode(output.numpy()) for target, output in zip(targets, outputs, strict=True)
-        }
+            outputs = heads(torch.from_numpy(embed(encoder, zoo.population(rows))))
+        if not torch.isfinite(outputs).all():
+            raise _diverged("its predictions are not finite")
+        parts = zip(wanted, targets, outputs.split(sizes, dim=1), strict=True)
+        return {each.name: target.decode(output.numpy()) for each, target, output in parts}
 
     return Supervised(_by_part(split, zoo, predict), time.monotonic() - start)
+
+
+def _diverged(how: str) -> RNN2VecError:
+    return RNN2VecError(f"training end to end diverged: {how}; choose another seed, or leave the rival out (0 steps)")
 
 
 def seen_rows(split: Split) -> np.ndarray:
@@ -187,36 +215,4 @@ def seen_rows(split: Split) -> np.ndarray:
 
 
 def _by_part(split: Split, zoo: Zoo, predict: Callable[[np.ndarray], Prediction]) -> dict[str, dict[str, float]]:
-    parts = {"validation": split.validation, "ood": split.ood_unseen}
-    return {name: measure(zoo, rows, predict(rows)) for name, rows in parts.items()}
-
-
-class _Targets:
-    """What a network's outputs mean for one property: logits of classes, a standardised number, or cosine and sine."""
-
-    def __init__(self, wanted: Property, seen: np.ndarray) -> None:
-        self.wanted, self.classes = wanted, np.unique(seen)
-        self.mean, self.scale = float(np.mean(seen)), max(float(np.std(seen)), 1e-6)
-        self.size = {"class": len(self.classes), "number": 1, "angle": 2}[wanted.kind]
-
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """Values ``[rows]`` as ``[rows, 1]`` indices of classes or standardised numbers, or ``[rows, 2]`` points."""
-        if self.wanted.kind == "class":
-            return np.searchsorted(self.classes, values)[:, None]
-        if self.wanted.kind == "number":
-            return ((values - self.mean) / self.scale)[:, None]
-        return np.stack([np.cos(np.deg2rad(values)), np.sin(np.deg2rad(values))], axis=1)
-
-    def decode(self, outputs: np.ndarray) -> np.ndarray:
-        """Outputs ``[rows, size]`` as values ``[rows]``."""
-        if self.wanted.kind == "class":
-            return self.classes[outputs.argmax(1)]
-        if self.wanted.kind == "number":
-            return outputs[:, 0] * self.scale + self.mean
-        return np.rad2deg(np.arctan2(outputs[:, 1], outputs[:, 0])) % 360.0
-
-    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy for a class, else mean squared error."""
-        if self.wanted.kind == "class":
-            return F.cross_entropy(outputs, labels[:, 0].long())
-        return F.mse_loss(outputs, labels)
+    return {name: measure(zoo, rows, predict(rows)) for name, rows in split.tested.items()}

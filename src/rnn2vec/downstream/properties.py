@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
+from rnn2vec.metrics import r2
 from rnn2vec.zoo.store import Zoo
 
 
@@ -22,6 +24,10 @@ class Property:
     name: str
     kind: str
     of_task: bool = False
+
+    def shown_by(self, zoo: Zoo) -> np.ndarray:
+        """Which snapshots of a zoo show it, ``[snapshots]`` booleans: what predictors are fitted to and scored on."""
+        return learnt(zoo) if self.of_task else np.ones(len(zoo), dtype=bool)
 
 
 PROPERTIES: dict[str, tuple[Property, ...]] = {
@@ -41,7 +47,7 @@ PROPERTIES: dict[str, tuple[Property, ...]] = {
 """Properties by family (section 5.3 of the paper)."""
 
 Prediction = dict[str, np.ndarray]
-"""Predicted values of some rows by property, ``[rows]`` each."""
+"""Predicted values of some rows by property, ``[rows]`` each; without those that there is nothing to fit to."""
 
 
 def properties_of(zoo: Zoo) -> tuple[Property, ...]:
@@ -49,9 +55,32 @@ def properties_of(zoo: Zoo) -> tuple[Property, ...]:
     return PROPERTIES[zoo.family]
 
 
+def learnt(zoo: Zoo) -> np.ndarray:
+    """Which snapshots have learnt their task, ``[snapshots]`` booleans."""
+    return zoo.column("accuracy") >= zoo.recipe.learnt_accuracy
+
+
 def angle_error(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Distance of angles on the circle, in degrees from 0 to 180."""
     return np.abs((predicted - truth + 180.0) % 360.0 - 180.0)
+
+
+def share_right(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Share of classes that are right; NaN of none."""
+    return _mean(predicted == truth)
+
+
+def median_angle_error(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Median of :func:`angle_error`; NaN of none."""
+    return float(np.median(angle_error(predicted, truth))) if len(truth) else float("nan")
+
+
+SCORES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "class": share_right,
+    "number": r2,
+    "angle": lambda predicted, truth: -median_angle_error(predicted, truth),
+}
+"""How good a prediction is, by kind of property, in the family's own metric: the more the better."""
 
 
 def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, float]:
@@ -62,34 +91,29 @@ def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, flo
         of determination and mean absolute error. For an angle: ``NAME_error``, the median error in degrees on the
         circle. Properties of the task are scored on the networks that have learnt it (their number is ``learnt``), the
         others on all. If the task is a combination of several classes, ``exact`` is the share with all of them right,
-        and ``exact_all`` the same over all snapshots, untrained ones included. NaN: there was nothing to measure.
+        and ``exact_all`` the same over all snapshots, untrained ones included. NaN: there was nothing to measure,
+        nothing to fit to, or, for R2, no variance to explain.
     """
-    learnt = zoo.column("accuracy")[rows] >= zoo.recipe.learnt_accuracy
+    able, right = learnt(zoo)[rows], np.ones(len(rows), dtype=bool)
     metrics: dict[str, float] = {}
-    right = np.ones(len(rows), dtype=bool)
-    classes = [p for p in properties_of(zoo) if p.of_task and p.kind == "class"]
+    classes = [each.name for each in properties_of(zoo) if each.of_task and each.kind == "class"]
     for wanted in properties_of(zoo):
-        truth, found = zoo.column(wanted.name)[rows], prediction[wanted.name]
-        scored = learnt if wanted.of_task else np.ones_like(learnt)
+        scored = wanted.shown_by(zoo)[rows] & (wanted.name in prediction)
+        truth = zoo.column(wanted.name)[rows]
+        found = prediction.get(wanted.name, truth)
         if wanted.kind == "class":
-            hit = found == truth
-            metrics[wanted.name] = _mean(hit[scored])
-            right &= hit if wanted.of_task else True
+            metrics[wanted.name] = share_right(found[scored], truth[scored])
         elif wanted.kind == "number":
-            metrics[f"{wanted.name}_r2"] = r2(found, truth)
-            metrics[f"{wanted.name}_error"] = float(np.abs(found - truth).mean())
+            metrics[f"{wanted.name}_r2"] = r2(found[scored], truth[scored])
+            metrics[f"{wanted.name}_error"] = _mean(np.abs(found - truth)[scored])
         else:
-            errors = angle_error(found, truth)[scored]
-            metrics[f"{wanted.name}_error"] = float(np.median(errors)) if len(errors) else float("nan")
+            metrics[f"{wanted.name}_error"] = median_angle_error(found[scored], truth[scored])
+        if wanted.name in classes:
+            right &= found == truth
     if classes:
-        metrics |= {"exact": _mean(right[learnt]), "exact_all": _mean(right)}
-    return metrics | {"learnt": int(learnt.sum())}
-
-
-def r2(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Coefficient of determination; 0 for the mean of the truth."""
-    residual = ((predicted - truth) ** 2).sum()
-    return float(1 - residual / max(((truth - truth.mean()) ** 2).sum(), 1e-12))
+        read = np.full(len(rows), all(name in prediction for name in classes))
+        metrics |= {"exact": _mean(right[read & able]), "exact_all": _mean(right[read])}
+    return metrics | {"learnt": int(able.sum())}
 
 
 def _mean(values: np.ndarray) -> float:

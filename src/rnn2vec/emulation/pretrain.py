@@ -36,7 +36,7 @@ class Pretrained:
         encoder: trained in place.
         emulator: trained with it.
         history: ``step``, ``seconds``, mean ``train`` loss since the last entry, ``validation`` loss.
-        losses: final emulation loss by part of the zoo: ``validation`` and ``ood``.
+        losses: final emulation loss by part of the zoo: ``validation`` and ``ood``, its unseen half.
         seconds: wall time of training, everything included.
     """
 
@@ -130,7 +130,7 @@ def pretrain(
     history = progress.history
     losses = {
         "validation": history[-1]["validation"],
-        "ood": emulation_loss(encoder, emulator, *part_of_zoo(zoo, split.ood), loss_function),
+        "ood": emulation_loss(encoder, emulator, *part_of_zoo(zoo, split.tested["ood"]), loss_function),
     }
     return Pretrained(encoder.eval(), emulator.eval(), history, losses, time.monotonic() - start)
 

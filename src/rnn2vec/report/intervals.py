@@ -15,10 +15,19 @@ Ends = tuple[float, float, float]
 Panel = Mapping[str, Mapping[str, Ends]]
 """By row, what is drawn in it: intervals by kind, such as ``frozen``."""
 
-MARKS = {"frozen": "o", "supervised": "D", "untrained": "x", "shuffled": "+", "paper": "s", "difference": "o"}
+MARKS = {
+    "frozen": "o",
+    "linear": "^",
+    "supervised": "D",
+    "untrained": "x",
+    "shuffled": "+",
+    "paper": "s",
+    "difference": "o",
+}
 """How each kind is drawn: what was learnt is filled, a control is a cross, the paper's figure is an open square."""
 NAMES = {
     "frozen": "frozen z",
+    "linear": "frozen z, linear reader",
     "supervised": "end to end on labels",
     "untrained": "control: untrained encoder",
     "shuffled": "control: shuffled labels",

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 
+from rnn2vec.metrics import correlation, varies
 from rnn2vec.report.style import GREY, WIDTH, bare, colour, label, styled
 
 
@@ -128,8 +129,7 @@ def clone_fidelity(accuracy: np.ndarray, scores: Mapping[str, np.ndarray], label
     for axes, (name, score) in zip(panels, scores.items(), strict=False):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8)
         _dots(axes, np.stack([accuracy, score], axis=1), colour(name))
-        title = f"{label(name)}\nr = {_correlation(accuracy, score):.2f}"
-        axes.set_title(title, color=colour(name), fontweight="bold")
+        axes.set_title(f"{label(name)}\n{_agreement(accuracy, score)}", color=colour(name), fontweight="bold")
     for axes in panels:
         axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), box_aspect=1)
     figure.supxlabel(labels[0], fontsize=9)
@@ -137,6 +137,10 @@ def clone_fidelity(accuracy: np.ndarray, scores: Mapping[str, np.ndarray], label
     return figure
 
 
-def _correlation(x: np.ndarray, y: np.ndarray) -> float:
-    """Pearson's r; NaN where one of the two does not vary."""
-    return float(np.corrcoef(x, y)[0, 1]) if len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0 else float("nan")
+def _agreement(accuracy: np.ndarray, score: np.ndarray) -> str:
+    """Pearson's r, or why there is none."""
+    if len(accuracy) < 2:
+        return f"no r: {'one network' if len(accuracy) else 'no networks'}"
+    if not varies(accuracy):
+        return "no r: equal accuracies"
+    return f"r = {correlation(accuracy, score):.2f}" if varies(score) else "no r: equal scores"

@@ -29,6 +29,11 @@ class Split:
     ood_seen: np.ndarray
     ood_unseen: np.ndarray
 
+    @property
+    def tested(self) -> dict[str, np.ndarray]:
+        """Rows that every figure is of, losses and readings alike, by the name of the part."""
+        return {"validation": self.validation, "ood": self.ood_unseen}
+
 
 def split_zoo(zoo: Zoo) -> Split:
     """Split a zoo by task as the paper does (section 5.2). The same zoo always splits the same way.

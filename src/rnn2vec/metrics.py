@@ -1,0 +1,28 @@
+"""How far two lists of numbers agree; NaN where there is nothing to explain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def r2(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Coefficient of determination, ``[N]`` against ``[N]``: 1 for the truth itself, 0 for its mean.
+
+    NaN where the truth does not vary: no variance is left to be explained.
+    """
+    predicted, truth = np.asarray(predicted, dtype=float), np.asarray(truth, dtype=float)
+    if not varies(truth):
+        return float("nan")
+    return float(1 - ((predicted - truth) ** 2).mean() / truth.var())
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Pearson's r of ``[N]`` and ``[N]``; NaN where one of the two does not vary."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    return float(np.corrcoef(x, y)[0, 1]) if varies(x) and varies(y) else float("nan")
+
+
+def varies(values: np.ndarray) -> bool:
+    """Whether there are at least two numbers, and they differ by more than rounding."""
+    values = np.asarray(values, dtype=float)
+    return len(values) > 1 and bool(values.std() > 4 * np.finfo(float).eps * np.abs(values).max())
