@@ -170,6 +170,7 @@ def evaluate_encoder(
         recipe = dataclasses.replace(trained.recipe, steps=steps)
         supervised = evaluate_supervised(zoo, rival, recipe, seed, report, checkpoint)
         results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
+        results["supervised_readers"] = {name: reading.to_dict() for name, reading in supervised.readings.items()}
         results["supervised_steps"] = steps
     clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
     results["clones"] = {

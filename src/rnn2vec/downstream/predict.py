@@ -45,10 +45,12 @@ class Supervised:
 
     Attributes:
         metrics: as :func:`evaluate_frozen` returns them.
+        readings: the reader of every property, by name.
         seconds: wall time of its training and of measuring it, all of it if it was interrupted.
     """
 
     metrics: dict[str, dict[str, float]]
+    readings: Mapping[str, Reading]
     seconds: float
 
 
@@ -126,8 +128,9 @@ def evaluate_supervised(
     """The rival: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
 
     It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping
-    of ``recipe``; its emulator and rollouts play no part. It, too, is fitted as it is scored: the loss of a property of
-    the task counts only the networks of a batch that have learnt theirs.
+    of ``recipe``; its emulator and rollouts play no part. Every snapshot's labels are trained on, those of networks that
+    have not learnt their task included, which teach it more than they cost (see LOG.md, 2026-11-25). Its z is then read
+    as every other: by :func:`fit_predictors`, which does better than its own heads.
 
     Args:
         zoo: networks and their labels.
@@ -140,20 +143,15 @@ def evaluate_supervised(
     Raises:
         RNN2VecError: if the checkpoint is damaged or belongs to another training, or training diverges.
     """
-    split = split_zoo(zoo)
-    seen = seen_rows(split)
+    seen = seen_rows(split_zoo(zoo))
     population = zoo.population(seen)
     encoder.start_probes(inputs_to_start_from(zoo, seen, zoo.rollouts(seen), seed))
-    shown = {each: each.shown_by(zoo)[seen] for each in properties_of(zoo)}
-    wanted = [each for each, rows in shown.items() if rows.any()]
-    targets = [Targets(each.kind, zoo.column(each.name)[seen][shown[each]]) for each in wanted]
-    counted = [torch.from_numpy(shown[each].astype(np.float32)) for each in wanted]
-    labels = []
-    for each, target in zip(wanted, targets, strict=True):
-        encoded = target.encode(zoo.column(each.name)[seen][shown[each]])
-        label = torch.zeros(len(seen), encoded.shape[1])
-        label[torch.from_numpy(shown[each])] = torch.from_numpy(encoded.astype(np.float32))
-        labels.append(label)
+    columns = [(each.kind, zoo.column(each.name)[seen]) for each in properties_of(zoo)]
+    targets = [Targets(kind, truth) for kind, truth in columns]
+    labels = [
+        torch.from_numpy(target.encode(truth).astype(np.float32))
+        for target, (_, truth) in zip(targets, columns, strict=True)
+    ]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "heads"))
         heads = nn.Linear(encoder.embedding_size, sum(target.size for target in targets))
@@ -162,7 +160,6 @@ def evaluate_supervised(
         [*encoder.parameters(), *heads.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     of = {"zoo": zoo.checksums, "rival": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
-    of["networks"] = {each.name: int(rows.sum()) for each, rows in shown.items()}
     kept = Checkpoint(checkpoint, of, nn.ModuleList([encoder, heads]), optimizer)
     progress = kept.resume()
     start = time.monotonic() - progress.seconds
@@ -175,10 +172,7 @@ def evaluate_supervised(
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         outputs = heads(encoder(batch)).split(sizes, dim=1)
         loss = sum(
-            (
-                target.loss(output, label[rows], count[rows])
-                for target, output, label, count in zip(targets, outputs, labels, counted, strict=True)
-            ),
+            (target.loss(output, label[rows]) for target, output, label in zip(targets, outputs, labels, strict=True)),
             torch.zeros(()),
         )
         if not torch.isfinite(loss):
@@ -194,15 +188,12 @@ def evaluate_supervised(
         if report:
             report(1, f"loss {float(loss.detach()):.3f}")
 
-    def predict(rows: np.ndarray) -> Prediction:
-        with torch.no_grad():
-            outputs = heads(torch.from_numpy(embed(encoder, zoo.population(rows))))
-        if not torch.isfinite(outputs).all():
-            raise _diverged("its predictions are not finite")
-        parts = zip(wanted, targets, outputs.split(sizes, dim=1), strict=True)
-        return {each.name: target.decode(output.numpy()) for each, target, output in parts}
-
-    return Supervised(_by_part(split, zoo, predict), time.monotonic() - start)
+    z = embed(encoder, zoo.population())
+    if not np.isfinite(z).all():
+        raise _diverged("its z is not finite")
+    predictors = fit_predictors(zoo, z, seed)
+    metrics = evaluate_frozen(zoo, z, seed, predictors)
+    return Supervised(metrics, predictors.readings, time.monotonic() - start)
 
 
 def _diverged(how: str) -> RNN2VecError:

@@ -36,16 +36,13 @@ class Targets:
             return outputs[:, 0] * self.scale + self.mean
         return np.rad2deg(np.arctan2(outputs[:, 1], outputs[:, 0])) % 360.0
 
-    def loss(self, outputs: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
-        """Cross-entropy for a class, else mean squared error, over the rows that are counted.
+    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy for a class, else mean squared error.
 
         Args:
             outputs: ``[rows, size]``.
-            labels: what :meth:`encode` made of their values, as floats; anything where a row is not counted.
-            counted: ``[rows]``, 1 or 0. If no row is, the loss is 0.
+            labels: what :meth:`encode` made of the rows' values, as floats.
         """
         if self.kind == "class":
-            each = F.cross_entropy(outputs, labels[:, 0].long(), reduction="none")
-        else:
-            each = (outputs - labels).square().mean(1)
-        return (each * counted).sum() / counted.sum().clamp(min=1)
+            return F.cross_entropy(outputs, labels[:, 0].long())
+        return F.mse_loss(outputs, labels)
