@@ -128,9 +128,9 @@ def evaluate_supervised(
     """The rival: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
 
     It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping
-    of ``recipe``; its emulator and rollouts play no part. Every snapshot's labels are trained on, those of networks that
-    have not learnt their task included, which teach it more than they cost (see LOG.md, 2026-11-25). Its z is then read
-    as every other: by :func:`fit_predictors`, which does better than its own heads.
+    of ``recipe``; its emulator and rollouts play no part. It trains on the labels of every snapshot, those of networks
+    that have not learnt their task included, which teach it more than they cost (LOG.md, 2026-11-25). Its z is then
+    read as every other, by :func:`fit_predictors`, which does better than its own heads.
 
     Args:
         zoo: networks and their labels.
