@@ -522,7 +522,7 @@ def test_an_output_lies_in_no_input(command: str, inputs: dict[str, Path], rnn2v
     for name in [word for word in words if word in inputs]:
         for out in (inputs[name], inputs[name] / "new", inputs[name] / "a" / "new"):
             arguments = [inputs.get(word, out if word == "OUT" else word) for word in words]
-            fails(rnn2vec_command(*arguments), "an output is no input and lies in none", str(out))
+            fails(rnn2vec_command(*arguments), "an output is kept apart from the inputs", str(out))
     assert everything_in(place) == before
 
 

@@ -26,6 +26,7 @@ KILLER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
 import rnn2vec.emulation.checkpoint as checkpoint
+import torch._dynamo  # AdamW imports it, in every child anew: longer than all the rest, and before anything is written
 from rnn2vec import build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into

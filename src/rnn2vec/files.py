@@ -284,7 +284,7 @@ def require_apart(output: Path, inputs: Iterable[Path]) -> None:
     for given in inputs:
         if os.path.exists(given) and any(folder.samefile(given) for folder in around):
             raise RNN2VecError(
-                f"an output is no input and lies in none; {output} is or lies in {given}: choose another"
+                f"an output is kept apart from the inputs; {output} is {given}, or lies in it: choose another"
             )
 
 
