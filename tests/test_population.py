@@ -280,6 +280,7 @@ def test_from_flat_copies(models: int) -> None:
     assert not flat.any()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # old PyTorch unpickles tensors in a way that it warns of
 def test_which_tensors_a_population_holds_is_fixed(random_population: MakePopulation) -> None:
     population = random_population(RNNSpec("gru", 2, 3, 1, 2))
     weights, before = population.weights, population.flatten()
