@@ -68,7 +68,7 @@ def test_torch_seeds() -> None:
     torch.Generator().manual_seed(max(seeds))
 
 
-@pytest.mark.parametrize("seed", [0.9, "0", None, np.float64(1.0)])
+@pytest.mark.parametrize("seed", [0.9, "0", None, np.float64(1.0), True])
 def test_a_seed_is_a_whole_number(seed: Any) -> None:
     with pytest.raises(RNN2VecError, match="whole numbers"):
         generator(seed, 0, "initialisation")
@@ -76,3 +76,6 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 def test_numpys_whole_numbers_are_seeds_too() -> None:
     assert generator(np.int64(3), np.uint8(1)).random() == generator(3, 1).random()
+    assert generator(3, np.str_("a")).random() == generator(3, "a").random()
+    with pytest.raises(RNN2VecError, match="whole numbers"):
+        generator(3, True)

@@ -56,6 +56,11 @@ def test_every_way_to_name_rows(rows: Any, meant: list[int]) -> None:
         ("ab", "whole numbers"),
         ([[0], [1, 2]], "whole numbers"),
         (None, "whole numbers"),
+        (slice(None, None, 0), "whole numbers"),
+        (slice("a", None), "whole numbers"),
+        (torch.tensor([1.0]).bfloat16(), "whole numbers"),
+        (torch.tensor([1]).to("meta"), "whole numbers"),
+        (torch.tensor([0, 1]).to_sparse(), "whole numbers"),
     ],
 )
 def test_what_names_no_rows_is_refused(rows: Any, says: str) -> None:

@@ -55,6 +55,8 @@ class Population:
 
     def __post_init__(self) -> None:
         shapes = self.spec.parameter_shapes()
+        if not isinstance(self.weights, Mapping):
+            raise RNN2VecError(f"a population's weights are tensors by name; got {type(self.weights).__name__}")
         if set(self.weights) != set(shapes):
             wrong = ", ".join(sorted(set(self.weights) ^ set(shapes)))
             raise RNN2VecError(f"a population's weights are named {', '.join(shapes)}; missing or unknown: {wrong}")
@@ -99,6 +101,8 @@ class Population:
                 projects its hidden state, differs in shape, dtype or device from the first, or computes another
                 function than its two layers do.
         """
+        if isinstance(modules, nn.Module):
+            raise RNN2VecError(f"a population is made of a list of modules; got one {type(modules).__name__}: [module]")
         read = [
             read_module(module, f"module {index} ({type(module).__name__})", prove)
             for index, module in enumerate(modules)
@@ -148,6 +152,8 @@ class Population:
             RNN2VecError: if they have another shape.
         """
         shapes = spec.parameter_shapes()
+        if not isinstance(flat, Tensor):
+            raise RNN2VecError(f"flat parameters are a torch tensor; got {type(flat).__name__}: torch.from_numpy(flat)")
         if flat.ndim != 2 or flat.shape[1] != spec.num_parameters:
             raise RNN2VecError(
                 f"flat parameters of {spec} have the shape [N, {spec.num_parameters}]; got {list(flat.shape)}"
@@ -228,6 +234,8 @@ class Population:
         if len(permutations) != self.spec.num_layers:
             raise RNN2VecError(f"one permutation for each of {self.spec.num_layers} layers; got {len(permutations)}")
         for order in permutations:
+            if not isinstance(order, Tensor):
+                raise RNN2VecError(f"a permutation of hidden units is an index tensor; got {type(order).__name__}")
             units = torch.arange(hidden, device=order.device).expand(len(self), -1)
             if order.is_floating_point() or order.shape != units.shape or not torch.equal(order.sort().values, units):
                 raise RNN2VecError(
@@ -260,12 +268,13 @@ class Population:
         return self.permute_hidden(list(orders))
 
 
-def concatenate(populations: Sequence[Population]) -> Population:
+def concatenate(populations: Iterable[Population]) -> Population:
     """Join populations of one spec, in order.
 
     Raises:
         RNN2VecError: if there are none, or their specs differ.
     """
+    populations = list(populations)
     if not populations or any(population.spec != populations[0].spec for population in populations):
         raise RNN2VecError(f"only populations of one spec can be joined; got {[str(p.spec) for p in populations]}")
     names = populations[0].weights

@@ -1,7 +1,6 @@
 """Counter-based randomness: every random number is a function of what it is for, never of when it was drawn."""
 
 import hashlib
-import operator
 
 import numpy as np
 
@@ -21,17 +20,16 @@ def generator(seed: int, *key: int | str) -> np.random.Generator:
     Raises:
         RNN2VecError: if the seed or a number of the key is no whole number.
     """
-    plain = (_whole(seed), *(part if isinstance(part, str) else _whole(part) for part in key))
+    plain = (_whole(seed), *(str(part) if isinstance(part, str) else _whole(part) for part in key))
     digest = hashlib.blake2b(repr(plain).encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
 def _whole(part: int) -> int:
-    """The number, of numpy's integers too; a fraction would else share the random numbers of another seed."""
-    try:
-        return int(operator.index(part))
-    except TypeError as error:
-        raise RNN2VecError(f"seeds, and what random numbers are counted by, are whole numbers; got {part!r}") from error
+    """The number, of numpy's integers too; fractions and truth values would share the random numbers of others."""
+    if isinstance(part, (int, np.integer)) and not isinstance(part, bool):
+        return int(part)
+    raise RNN2VecError(f"seeds, and what random numbers are counted by, are whole numbers; got {part!r}")
 
 
 def torch_seed(seed: int, *key: int | str) -> int:

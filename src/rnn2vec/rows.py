@@ -29,15 +29,13 @@ def row_numbers(rows: Rows, length: int, of: str = "network") -> np.ndarray:
         RNN2VecError: if no row is asked for, a number is outside, a mask has another length, or they are neither whole
             numbers nor booleans.
     """
-    if isinstance(rows, slice):
-        chosen = np.arange(length)[rows]
-    else:
-        if isinstance(rows, Tensor):
-            rows = rows.detach().cpu().numpy()
-        try:
-            chosen = np.asarray(rows)
-        except (TypeError, ValueError) as error:
-            raise RNN2VecError(f"rows are whole numbers, or a mask of booleans; got {rows!r}") from error
+    try:
+        if isinstance(rows, slice):
+            chosen = np.arange(length)[rows]
+        else:
+            chosen = np.asarray(rows.detach().cpu().numpy() if isinstance(rows, Tensor) else rows)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RNN2VecError(f"rows are whole numbers, a slice, or a mask of booleans; got {rows!r}") from error
     if chosen.dtype == bool:
         if chosen.shape != (length,):
             raise RNN2VecError(f"a mask has a boolean for each {of}, {length} in all; got the shape {chosen.shape}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import math
 import os
 import warnings
 from types import ModuleType
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number
 from rnn2vec.population import Population
 
 State = Tensor | tuple[Tensor, Tensor]
@@ -106,8 +106,7 @@ def train_step(
     inputs = _checked_inputs(population, inputs)
     targets = _checked_targets(population, inputs, targets)
     optimizer.check_fits(population)
-    if not math.isfinite(learning_rate):
-        raise RNN2VecError(f"a learning rate is a finite number; got {learning_rate}")
+    learning_rate = number("learning_rate", learning_rate)
     module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
     return module.train_step(population, optimizer, inputs, targets, learning_rate)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number, whole
 from rnn2vec.population import Population
 
 
@@ -43,7 +44,10 @@ class AdamW:
         Raises:
             RNN2VecError: if there is neither one nor one for each, or they are not finite.
         """
-        decays = torch.as_tensor(self.weight_decay, dtype=torch.float64, device="cpu")
+        try:
+            decays = torch.as_tensor(self.weight_decay, dtype=torch.float64, device="cpu")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise RNN2VecError(f"weight_decay is a number, or a tensor of them; got {self.weight_decay!r}") from error
         if decays.shape not in ((), (1,), (models,)) or not bool(decays.isfinite().all()):
             raise RNN2VecError(
                 f"weight_decay is one finite number, or one for each of {models} networks; got {self.weight_decay}"
@@ -51,7 +55,12 @@ class AdamW:
         return decays.expand(models)
 
     def check_fits(self, population: Population) -> None:
-        """Raise :class:`RNN2VecError` unless the moments are those of a population's weights."""
+        """Raise :class:`RNN2VecError` unless the moments are those of a population's weights, and options in range."""
+        if len(self.betas) != 2 or not all(number("each of betas", beta) < 1 for beta in self.betas):
+            raise RNN2VecError(f"betas are two numbers from 0 up to 1; got {self.betas}")
+        if number("epsilon", self.epsilon) == 0:
+            raise RNN2VecError("epsilon is above 0: a gradient of 0 would be divided by 0")
+        whole("step", self.step, 0)
         for moments in (self.first, self.second):
             if set(moments) != set(population.weights):
                 wrong = ", ".join(sorted(set(moments) ^ set(population.weights)))
@@ -64,4 +73,7 @@ class AdamW:
                         f"{list(weight.shape)} {weight.dtype} {weight.device}, its moment {list(moment.shape)} "
                         f"{moment.dtype} {moment.device}"
                     )
+        for tensor in (*population.weights.values(), *self.first.values(), *self.second.values()):
+            if any(size > 1 and stride == 0 for size, stride in zip(tensor.shape, tensor.stride(), strict=True)):
+                raise RNN2VecError("what is trained has memory of its own; got an expanded tensor: clone it")
         self.decays(len(population))

@@ -58,9 +58,9 @@ def train_step(
         losses = F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
         losses = losses.unflatten(0, (len(population), -1)).mean(1)
         gradients = torch.autograd.grad(losses.sum(), list(learner.weights.values()))
-    optimizer.step += 1
+    step = optimizer.step + 1
     decays = optimizer.decays(len(population)).to(population.device, population.dtype)
-    correction1, correction2 = (1 - beta**optimizer.step for beta in optimizer.betas)
+    correction1, correction2 = (1 - beta**step for beta in optimizer.betas)
     for (name, weight), gradient in zip(population.weights.items(), gradients, strict=True):
         first, second = optimizer.first[name], optimizer.second[name]
         first.lerp_(gradient, 1 - optimizer.betas[0])
@@ -70,6 +70,7 @@ def train_step(
             weight.addcdiv_(
                 first, (second.sqrt() / correction2**0.5).add_(optimizer.epsilon), value=-learning_rate / correction1
             )
+    optimizer.step = step
     return losses.detach()
 
 

@@ -76,27 +76,34 @@ bool has_shape(nb::handle tensor, const Sizes& expected) {
   return true;
 }
 
-[[noreturn]] void refuse(nb::handle tensor, const Sizes& shape, nb::handle dtype) {
+[[noreturn]] void refuse(const nb::object& message) {
   PyErr_Clear();
-  nb::list wanted;
-  for (int i = 0; i < shape.count; ++i) wanted.append(shape.size[i]);
-  const nb::object message = nb::str("the kernels read and write {} numbers of the shape {} in one piece of the CPU's "
-                                  "memory; got a {} of {} on {}, shape {}: was a tensor changed in place? "
-                                  "RNN2VEC_BACKEND=torch runs on tensors of any kind")
-                              .attr("format")(dtype, wanted, nb::str(tensor.type().attr("__name__")),
-                                              tensor.attr("dtype"), tensor.attr("device"), nb::list(tensor.attr("shape")));
   PyErr_SetObject(nb::module_::import_("rnn2vec.errors").attr("RNN2VecError").ptr(), message.ptr());
   throw nb::python_error();
+}
+
+[[noreturn]] void refuse(nb::handle tensor, const Sizes& shape, nb::handle dtype) {
+  nb::list wanted;
+  for (int i = 0; i < shape.count; ++i) wanted.append(shape.size[i]);
+  refuse(nb::str("the kernels read and write {} numbers of the shape {} in one piece of the CPU's memory; got a {} of {} on "
+                 "{}, shape {}: was a tensor changed in place?")
+             .attr("format")(dtype, wanted, nb::str(tensor.type().attr("__name__")), tensor.attr("dtype"),
+                             tensor.attr("device"), nb::list(tensor.attr("shape"))));
 }
 
 // Tensors whose memory a call uses, kept alive as long as it.
 using Kept = std::vector<nb::object>;
 
+enum class Use { read, written, read_if_given, written_if_wanted };
+
 // Where a tensor's numbers are: of this shape and dtype, on the CPU, in one piece and as they look; a copy that is, if
-// the kernels only read them. Null for None.
+// the kernels only read them. Null for None, where there need be no tensor. Whether tokens and classes are in range is
+// checked in engine/__init__.py.
 template <class T = float>
-T* memory(nb::handle given, const Sizes& shape, Kept& kept, bool written = false) {
-  if (given.is_none()) return nullptr;
+T* memory(nb::handle given, const Sizes& shape, Kept& kept, Use use) {
+  const bool written = use == Use::written || use == Use::written_if_wanted;
+  if (given.is_none() && (use == Use::read_if_given || use == Use::written_if_wanted)) return nullptr;
+  if (given.is_none()) throw std::invalid_argument("a tensor is missing");
   const Torch& names = torch();
   const nb::object& dtype = std::is_same_v<T, float> ? names.float32 : names.int64;
   if (!attribute(given, names.dtype).is(dtype) || attribute(given, names.is_cpu).ptr() != Py_True ||
@@ -109,17 +116,23 @@ T* memory(nb::handle given, const Sizes& shape, Kept& kept, bool written = false
   }
   const nb::object address = nb::steal(ask(tensor, names.data_ptr));
   void* data = address.is_valid() ? PyLong_AsVoidPtr(address.ptr()) : nullptr;
-  if (!data) refuse(given, shape, dtype);
+  if (!data)
+    refuse(nb::str("the kernels read numbers in memory; got a tensor with no memory of its own, as a batch of gradients is: "
+                   "set RNN2VEC_BACKEND=torch for it"));
   kept.push_back(std::move(tensor));
   return static_cast<T*>(data);
 }
 
+void check_length(const nb::list& tensors, std::size_t expected) {
+  if (nb::len(tensors) != expected) throw std::invalid_argument("one tensor for each shape");
+}
+
 // Where the numbers of some tensors are, one of each shape.
-std::vector<float*> memories(const nb::list& tensors, const std::vector<Sizes>& shapes, Kept& kept, bool written) {
-  if (nb::len(tensors) != shapes.size()) throw std::invalid_argument("one tensor for each shape");
+std::vector<float*> memories(const nb::list& tensors, const std::vector<Sizes>& shapes, Kept& kept, Use use) {
+  check_length(tensors, shapes.size());
   std::vector<float*> found;
   found.reserve(shapes.size());
-  for (std::size_t i = 0; i < shapes.size(); ++i) found.push_back(memory(tensors[i], shapes[i], kept, written));
+  for (std::size_t i = 0; i < shapes.size(); ++i) found.push_back(memory(tensors[i], shapes[i], kept, use));
   return found;
 }
 
@@ -154,10 +167,11 @@ struct CheckedCall {
     kept.reserve(weights.size() + 3);
     call.threads = threads;
     call.kernels = &kernels();
-    call.weights = memories(given_weights, weights, kept, false);
-    call.floats = tokens ? nullptr : memory(floats_or_tokens, inputs, kept);
-    call.tokens = tokens ? memory<std::int64_t>(floats_or_tokens, inputs, kept) : nullptr;
-    const auto [h, c] = parts(given_state, 0, kept, false);
+    call.weights = memories(given_weights, weights, kept, Use::read);
+    call.floats = tokens ? nullptr : memory(floats_or_tokens, inputs, kept, Use::read);
+    call.tokens = tokens ? memory<std::int64_t>(floats_or_tokens, inputs, kept, Use::read) : nullptr;
+    if (nb::len(given_state) == 0) return;  // zeros
+    const auto [h, c] = parts(given_state, 0, kept, Use::read);
     call.state[0] = h;
     call.state[1] = c;
   }
@@ -165,11 +179,11 @@ struct CheckedCall {
   struct Parts {
     float *h, *c;
   };
-  // h and (LSTM) c in a list of tensors, from the first on; null for what is not there.
-  Parts parts(const nb::list& tensors, std::size_t first, Kept& alive, bool written) const {
-    const std::size_t end = nb::len(tensors);
-    return {first < end ? memory(tensors[first], state, alive, written) : nullptr,
-            first + 1 < end && call.shape.cell == Cell::lstm ? memory(tensors[first + 1], state, alive, written) : nullptr};
+  // h and (LSTM) c at the end of a list of tensors, from the first on.
+  Parts parts(const nb::list& tensors, std::size_t first, Kept& alive, Use use) const {
+    const bool has_c = call.shape.cell == Cell::lstm;
+    check_length(tensors, first + (has_c ? 2 : 1));
+    return {memory(tensors[first], state, alive, use), has_c ? memory(tensors[first + 1], state, alive, use) : nullptr};
   }
 };
 
@@ -188,9 +202,9 @@ NB_MODULE(_native, m) {
 
   m.def("forward", [](const CheckedCall& own, nb::handle tape, const nb::list& written) {
     Kept kept;
-    float* const record = memory(tape, {tape_size(own.call)}, kept, true);
-    float* const outputs = memory(written[0], own.outputs, kept, true);
-    const auto [h, c] = own.parts(written, 1, kept, true);
+    float* const record = memory(tape, {tape_size(own.call)}, kept, Use::written_if_wanted);
+    const auto [h, c] = own.parts(written, 1, kept, Use::written);
+    float* const outputs = memory(written[0], own.outputs, kept, Use::written);
     float* const final_state[2] = {h, c};
     nb::gil_scoped_release release;
     forward(own.call, record, outputs, final_state);
@@ -199,12 +213,12 @@ NB_MODULE(_native, m) {
   m.def("backward", [](const CheckedCall& own, nb::handle tape, const nb::list& incoming, const nb::list& found,
                        const nb::list& found_weights) {
     Kept kept;
-    float* const record = memory(tape, {tape_size(own.call)}, kept, true);
-    const float* const outputs = memory(incoming[0], own.outputs, kept);
-    const auto [final_h, final_c] = own.parts(incoming, 1, kept, false);
-    float* const inputs = memory(found[0], own.inputs, kept, true);
-    const auto [h, c] = own.parts(found, 1, kept, true);
-    const std::vector<float*> weights = memories(found_weights, own.weights, kept, true);
+    float* const record = memory(tape, {tape_size(own.call)}, kept, Use::written_if_wanted);
+    const auto [final_h, final_c] = own.parts(incoming, 1, kept, Use::read_if_given);
+    const float* const outputs = memory(incoming[0], own.outputs, kept, Use::read_if_given);
+    const auto [h, c] = own.parts(found, 1, kept, Use::written_if_wanted);
+    float* const inputs = memory(found[0], own.inputs, kept, Use::written_if_wanted);
+    const std::vector<float*> weights = memories(found_weights, own.weights, kept, Use::written_if_wanted);
     nb::gil_scoped_release release;
     backward(own.call, record, {outputs, {final_h, final_c}, inputs, {h, c}, nullptr}, weights);
   }, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
@@ -217,10 +231,11 @@ NB_MODULE(_native, m) {
     const Shape& shape = own.call.shape;
     if (steps.size() != static_cast<std::size_t>(shape.models)) throw std::invalid_argument("steps are one a model");
     Call call = own.call;
-    call.weights = memories(weights, own.weights, kept, true);
-    const std::int64_t* const classes = memory<std::int64_t>(targets, {shape.models, shape.batch, shape.steps}, kept);
-    const Moments moments{memories(first, own.weights, kept, true), memories(second, own.weights, kept, true)};
-    float* const means = memory(losses, {shape.models}, kept, true);
+    call.weights = memories(weights, own.weights, kept, Use::written);
+    const std::int64_t* const classes = memory<std::int64_t>(targets, {shape.models, shape.batch, shape.steps}, kept, Use::read);
+    const Moments moments{memories(first, own.weights, kept, Use::written),
+                          memories(second, own.weights, kept, Use::written)};
+    float* const means = memory(losses, {shape.models}, kept, Use::written);
     nb::gil_scoped_release release;
     std::vector<AdamW> options;
     for (const auto& s : steps) options.push_back({s[0], s[1], s[2], s[3], s[4], s[5], s[6]});

@@ -7,7 +7,8 @@
 
 namespace rnn2vec {
 
-// Everything a pass reads, and the kernels that read it: the same for a whole pass, whatever is chosen meanwhile. Tensors are contiguous, float32 (tokens: int64), with the models first.
+// Everything a pass reads, and the kernels that read it: the same for a whole pass, whatever is chosen meanwhile.
+// Tensors are contiguous, float32 (tokens: int64), with the models first.
 struct Call {
   Shape shape;
   int threads;
