@@ -353,6 +353,12 @@ def test_fresh_networks_numbered_by_numpy() -> None:
     )
 
 
+@pytest.mark.parametrize("hidden", [10**7, 10**9, 10**12])
+def test_networks_that_no_memory_holds_are_refused(hidden: int) -> None:
+    with pytest.raises(RNN2VecError, match="no memory for 1 networks"):
+        Population.initialise(RNNSpec("gru", 2, hidden, 1, 2), 0, [0])
+
+
 def test_no_fresh_networks_are_refused() -> None:
     with pytest.raises(RNN2VecError, match="at least one network; got no models"):
         Population.initialise(RNNSpec("gru", 2, 3, 1, 2), 7, [])

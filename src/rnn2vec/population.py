@@ -134,14 +134,22 @@ class Population:
             models: the numbers of the networks within the zoo.
 
         Raises:
-            RNN2VecError: if no network is asked for.
+            RNN2VecError: if no network is asked for, or there is no memory for so many.
         """
         if len(models) == 0:
             raise RNN2VecError("a population holds at least one network; got no models: name one")
         bound = 1 / math.sqrt(spec.hidden_size)
-        flat = np.stack(
-            [generator(seed, model, "initialisation").random(spec.num_parameters, dtype=np.float32) for model in models]
-        )
+        try:
+            flat = np.stack(
+                [
+                    generator(seed, model, "initialisation").random(spec.num_parameters, dtype=np.float32)
+                    for model in models
+                ]
+            )
+        except RNN2VecError:
+            raise
+        except (MemoryError, ValueError) as error:  # more than there is, or than numpy can count
+            raise RNN2VecError(f"no memory for {len(models)} networks ({spec}): choose smaller ones") from error
         return cls.from_flat(spec, torch.from_numpy(flat * (2 * bound) - np.float32(bound)))
 
     @classmethod

@@ -11,9 +11,6 @@ from rnn2vec.errors import RNN2VecError
 GATES = {"lstm": 4, "gru": 3, "elman": 1}
 """Gates stacked along the rows of a layer's parameters, in torch.nn's order: LSTM i, f, g, o; GRU r, z, n."""
 
-MOST_PARAMETERS = 2**40
-"""Of one network: four terabytes."""
-
 
 @dataclasses.dataclass(frozen=True)
 class RNNSpec:
@@ -46,8 +43,6 @@ class RNNSpec:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise RNN2VecError(f"{name} must be a whole number of at least 1; got {value!r}")
-        if self.num_parameters > MOST_PARAMETERS:
-            raise RNN2VecError(f"a network has at most {MOST_PARAMETERS:,} parameters; {self} has more")
 
     @property
     def num_gates(self) -> int:
