@@ -18,7 +18,7 @@ from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
 from rnn2vec.emulation.store import EMULATOR, RECORD, TrainedEncoder, load_trained, versions, zoo_checksum
 from rnn2vec.encoders import build_encoder
-from rnn2vec.encoders.encoder import CONFIG, WEIGHTS
+from rnn2vec.encoders.directory import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation_store import PLAN, Evaluation, load_evaluation, save_evaluation
 from rnn2vec.metrics import correlation
