@@ -137,6 +137,8 @@ def test_an_interrupted_import_goes_on_with_the_same_source_alone(
         patch.setattr("rnn2vec.zoo.published.finish_zoo", interrupted)
         with pytest.raises(KeyboardInterrupt):
             import_published(source, place)
+    with pytest.raises(RNN2VecError, match="has not finished: run the same command again"):
+        Zoo.open(place)
     if left:
         (place / "importing.json").write_text(json.dumps(left))
     before = {path: path.read_bytes() for path in place.rglob("*.safetensors")}

@@ -21,14 +21,12 @@ from rnn2vec.population import Population
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.zoo.finish import finish_zoo
-from rnn2vec.zoo.layout import INDEX, rollouts_path, weights_path
+from rnn2vec.zoo.layout import BUILDING, INDEX, rollouts_path, weights_path
 from rnn2vec.zoo.memory import check_memory
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.table import snapshot_table
 
-IN_PROGRESS = "building.json"
-"""Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
 BUILT = "built"
 """Folder of an unfinished build: the checksums of a shard's two files, once both are written."""
 
@@ -64,7 +62,7 @@ def build_zoo(
 
 
 def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None, ray: str | None) -> Zoo:
-    marker = directory / IN_PROGRESS
+    marker = directory / BUILDING
     if not marker.exists() and (directory / INDEX).exists():
         finished = Zoo.open(directory)
         require_same(directory, "zoo", finished.recipe.to_dict(), recipe.to_dict())

@@ -28,15 +28,13 @@ from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import BOS, EOS, SYMBOLS
 from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.formal_languages import LanguageRecipe
-from rnn2vec.zoo.layout import INDEX, read_index, rollouts_path, weights_path
+from rnn2vec.zoo.layout import IMPORTING, INDEX, read_index, rollouts_path, weights_path
 from rnn2vec.zoo.npy import check_shape, dimensions_of, exactly, header, load, whole_numbers
 from rnn2vec.zoo.recipe import MOST_LAYERS, Recipe
 from rnn2vec.zoo.sequential_digits import DigitsRecipe
 from rnn2vec.zoo.store import Zoo
 
 ARGUMENTS = "args.json"
-IN_PROGRESS = "importing.json"
-"""Present in a directory from the first moment of an import to its last."""
 CORRECT_OF = 1000
 """Strings that the published generator counts the correct ones among."""
 ROWS_PER_SHARD = 256
@@ -71,7 +69,7 @@ def _import(source: Path, directory: Path) -> Zoo:
     parts = [slice(start, start + ROWS_PER_SHARD) for start in range(0, rows, ROWS_PER_SHARD)]
     for part in parts:  # all is checked before anything is written
         _read_part(arrays, part, languages)
-    marker = directory / IN_PROGRESS
+    marker = directory / IMPORTING
     plan = {"source": source.name, "checksums": _checksums(source, languages)}
     begin(marker, "import", plan, added=["checksums"])
     for shard, part in enumerate(parts):
