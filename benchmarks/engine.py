@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
-from engine_rivals import PROBE_RIVALS, TRAIN_RIVALS, Problem, native_probe, native_train, versions
+from engine_rivals import PROBE_RIVALS, TRAIN_RIVALS, Contestant, Problem, native_probe, native_train, versions
 
 from rnn2vec.engine import backend_name, instruction_set
 from rnn2vec.spec import RNNSpec
@@ -59,11 +59,28 @@ def race(contestants: Contestants, rounds: int, budget: float) -> dict[str, list
     return times
 
 
+def jax_train(problem: Problem) -> Contestant:
+    """JAX: vmap over networks of a scan over time, compiled."""
+    from engine_jax import train_contestant  # needs jax
+
+    return train_contestant(problem)
+
+
+def jax_probe(problem: Problem) -> Contestant:
+    """JAX: the same for probing, all steps in one compiled function."""
+    from engine_jax import probe_contestant  # needs jax
+
+    return probe_contestant(problem)
+
+
+RIVALS = {"train": TRAIN_RIVALS | {"jax": jax_train}, "probe": PROBE_RIVALS | {"jax": jax_probe}}
+
+
 def compare(problem: Problem, kind: str, rounds: int, budget: float) -> dict:
     """Time ours and all rivals on a problem, in ms per network and step (train) or per whole probing (probe)."""
-    ours, rivals = (native_train, TRAIN_RIVALS) if kind == "train" else (native_probe, PROBE_RIVALS)
+    ours = native_train if kind == "train" else native_probe
     contestants, missing = {"ours": ours(problem)}, []
-    for name, rival in rivals.items():
+    for name, rival in RIVALS[kind].items():
         try:
             contestants[name] = rival(problem)
         except ImportError:

@@ -312,31 +312,15 @@ def modules_probe(problem: Problem) -> Contestant:
     return _probe(problem, runner, None)
 
 
-def jax_rival(problem: Problem) -> Contestant:
-    """JAX: vmap over networks of a scan over time, compiled."""
-    from engine_jax import train_contestant  # needs jax
-
-    return train_contestant(problem)
-
-
-def jax_probe_rival(problem: Problem) -> Contestant:
-    """JAX: the same for probing, all steps in one compiled function."""
-    from engine_jax import probe_contestant  # needs jax
-
-    return probe_contestant(problem)
-
-
 TRAIN_RIVALS = {
     "nn_processes": module_processes_train,
     "vmap": vmap_train,
     "batched_autograd": batched_train,
-    "jax": jax_rival,
 }
 PROBE_RIVALS = {
     "nn_modules": modules_probe,
     "vmap": vmap_probe,
     "batched_autograd": batched_probe,
-    "jax": jax_probe_rival,
 }
 
 

@@ -169,11 +169,12 @@ def test_an_interrupted_evaluation_goes_on(
     assert "the same command starts from there" in errors
     assert kept == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4]
     assert {path.name for path in out.iterdir()} == {"unfinished"}
-    fails(rnn2vec_command("evaluate", zoo, encoders[0], "--out", out), "unfinished evaluation", "another directory")
-    fails(rnn2vec_command(*command[:-4], "--supervised-steps", 7, "--out", out), "unfinished evaluation")
+    fails(rnn2vec_command("evaluate", zoo, encoders[0], "--out", out), "(encoders.flat; ", "another directory")
+    changed = rnn2vec_command(*command[:-4], "--supervised-steps", 7, "--out", out)
+    fails(changed, "another (supervised_steps.statistics 6 there, 7 here; supervised_steps.flat 6 there, 7 here):")
     with monkeypatch.context() as patch:
         patch.setattr("rnn2vec.evaluation.versions", lambda: {"torch": "99.0"})
-        fails(rnn2vec_command(*command, "--out", out), "unfinished evaluation", "other versions", "another directory")
+        fails(rnn2vec_command(*command, "--out", out), "versions.torch 2.", " there, 99.0 here", "another directory")
     status, _, errors = rnn2vec_command(*command, "--out", out)
     assert status == 0, errors
     assert kept[10:] == [5, 6]  # the first encoder's is kept, the second's goes on
@@ -208,7 +209,7 @@ def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
     fails(rnn2vec_command("zoo", "build", "poems", *out), "formal-languages", "'poems'")
     fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--preset", "huge"), "demo, laptop, paper")
     fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--cell", "qrnn"), "lstm, gru, elman")
-    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", zoo), str(zoo), "already exists")
+    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", zoo), str(zoo), "one directory holds one zoo")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "oracle", *out), "interactive", "'oracle'")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", *out, "--loss", "hinge"), "total-variation")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", zoo), "lies in none")
@@ -426,7 +427,7 @@ def test_benchmark_and_redraw(rnn2vec_command: Command, zoo: Path, tmp_path: Pat
     assert page.read_text() == "of the user"
     assert rnn2vec_command("redraw", out / "results.parquet", "--out", page, "--force")[0] == 0
     assert page.read_bytes() == (out / "report.html").read_bytes()
-    fails(rnn2vec_command(*command, "--loss", "mse"), "does not mix zoos or recipes")
+    fails(rnn2vec_command(*command, "--loss", "mse"), "one benchmark", "recipe.loss total-variation there, mse here")
     fails(rnn2vec_command("benchmark", zoo, "--encoders", "oracle", "--out", out), "encoders are")
     fails(rnn2vec_command("redraw", zoo / "snapshots.parquet", "--out", tmp_path / "a.html"), "measurements have")
     assert not (tmp_path / "a.html").exists()
@@ -616,7 +617,7 @@ def test_theory(rnn2vec_command: Command, zoo: Path, tmp_path: Path, monkeypatch
     assert "as many questions" in output
     assert (out / "report.html").is_file()
     assert json.loads((out / "results.json").read_text())["zoos"][zoo.name]["networks"] == 24
-    fails(rnn2vec_command(*command, "--sizes", "2,8"), "begun with other sizes")
+    fails(rnn2vec_command(*command, "--sizes", "2,8"), "one directory holds one theory", "jobs 4 there, 8 here")
     fails(rnn2vec_command(*command, "--sizes", "two"), "whole numbers", "'two'")
     fails(rnn2vec_command("theory", "--sizes", "6", "--out", tmp_path / "six"), "power of two")
     assert not (tmp_path / "six").exists()

@@ -194,7 +194,7 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     for name in ("model.safetensors", "emulator.safetensors", "config.json"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not (tmp_path / "parts" / "checkpoint.safetensors").exists()
-    with pytest.raises(RNN2VecError, match="already exists"):
+    with pytest.raises(RNN2VecError, match=r"one pretraining; .* another \(seed 3 there, 4 here\)"):
         pretrain_into(
             small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
         )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
+from rnn2vec.files import sole_writer
 from rnn2vec.zoo.published import ROWS_PER_SHARD, export_published, import_published
 
 RANDOM = np.random.default_rng(0)
@@ -117,6 +119,50 @@ def test_an_exported_zoo_of_small_digits_can_be_read_again(
     del arguments["source"]  # as earlier versions wrote it: the sequences tell
     (tmp_path / "published" / "args.json").write_text(json.dumps(arguments))
     assert import_published(tmp_path / "published", tmp_path / "derived").recipe.source == "uci"
+
+
+@pytest.mark.parametrize("left", [{"source": "source"}, None], ids=["by an earlier version", "by this one"])
+def test_an_interrupted_import_goes_on_with_the_same_source_alone(
+    left: dict[str, str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, place = write(tmp_path / "source", digits()), tmp_path / "zoo"
+    other, namesake = write(tmp_path / "other", digits()), tmp_path / "elsewhere" / "source"
+    namesake.parent.mkdir()
+    write(namesake, digits())
+
+    def interrupted(*arguments: Any, **extra: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rnn2vec.zoo.published.finish_zoo", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            import_published(source, place)
+    with pytest.raises(RNN2VecError, match="has not finished: run the same command again"):
+        Zoo.open(place)
+    if left:
+        (place / "importing.json").write_text(json.dumps(left))
+    before = {path: path.read_bytes() for path in place.rglob("*.safetensors")}
+    with pytest.raises(
+        RNN2VecError, match=r"one import; .*zoo was begun with another \(source source there, other here"
+    ):
+        import_published(other, place)
+    if not left:
+        with pytest.raises(RNN2VecError, match=r"another \(checksums\.parameters\.npy; checksums\.sequences\.npy; "):
+            import_published(namesake, place)
+    assert {path: path.read_bytes() for path in place.rglob("*.safetensors")} == before
+    assert import_published(source, place).verify() == []
+    assert not (place / "importing.json").exists()
+    with pytest.raises(RNN2VecError, match="already exists"):
+        import_published(source, place)
+
+
+def test_an_import_has_its_directory_to_itself(tmp_path: Path) -> None:
+    source = write(tmp_path / "source", digits())
+    with sole_writer(tmp_path / "zoo"), pytest.raises(RNN2VecError, match="another is writing"):
+        import_published(source, tmp_path / "zoo")
+    with pytest.raises(RNN2VecError, match="lies in none"):
+        import_published(source, source / "zoo")
+    assert import_published(source, tmp_path / "zoo").verify() == []
 
 
 def test_few_short_strings_survive_the_layout(tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]) -> None:

@@ -506,7 +506,7 @@ def test_one_report(two_networks_a_task: Zoo, tmp_path: Path, monkeypatch: pytes
     results = json.loads((out / "results.json").read_text())
     assert set(results) == {"classes", "gap", "zoos"}
     assert results["zoos"]["walkers"]["networks"] == 16
-    with pytest.raises(RNN2VecError, match="begun with other sizes"):
+    with pytest.raises(RNN2VecError, match=r"another \(jobs\.steps 2 there, 3 here\)"):
         theory_run.run_theory(out, silent, zoo, [2, 4], steps=3)
 
 

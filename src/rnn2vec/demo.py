@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,12 +12,12 @@ from typing import Any
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
-from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
+from rnn2vec.files import sole_writer, write_json
 from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.plan import begin
 from rnn2vec.zoo import families
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.recipe import Recipe
@@ -78,9 +77,8 @@ def _run_demo(
     supervised_steps: int,
 ) -> dict[str, Any]:
     start = time.monotonic()
-    resumed = (directory / IN_PROGRESS).exists()
     plan = {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed}
-    _begin(directory, plan | {"supervised_steps": supervised_steps})
+    resumed = begin(directory / IN_PROGRESS, "demo", plan | {"supervised_steps": supervised_steps})
     with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as report:
         zoo = build_zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
     encoders = [directory / "encoders" / name for name in DEMO_ENCODERS]
@@ -101,12 +99,3 @@ def _run_demo(
     end_evaluation(directory / UNFINISHED)
     (directory / IN_PROGRESS).unlink()  # last: without it, nothing would look for what is left over
     return results
-
-
-def _begin(directory: Path, plan: dict[str, Any]) -> None:
-    marker = directory / IN_PROGRESS
-    if not marker.exists():
-        require_new_directory(directory)
-        write_json(marker, plan)
-    elif read_json(marker, "demo marker") != json.loads(json.dumps(plan)):
-        raise RNN2VecError(f"{directory} holds an unfinished demo of another seed or version: choose another directory")

@@ -18,11 +18,12 @@ from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
 from rnn2vec.emulation.store import EMULATOR, RECORD, TrainedEncoder, load_trained, versions, zoo_checksum
 from rnn2vec.encoders import build_encoder
-from rnn2vec.encoders.encoder import CONFIG, WEIGHTS
+from rnn2vec.encoders.directory import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation_store import Evaluation, begin_evaluation, load_evaluation, save_evaluation
+from rnn2vec.evaluation_store import PLAN, Evaluation, load_evaluation, save_evaluation
 from rnn2vec.metrics import correlation
 from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.plan import begin
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -80,7 +81,7 @@ def evaluate(
             "readers": list(READERS),
             "versions": versions(),
         }
-        begin_evaluation(folder, plan)
+        begin(folder / PLAN, "evaluation", plan)
     source = predictors_from and predictors_from.directory
     jobs = [
         (zoo.directory, run.directory, run.encoder.name, _steps(run, supervised_steps), source, folder)

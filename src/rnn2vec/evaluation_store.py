@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, read_record, require_new_directory, write_json, write_record
+from rnn2vec.files import read_record, write_record
 
 UNFINISHED = "unfinished"
 """Name of the folder within an output directory."""
@@ -34,23 +33,6 @@ class Evaluation:
     results: dict[str, Any]
     embeddings: np.ndarray
     clone_scores: np.ndarray
-
-
-def begin_evaluation(folder: Path, plan: dict[str, Any]) -> None:
-    """Write down what an evaluation is of, or check that it is the same as before.
-
-    Raises:
-        RNN2VecError: if the folder holds anything else.
-    """
-    if not (folder / PLAN).exists():
-        require_new_directory(folder)
-        write_json(folder / PLAN, plan)
-    elif read_json(folder / PLAN, "plan of an evaluation") != json.loads(json.dumps(plan)):
-        raise RNN2VecError(
-            f"{folder} holds an unfinished evaluation of another zoo, other encoders or other steps, or by other "
-            "versions of Python, rnn2vec, torch or numpy: repeat its command with the same versions, or choose another "
-            "directory"
-        )
 
 
 def end_evaluation(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,9 @@ from rnn2vec.encoders import ENCODERS, ProbingEncoder, build_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate_encoder
 from rnn2vec.fields import whole
-from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
+from rnn2vec.files import read_json, sole_writer
 from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.plan import begin
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -167,7 +167,7 @@ def run_benchmark(
     """
     zoos = {run.zoo.name: Zoo.open(run.zoo) for run in runs}
     with sole_writer(directory, {run.zoo for run in runs}):
-        _begin(directory, runs, zoos)
+        begin(directory / PLAN, "benchmark", {"zoos": _plan(runs, zoos), "versions": versions()})
         run_jobs(carry_out, [(run,) for run in runs], workers, report, ray)
         return _collect(directory, runs, zoos)
 
@@ -184,36 +184,17 @@ def _collect(directory: Path, runs: Sequence[Run], zoos: dict[str, Zoo]) -> pa.T
     return table
 
 
-def _begin(directory: Path, runs: Sequence[Run], zoos: dict[str, Zoo]) -> None:
-    """Write down what the benchmark is of, or check that it is the same as before."""
-    plan: dict[str, Any] = {}
-    for run in runs:
-        if not run.ablation:
-            recipe = {"recipe": dataclasses.asdict(run.recipe), "supervised_steps": run.supervised_steps}
-            plan[run.zoo.name] = {"zoo": zoo_checksum(zoos[run.zoo.name]), **recipe}
-    plan, now = json.loads(json.dumps(plan)), versions()
-    path = directory / PLAN
-    if not path.exists():
-        require_new_directory(directory)
-        write_json(path, {"zoos": plan, "versions": now})
-        return
-    begun = read_json(path, "plan of a benchmark")
-    before, then = begun.get("zoos"), begun.get("versions")
-    if before != plan:
-        known = before if isinstance(before, dict) else {}
-        changed = [name for name in {*known, *plan} if known.get(name) != plan.get(name)]
-        raise RNN2VecError(
-            f"one benchmark does not mix zoos or recipes; {directory} was begun with another {' and '.join(changed)}: "
-            "repeat its command, or choose another directory"
-        )
-    known = then if isinstance(then, dict) else {}
-    changed = [name for name in now if known.get(name) != now[name]]
-    if changed:
-        raise RNN2VecError(
-            "one benchmark does not mix versions; "
-            f"{directory} was begun with {', '.join(f'{name} {known.get(name)}' for name in changed)}, this is "
-            f"{', '.join(f'{name} {now[name]}' for name in changed)}: use the same versions, or another directory"
-        )
+def _plan(runs: Sequence[Run], zoos: dict[str, Zoo]) -> dict[str, Any]:
+    """What a benchmark does not mix, by the names of its zoos."""
+    return {
+        run.zoo.name: {
+            "zoo": zoo_checksum(zoos[run.zoo.name]),
+            "recipe": dataclasses.asdict(run.recipe),
+            "supervised_steps": run.supervised_steps,
+        }
+        for run in runs
+        if not run.ablation
+    }
 
 
 def carry_out(run: Run, *, report: Callable[[int, str], None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 import platform
 from collections.abc import Callable
@@ -21,10 +20,11 @@ from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
-from rnn2vec.encoders.encoder import CHECKSUMS, fill, recorded_checksum
+from rnn2vec.encoders.directory import CHECKSUMS, fill, recorded_checksum
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
+from rnn2vec.plan import require_same
 from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.recipe import LARGEST_SEED
 from rnn2vec.zoo.split import split_zoo
@@ -155,12 +155,6 @@ def input_options(name: str, zoo: Zoo) -> dict[str, Any]:
     return {"input_range": zoo.recipe.input_range} if known and zoo.recipe.input_range else {}
 
 
-def _is_record_of(path: Path, zoo: Zoo, name: str, recipe: PretrainRecipe, seed: int) -> bool:
-    record = read_json(path, "training record")
-    same = {"encoder": name, "seed": seed, "zoo": zoo_checksum(zoo), "recipe": dataclasses.asdict(recipe)}
-    return all(record.get(key) == json.loads(json.dumps(value)) for key, value in same.items())
-
-
 def pretrain_into(
     zoo_directory: Path,
     name: str,
@@ -179,11 +173,14 @@ def pretrain_into(
     encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}) | input_options(name, zoo))
     with sole_writer(directory, [zoo_directory]):
         checkpoint = directory / CHECKPOINT
-        if (directory / RECORD).exists() and _is_record_of(directory / RECORD, zoo, name, recipe, seed):
+        if (directory / RECORD).exists():
+            plan = {"encoder": name, "seed": seed, "zoo": zoo_checksum(zoo), "recipe": dataclasses.asdict(recipe)}
+            record = read_json(directory / RECORD, "training record")
+            require_same(directory, "pretraining", {key: record[key] for key in plan if key in record}, plan)
             checkpoint.unlink(missing_ok=True)  # killed or asked for again after its last moment
             report(recipe.steps, "kept")
             return
-        if (directory / RECORD).exists() or not checkpoint.exists():
+        if not checkpoint.exists():
             require_new_directory(directory)
         trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
         save_trained(directory, trained, zoo, recipe, seed)

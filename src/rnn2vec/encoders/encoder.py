@@ -14,16 +14,12 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rnn2vec.encoders.directory import CHECKSUMS, CONFIG, WEIGHTS, fill, read_encoder_directory
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
-from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.files import write_atomically, write_json
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
-
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-CHECKSUMS = "checksums"
-"""Field of a JSON file: the SHA-256 of files beside it, by their names."""
 
 LARGEST_SIZE = 2**20
 """Of anything in an encoder or an emulator."""
@@ -58,7 +54,7 @@ def initial_parameters(seed: int, device: str = "cpu") -> Iterator[None]:
     """Let modules begin with float32 parameters that are a function of the seed alone.
 
     Torch's own generator, and its defaults, are left alone. On the device ``meta``, parameters have shapes and take no
-    memory, see :func:`fill`.
+    memory, see :func:`~rnn2vec.encoders.directory.fill`.
     """
     with torch.random.fork_rng(devices=[]), float32_on(device):
         torch.default_generator.manual_seed(seed)
@@ -182,8 +178,6 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         Raises:
             RNN2VecError: if there is no encoder, it is damaged, or, asked for by the name of one class, is of another.
         """
-        from rnn2vec.encoders import load_encoder  # the registry knows the subclasses, which import this module
-
         if unknown:
             raise RNN2VecError(f"an encoder is read as it was saved; from_pretrained takes no {', '.join(unknown)}")
         place = Path(pretrained_model_name_or_path)
@@ -222,59 +216,40 @@ def multilayer_perceptron(sizes: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def fill(module: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
-    """Give a module that was built on the device ``meta`` its parameters, as float32 on the CPU.
-
-    Args:
-        module: without memory until now.
-        tensors: what a file holds.
-        place: that file, for messages.
-
-    Raises:
-        RNN2VecError: if names or shapes differ from those of the module, or anything is no finite number.
-    """
-    wanted = module.state_dict()
-    problems = [f"it lacks {name}" for name in wanted if name not in tensors]
-    problems += [f"unknown {name}" for name in tensors if name not in wanted]
-    problems += [
-        f"size mismatch for {name}: {list(tensors[name].shape)} in place of {list(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in tensors and tensors[name].shape != tensor.shape
-    ]
-    if problems:
-        raise RNN2VecError(f"the weights in {place} do not fit its configuration: {'; '.join(problems)}")
-    if not all(tensor.is_floating_point() and bool(tensor.isfinite().all()) for tensor in tensors.values()):
-        raise RNN2VecError(f"weights are finite numbers; those in {place} are not")
-    copies = {name: tensor.to("cpu", torch.float32, copy=True) for name, tensor in tensors.items()}
-    module.load_state_dict(copies, assign=True)
+ENCODERS: dict[str, type[Encoder]] = {}
+"""Encoders by name; :mod:`rnn2vec.encoders` enters its own, so that whoever imports one of them can read all."""
 
 
-def recorded_checksum(record: Mapping[str, Any], name: str) -> str | None:
-    """SHA-256 of the file ``name`` that JSON beside it records; None if an earlier version wrote the JSON.
+def of_name(name: Any, spec: RNNSpec, options: Mapping[str, Any]) -> Encoder:
+    """An encoder of a class in :data:`ENCODERS`; see :func:`rnn2vec.build_encoder`."""
+    if not isinstance(name, str) or name not in ENCODERS:
+        raise RNN2VecError(f"encoders are {', '.join(ENCODERS)}; got {name!r}")
+    try:
+        return ENCODERS[name](spec, **options)
+    except TypeError as error:
+        raise RNN2VecError(f"the {name} encoder does not take these options: {error}") from error
+
+
+def load_encoder(directory: str | Path) -> Encoder:
+    """Read an encoder that ``pretrain`` or :meth:`Encoder.save_pretrained` wrote.
+
+    Its tensors are checked against their checksum in ``config.json``, unless an earlier version wrote that, and against
+    the names and shapes that follow from the configuration before memory is taken for them.
 
     Raises:
-        RNN2VecError: if there are checksums but none of this file.
+        RNN2VecError: if the directory holds no encoder, or its files are damaged or do not fit together.
     """
-    if CHECKSUMS not in record:
-        return None
-    checksums = record[CHECKSUMS]
-    found = checksums.get(name) if isinstance(checksums, dict) else None
-    if not isinstance(found, str):
-        raise RNN2VecError(f"{CHECKSUMS} hold the SHA-256 of {name}; got {checksums!r}: restore or rebuild the encoder")
-    return found
-
-
-def read_encoder_directory(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read the configuration and the tensors of an encoder directory.
-
-    Raises:
-        RNN2VecError: if either file is missing or damaged, or the tensors differ from their recorded checksum.
-    """
-    if not (directory / CONFIG).is_file():
-        raise RNN2VecError(
-            f"an encoder is a directory with {CONFIG} and {WEIGHTS}; {directory} has no {CONFIG}: make one with "
-            "`rnn2vec pretrain ZOO --encoder NAME --out DIR`"
-        )
-    config = read_json(directory / CONFIG, "encoder configuration")
-    arrays = read_tensors(directory / WEIGHTS, recorded_checksum(config, WEIGHTS))
-    return config, {name: torch.from_numpy(array) for name, array in arrays.items()}
+    directory = Path(directory)
+    config, tensors = read_encoder_directory(directory)
+    try:
+        name, options = config["encoder"], {**config["options"], "embedding_size": config["embedding_size"]}
+        spec = RNNSpec.from_dict(config["spec"])
+    except (KeyError, TypeError) as error:
+        raise RNN2VecError(f"the configuration in {directory} is not that of an encoder ({error})") from error
+    try:
+        with initial_parameters(0, "meta"):
+            encoder = of_name(name, spec, options)
+    except (RuntimeError, OverflowError) as error:  # more than torch can count
+        raise RNN2VecError(f"the configuration in {directory} is not that of an encoder ({error})") from error
+    fill(encoder, tensors, directory)
+    return encoder.eval()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
-from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, require_new_directory, sole_writer, write_json
+from rnn2vec.files import sole_writer, write_json
 from rnn2vec.parallel import Report
+from rnn2vec.plan import begin
 from rnn2vec.theory.class_sizes import SIZES, count_questions
 from rnn2vec.theory.gap import GapRun, run_gap
 from rnn2vec.theory.gap_recipe import checked_seed, gap_recipes
@@ -61,7 +59,7 @@ def run_theory(
     plan["zoo"] = str(zoo.resolve()) if zoo else "demo"
     given = Zoo.open(zoo) if zoo else None
     with sole_writer(directory):
-        _begin(directory, plan)
+        begin(directory / PLAN, "theory", plan)
         with stage("Counting", [("classes", 1)]) as report:
             counts = count_questions(SIZES)
             report(0, 1, "")
@@ -80,15 +78,3 @@ def run_theory(
         write_json(directory / RESULTS, as_json(counts, runs, interrogated))
         write_theory_report(directory / "report.html", counts, runs, interrogated)
     return runs
-
-
-def _begin(directory: Path, plan: dict[str, Any]) -> None:
-    path = directory / PLAN
-    if not path.exists():
-        require_new_directory(directory)
-        write_json(path, plan)
-    elif read_json(path, "plan of a theory") != json.loads(json.dumps(plan)):
-        raise RNN2VecError(
-            f"{directory} was begun with other sizes, steps, seed or zoo: repeat its command, or choose another "
-            "directory"
-        )

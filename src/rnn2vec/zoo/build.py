@@ -14,20 +14,19 @@ import torch
 from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, require_new_directory, sole_writer, write_atomically, write_json
+from rnn2vec.files import read_json, sole_writer, write_atomically, write_json
 from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.plan import begin, require_same
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.zoo.finish import finish_zoo
-from rnn2vec.zoo.layout import INDEX, rollouts_path, weights_path
+from rnn2vec.zoo.layout import BUILDING, INDEX, rollouts_path, weights_path
 from rnn2vec.zoo.memory import check_memory
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.table import snapshot_table
 
-IN_PROGRESS = "building.json"
-"""Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
 BUILT = "built"
 """Folder of an unfinished build: the checksums of a shard's two files, once both are written."""
 
@@ -63,21 +62,15 @@ def build_zoo(
 
 
 def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None, ray: str | None) -> Zoo:
-    marker = directory / IN_PROGRESS
-    if marker.exists():
-        if read_json(marker, "build marker") != recipe.to_dict():
-            raise RNN2VecError(
-                f"{directory} holds an unfinished zoo of another recipe (see {marker}): repeat its command, or choose "
-                "another directory"
-            )
-    elif (directory / INDEX).exists() and (finished := Zoo.open(directory)).recipe == recipe:
+    marker = directory / BUILDING
+    if not marker.exists() and (directory / INDEX).exists():
+        finished = Zoo.open(directory)
+        require_same(directory, "zoo", finished.recipe.to_dict(), recipe.to_dict())
         shutil.rmtree(directory / BUILT, ignore_errors=True)
         if report:
             report(0, recipe.models * recipe.steps, "kept")
         return finished  # killed or asked for again after its last moment
-    else:
-        require_new_directory(directory)
-        write_json(marker, recipe.to_dict())
+    begin(marker, "zoo", recipe.to_dict())
     report = report or (lambda job, amount, note: None)
     missing = []
     for shard in range(recipe.num_shards):

@@ -15,6 +15,10 @@ SCHEMA_VERSION = 1
 TABLE = "snapshots.parquet"
 INDEX = "zoo.json"
 CARD = "README.md"
+BUILDING = "building.json"
+"""Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
+IMPORTING = "importing.json"
+"""Present in a directory from the first moment of an import to its last: the source."""
 OWN_CHECKSUM = "sha256"
 """Field of the index: its own checksum, see :func:`index_checksum`. Indices of earlier versions have none."""
 
@@ -55,7 +59,7 @@ def read_index(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         reason = (
             "its build has not finished: run the same command again"
-            if (directory / "building.json").exists()
+            if (directory / BUILDING).exists() or (directory / IMPORTING).exists()
             else ("make one with `rnn2vec zoo build FAMILY --out DIR`")
         )
         raise RNN2VecError(f"a zoo is a directory with a {INDEX}; {directory} has none: {reason}")

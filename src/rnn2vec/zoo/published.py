@@ -8,6 +8,7 @@ validation loss, weight decay). Arrays of another type or byte order are read if
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from pathlib import Path
@@ -20,21 +21,20 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, shown, whole
-from rnn2vec.files import read_json, require_new_directory, write_atomically, write_json
+from rnn2vec.files import read_json, require_new_directory, sole_writer, write_atomically
+from rnn2vec.plan import begin
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import BOS, EOS, SYMBOLS
 from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.formal_languages import LanguageRecipe
-from rnn2vec.zoo.layout import INDEX, read_index, rollouts_path, weights_path
+from rnn2vec.zoo.layout import IMPORTING, INDEX, read_index, rollouts_path, weights_path
 from rnn2vec.zoo.npy import check_shape, dimensions_of, exactly, header, load, whole_numbers
 from rnn2vec.zoo.recipe import MOST_LAYERS, Recipe
 from rnn2vec.zoo.sequential_digits import DigitsRecipe
 from rnn2vec.zoo.store import Zoo
 
 ARGUMENTS = "args.json"
-IN_PROGRESS = "importing.json"
-"""Present in a directory from the first moment of an import to its last."""
 CORRECT_OF = 1000
 """Strings that the published generator counts the correct ones among."""
 ROWS_PER_SHARD = 256
@@ -48,13 +48,19 @@ def import_published(source: str | Path, directory: str | Path) -> Zoo:
 
     Args:
         source: the folder.
-        directory: a new or empty directory, or that of an interrupted import.
+        directory: a new or empty directory, or that of an interrupted import of the same files.
 
     Raises:
-        RNN2VecError: if an array is missing, damaged, of another shape, or holds NaN, fractions where numbers are
-            whole, or numbers that a zoo's types do not hold exactly. Nothing is written then.
+        RNN2VecError: if the directory holds anything else, another process is writing to it, or an array is missing,
+            damaged, of another shape, or holds NaN, fractions where numbers are whole, or numbers that a zoo's types do
+            not hold exactly. Nothing is written then.
     """
     source, directory = Path(source), Path(directory)
+    with sole_writer(directory, [source]):
+        return _import(source, directory)
+
+
+def _import(source: Path, directory: Path) -> Zoo:
     arguments = read_json(source / ARGUMENTS, "arguments of a published zoo") if (source / ARGUMENTS).is_file() else {}
     languages = (source / "num_step_correct.npy").is_file()
     arrays = {name: load(source / f"{name}.npy") for name in _names(languages)}
@@ -63,10 +69,9 @@ def import_published(source: str | Path, directory: str | Path) -> Zoo:
     parts = [slice(start, start + ROWS_PER_SHARD) for start in range(0, rows, ROWS_PER_SHARD)]
     for part in parts:  # all is checked before anything is written
         _read_part(arrays, part, languages)
-    marker = directory / IN_PROGRESS
-    if not marker.exists():
-        require_new_directory(directory)
-        write_json(marker, {"source": source.name})
+    marker = directory / IMPORTING
+    plan = {"source": source.name, "checksums": _checksums(source, languages)}
+    begin(marker, "import", plan, added=["checksums"])
     for shard, part in enumerate(parts):
         flat, inputs, outputs = _read_part(arrays, part, languages)
         population = Population.from_flat(recipe.spec, torch.from_numpy(flat))
@@ -228,6 +233,16 @@ def _without_bos(tokens: np.ndarray) -> np.ndarray:
 def _names(languages: bool) -> tuple[str, ...]:
     measured = ("num_step_correct",) if languages else ("num_step", "accuracy_losses")
     return ("parameters", "sequences", "logits", "tasks", *measured)
+
+
+def _checksums(source: Path, languages: bool) -> dict[str, str]:
+    """SHA-256 of all files that are imported."""
+    checksums = {}
+    for path in (source / ARGUMENTS, *(source / f"{name}.npy" for name in _names(languages))):
+        if path.is_file():
+            with path.open("rb") as file:
+                checksums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return checksums
 
 
 def _argument(arguments: dict[str, Any], name: str, default: int, high: int = LARGEST) -> int:

@@ -1,0 +1,76 @@
+"""An encoder's directory as it is read: a configuration, tensors, and the checksums that they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import read_json, read_tensors
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+CHECKSUMS = "checksums"
+"""Field of a JSON file: the SHA-256 of files beside it, by their names."""
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
+    """Give a module that was built on the device ``meta`` its parameters, as float32 on the CPU.
+
+    Args:
+        module: without memory until now.
+        tensors: what a file holds.
+        place: that file, for messages.
+
+    Raises:
+        RNN2VecError: if names or shapes differ from those of the module, or anything is no finite number.
+    """
+    wanted = module.state_dict()
+    problems = [f"it lacks {name}" for name in wanted if name not in tensors]
+    problems += [f"unknown {name}" for name in tensors if name not in wanted]
+    problems += [
+        f"size mismatch for {name}: {list(tensors[name].shape)} in place of {list(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in tensors and tensors[name].shape != tensor.shape
+    ]
+    if problems:
+        raise RNN2VecError(f"the weights in {place} do not fit its configuration: {'; '.join(problems)}")
+    if not all(tensor.is_floating_point() and bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise RNN2VecError(f"weights are finite numbers; those in {place} are not")
+    copies = {name: tensor.to("cpu", torch.float32, copy=True) for name, tensor in tensors.items()}
+    module.load_state_dict(copies, assign=True)
+
+
+def recorded_checksum(record: Mapping[str, Any], name: str) -> str | None:
+    """SHA-256 of the file ``name`` that JSON beside it records; None if an earlier version wrote the JSON.
+
+    Raises:
+        RNN2VecError: if there are checksums but none of this file.
+    """
+    if CHECKSUMS not in record:
+        return None
+    checksums = record[CHECKSUMS]
+    found = checksums.get(name) if isinstance(checksums, dict) else None
+    if not isinstance(found, str):
+        raise RNN2VecError(f"{CHECKSUMS} hold the SHA-256 of {name}; got {checksums!r}: restore or rebuild the encoder")
+    return found
+
+
+def read_encoder_directory(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read the configuration and the tensors of an encoder directory.
+
+    Raises:
+        RNN2VecError: if either file is missing or damaged, or the tensors differ from their recorded checksum.
+    """
+    if not (directory / CONFIG).is_file():
+        raise RNN2VecError(
+            f"an encoder is a directory with {CONFIG} and {WEIGHTS}; {directory} has no {CONFIG}: make one with "
+            "`rnn2vec pretrain ZOO --encoder NAME --out DIR`"
+        )
+    config = read_json(directory / CONFIG, "encoder configuration")
+    arrays = read_tensors(directory / WEIGHTS, recorded_checksum(config, WEIGHTS))
+    return config, {name: torch.from_numpy(array) for name, array in arrays.items()}
