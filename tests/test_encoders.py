@@ -227,15 +227,16 @@ def test_an_encoder_reads_back_exactly(
 
 
 def rewrite_config(directory: Path, **values: Any) -> None:
-    """Replace some fields of an encoder's configuration."""
+    """Replace some fields of an encoder's configuration, in one without a checksum of its own, as earlier versions'."""
     config = json.loads((directory / "config.json").read_text())
+    del config["sha256"]
     (directory / "config.json").write_text(json.dumps({**config, **values}))
 
 
 def rewrite_weights(directory: Path, change: Callable[[dict[str, Tensor]], object]) -> None:
     """Edit an encoder's tensors, in a directory of an earlier version, which holds no checksum."""
     config = json.loads((directory / "config.json").read_text())
-    del config["checksums"]
+    del config["checksums"], config["sha256"]
     (directory / "config.json").write_text(json.dumps(config))
     tensors = safetensors.torch.load((directory / "model.safetensors").read_bytes())
     change(tensors)
@@ -254,10 +255,18 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 
 
+def alter_config(directory: Path) -> None:
+    """Change what decides z and fits the weights all the same."""
+    config = json.loads((directory / "config.json").read_text())
+    config["spec"]["nonlinearity"] = "tanh " if config["spec"]["nonlinearity"] == "tanh" else "tanh"
+    (directory / "config.json").write_text(json.dumps(config))
+
+
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no directory": (shutil.rmtree, "has no config.json: make one with `rnn2vec pretrain"),
     "no config": (lambda path: (path / "config.json").unlink(), "has no config.json: make one with `rnn2vec pretrain"),
     "config cut": (lambda path: truncate(path / "config.json"), r"config\.json is not valid JSON"),
+    "config altered": (alter_config, r"config\.json differs from its own checksum"),
     "empty config": (lambda path: (path / "config.json").write_text("{}"), "is not that of an encoder"),
     "unknown encoder": (lambda path: rewrite_config(path, encoder="deep"), "encoders are .*; got 'deep'"),
     "encoder a list": (lambda path: rewrite_config(path, encoder=["flat"]), "encoder"),
@@ -667,3 +676,16 @@ def test_defaults_are_the_papers() -> None:
         (128, 13766),
         (128,),
     ]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_encoders_are_saved_as_float32_only(tmp_path: Path, dtype: torch.dtype) -> None:
+    with pytest.raises(RNN2VecError, match=r"saved as float32; this one is .*encoder\.float\(\) first"):
+        build_encoder("flat", SPEC, hidden_size=9).to(dtype).save_pretrained(tmp_path / "encoder")
+    assert not (tmp_path / "encoder" / "config.json").exists()
+
+
+def test_numpys_sizes_are_plain_once_built(tmp_path: Path) -> None:
+    encoder = build_encoder("flat", SPEC, embedding_size=np.int64(4), hidden_size=np.int64(9))
+    encoder.save_pretrained(tmp_path)
+    assert load_encoder(tmp_path).config == encoder.config

@@ -210,6 +210,7 @@ def test_any_value_in_any_field_is_read_or_refused(
     training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
     pretrain_into(sound.directory, encoder, training, 0, copy, report=quiet)
     values = json.loads((copy / file).read_text())
+    del values["sha256"]  # which any change would belie
     places = [place for place in places_in(values) if place[:1] != ("train_tasks",) or len(place) < 3]
 
     @given(st.sampled_from(places), JSON)

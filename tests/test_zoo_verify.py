@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
-from rnn2vec.zoo.layout import index_checksum
+from rnn2vec.checksums import own_checksum
 
 Change = Callable[[pa.Table], pa.Table]
 
@@ -45,7 +45,7 @@ def rewrite_index(directory: Path, change: Callable[[dict[str, Any]], object], s
     change(index)
     del index["sha256"]
     if signed:
-        index["sha256"] = index_checksum(index)
+        index["sha256"] = own_checksum(index)
     (directory / "zoo.json").write_text(json.dumps(index))
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnn2vec.errors import RNN2VecError
+
 
 def r2(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Coefficient of determination, ``[N]`` against ``[N]``: 1 for the truth itself, 0 for its mean.
 
     NaN where the truth does not vary: no variance is left to be explained.
+
+    Raises:
+        RNN2VecError: if the two have not one shape.
     """
     predicted, truth = np.asarray(predicted, dtype=float), np.asarray(truth, dtype=float)
+    if predicted.shape != truth.shape:
+        raise RNN2VecError(f"a prediction has the shape of the truth, {truth.shape}; got {predicted.shape}")
     if not varies(truth):
         return float("nan")
     return float(1 - ((predicted - truth) ** 2).mean() / truth.var())

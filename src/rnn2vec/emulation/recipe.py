@@ -8,7 +8,8 @@ from typing import Any
 
 from rnn2vec.emulation.emulator import CONDITIONING
 from rnn2vec.emulation.losses import LOSSES
-from rnn2vec.encoders.encoder import require_size
+from rnn2vec.encoders import ENCODERS
+from rnn2vec.encoders.encoder import size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 
@@ -53,13 +54,12 @@ class PretrainRecipe:
     encoder_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("steps", "networks", "rollouts"):
-            whole(name, getattr(self, name))
-        for name in ("emulator_size", "emulator_layers"):
-            require_size(name, getattr(self, name))
-        whole("warmup", self.warmup, 0)
-        for name in ("learning_rate", "weight_decay", "clip"):
-            number(name, getattr(self, name))
+        plain: dict[str, Any] = {name: whole(name, getattr(self, name)) for name in ("steps", "networks", "rollouts")}
+        plain |= {name: size_of_part(name, getattr(self, name)) for name in ("emulator_size", "emulator_layers")}
+        plain["warmup"] = whole("warmup", self.warmup, 0)
+        plain |= {name: number(name, getattr(self, name)) for name in ("learning_rate", "weight_decay", "clip")}
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
         for name, known, rule in (
             ("loss", tuple(LOSSES), "emulation losses are"),
             ("decay", DECAYS, "decay is one of"),
@@ -70,6 +70,10 @@ class PretrainRecipe:
         options = self.encoder_options
         if not isinstance(options, dict) or not all(isinstance(own, dict) for own in options.values()):
             raise RNN2VecError(f"encoder_options are arguments by the names of encoders; got {options!r}")
+        if unknown := set(options) - set(ENCODERS):
+            raise RNN2VecError(
+                f"encoders are {', '.join(ENCODERS)}; got encoder_options of {', '.join(map(str, unknown))}"
+            )
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of a step, counted from 0."""

@@ -15,12 +15,13 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from rnn2vec.checksums import CHECKSUMS, recorded_checksum, require_unaltered, sealed
 from rnn2vec.emulation.checkpoint import CHECKPOINT
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
-from rnn2vec.encoders.directory import CHECKSUMS, fill, recorded_checksum
+from rnn2vec.encoders.directory import fill
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
@@ -68,8 +69,7 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
     directory.mkdir(parents=True, exist_ok=True)
     trained.encoder.save_pretrained(directory)
     checksum = write_atomically(directory / EMULATOR, safetensors.torch.save(trained.emulator.state_dict()))
-    write_json(
-        directory / RECORD,
+    record = sealed(
         {
             "encoder": trained.encoder.name,
             "seed": seed,
@@ -82,8 +82,9 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
             "train_tasks": np.unique(zoo.tasks[split_zoo(zoo).train], axis=0).tolist(),
             "versions": versions(),
             CHECKSUMS: {EMULATOR: checksum},
-        },
+        }
     )
+    write_json(directory / RECORD, record)
 
 
 def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
@@ -99,6 +100,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     encoder = load_encoder(directory)
     encoder.check_readable(zoo.spec)
     record = read_json(directory / RECORD, "training record")
+    require_unaltered(directory / RECORD, record)
     try:
         recipe, seen = _parts_of(record, encoder.name, zoo)
     except (KeyError, TypeError, RNN2VecError) as error:
@@ -112,7 +114,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
             f"{len(unseen)} validation and OOD tasks of {zoo.directory}: use its own zoo, or one of the same "
             f"languages and seed"
         )
-    arrays = read_tensors(directory / EMULATOR, recorded_checksum(record, EMULATOR))
+    arrays = read_tensors(directory / EMULATOR, recorded_checksum(directory / RECORD, record, EMULATOR))
     try:
         emulator = build_emulator(zoo, encoder, recipe, 0, "meta")
     except (RuntimeError, OverflowError) as error:  # more than torch can count

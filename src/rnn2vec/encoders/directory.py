@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnn2vec.checksums import recorded_checksum, require_unaltered
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, read_tensors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
-CHECKSUMS = "checksums"
-"""Field of a JSON file: the SHA-256 of files beside it, by their names."""
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
@@ -45,32 +44,19 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:
     module.load_state_dict(copies, assign=True)
 
 
-def recorded_checksum(record: Mapping[str, Any], name: str) -> str | None:
-    """SHA-256 of the file ``name`` that JSON beside it records; None if an earlier version wrote the JSON.
-
-    Raises:
-        RNN2VecError: if there are checksums but none of this file.
-    """
-    if CHECKSUMS not in record:
-        return None
-    checksums = record[CHECKSUMS]
-    found = checksums.get(name) if isinstance(checksums, dict) else None
-    if not isinstance(found, str):
-        raise RNN2VecError(f"{CHECKSUMS} hold the SHA-256 of {name}; got {checksums!r}: restore or rebuild the encoder")
-    return found
-
-
 def read_encoder_directory(directory: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read the configuration and the tensors of an encoder directory.
 
     Raises:
-        RNN2VecError: if either file is missing or damaged, or the tensors differ from their recorded checksum.
+        RNN2VecError: if either file is missing or damaged, or differs from its recorded checksum.
     """
     if not (directory / CONFIG).is_file():
         raise RNN2VecError(
             f"an encoder is a directory with {CONFIG} and {WEIGHTS}; {directory} has no {CONFIG}: make one with "
             "`rnn2vec pretrain ZOO --encoder NAME --out DIR`"
         )
-    config = read_json(directory / CONFIG, "encoder configuration")
-    arrays = read_tensors(directory / WEIGHTS, recorded_checksum(config, WEIGHTS))
+    path = directory / CONFIG
+    config = read_json(path, "encoder configuration")
+    require_unaltered(path, config)
+    arrays = read_tensors(directory / WEIGHTS, recorded_checksum(path, config, WEIGHTS))
     return config, {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -14,7 +14,8 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.directory import CHECKSUMS, CONFIG, WEIGHTS, fill, read_encoder_directory
+from rnn2vec.checksums import CHECKSUMS, sealed
+from rnn2vec.encoders.directory import CONFIG, WEIGHTS, fill, read_encoder_directory
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
 from rnn2vec.files import write_atomically, write_json
@@ -26,13 +27,13 @@ LARGEST_SIZE = 2**20
 MOST_LAYERS = 100
 
 
-def require_size(name: str, value: Any) -> None:
-    """Refuse what is no size of a part of a network, or no number of layers.
+def size_of_part(name: str, value: Any) -> int:
+    """The size of a part of a network, or its number of layers.
 
     Raises:
         RNN2VecError: if it is no whole number or out of range.
     """
-    whole(name, value, 1, MOST_LAYERS if name.endswith("layers") else LARGEST_SIZE)
+    return whole(name, value, 1, MOST_LAYERS if name.endswith("layers") else LARGEST_SIZE)
 
 
 @contextlib.contextmanager
@@ -88,10 +89,12 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 
     def __init__(self, spec: RNNSpec, embedding_size: int, sizes: Mapping[str, int], **others: Any) -> None:
         super().__init__()
-        for name, value in {"embedding_size": embedding_size, **sizes}.items():
-            require_size(f"the {self.name} encoder's {name}", value)
-        require_size("an encoder reads networks whose num_layers", spec.num_layers)
-        self.spec, self.embedding_size, self.options = spec, embedding_size, {**sizes, **others}
+        plain = {
+            name: size_of_part(f"the {self.name} encoder's {name}", value)
+            for name, value in {"embedding_size": embedding_size, **sizes}.items()
+        }
+        size_of_part("an encoder reads networks whose num_layers", spec.num_layers)
+        self.spec, self.embedding_size, self.options = spec, plain.pop("embedding_size"), {**plain, **others}
 
     def represent(self, population: Population) -> Tensor:
         """Map N networks to ``[N, Z]``, of any length."""
@@ -149,8 +152,11 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 
     def _save_pretrained(self, save_directory: Path) -> None:
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        dtypes = {tensor.dtype for tensor in tensors.values()} - {torch.float32}
+        if dtypes:
+            raise RNN2VecError(f"an encoder is saved as float32; this one is {dtypes.pop()}: encoder.float() first")
         checksum = write_atomically(Path(save_directory) / WEIGHTS, safetensors.torch.save(tensors))
-        write_json(Path(save_directory) / CONFIG, {**self.config, CHECKSUMS: {WEIGHTS: checksum}})
+        write_json(Path(save_directory) / CONFIG, sealed({**self.config, CHECKSUMS: {WEIGHTS: checksum}}))
 
     @classmethod
     def from_pretrained(

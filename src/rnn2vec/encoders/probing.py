@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron, normal_parameter
 from rnn2vec.engine import State, run
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import number
+from rnn2vec.fields import number, whole
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
 
@@ -202,7 +202,7 @@ class ProbingEncoder(Encoder):
         """
         self.check_population(population)
         longest = self.probe_logits.shape[1]
-        length = longest if length is None else length
+        length = longest if length is None else whole("the number of questions", length, -longest, 2**31)
         if not 1 <= length <= longest:
             raise RNN2VecError(f"this encoder asks the first 1..{longest} questions, or all with None; got {length}")
         return self._ask_one_by_one(population, length) if self.interactive else self._ask_at_once(population, length)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rnn2vec.checksums import sealed
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, write_json
 
@@ -19,8 +18,6 @@ BUILDING = "building.json"
 """Present in a directory from the first moment of a build to its last: the recipe that the shards there follow."""
 IMPORTING = "importing.json"
 """Present in a directory from the first moment of an import to its last: the source."""
-OWN_CHECKSUM = "sha256"
-"""Field of the index: its own checksum, see :func:`index_checksum`. Indices of earlier versions have none."""
 
 
 def weights_path(directory: Path, shard: int) -> Path:
@@ -33,20 +30,9 @@ def rollouts_path(directory: Path, shard: int) -> Path:
     return directory / "rollouts" / f"{shard:05d}.safetensors"
 
 
-def index_checksum(index: Mapping[str, Any]) -> str:
-    """SHA-256 of what an index says, in hexadecimal.
-
-    All but the checksums of other files, which show themselves when they were altered, and this one: as JSON with
-    sorted keys and Python's default separators.
-    """
-    said = {name: value for name, value in index.items() if name not in (OWN_CHECKSUM, "checksums")}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
 def write_index(directory: Path, index: Mapping[str, Any]) -> None:
     """Write an index with its own checksum; with it, a folder is a zoo."""
-    plain = json.loads(json.dumps(index), parse_constant=lambda constant: None)  # as it will be read
-    write_json(directory / INDEX, plain | {OWN_CHECKSUM: index_checksum(plain)})
+    write_json(directory / INDEX, sealed(index))
 
 
 def read_index(directory: Path) -> dict[str, Any]:
@@ -74,12 +60,3 @@ def read_index(directory: Path) -> dict[str, Any]:
     if not isinstance(index.get("recipe"), dict) or not isinstance(index.get("checksums"), dict):
         raise RNN2VecError(f"{path} lacks a recipe or checksums; restore or rebuild the zoo")
     return index
-
-
-def check_unaltered(directory: Path, index: Mapping[str, Any]) -> None:
-    """Raise :class:`RNN2VecError` if an index has a checksum of its own and says something else by now."""
-    if OWN_CHECKSUM in index and index[OWN_CHECKSUM] != index_checksum(index):
-        raise RNN2VecError(
-            f"{directory / INDEX} differs from its own checksum: it was altered after it was written; restore or "
-            "rebuild the zoo"
-        )

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from rnn2vec.checksums import require_unaltered
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_tensors
 from rnn2vec.population import Population, concatenate
@@ -17,7 +18,7 @@ from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.families import recipe_from_dict
-from rnn2vec.zoo.layout import TABLE, check_unaltered, read_index, rollouts_path, weights_path
+from rnn2vec.zoo.layout import INDEX, TABLE, read_index, rollouts_path, weights_path
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
 from rnn2vec.zoo.table import places_of, read_table
@@ -76,7 +77,7 @@ class Zoo:
         directory = Path(directory)
         index = read_index(directory)
         recipe = recipe_from_dict(index["recipe"])
-        check_unaltered(directory, index)
+        require_unaltered(directory / INDEX, index)
         checksums = {str(name): str(checksum) for name, checksum in index["checksums"].items()}
         return cls(directory, recipe, read_table(directory, recipe, checksums.get(TABLE)), checksums)
 
