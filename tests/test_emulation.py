@@ -165,7 +165,7 @@ def test_probes_start_as_strings_of_trained_networks(small_zoo: Zoo) -> None:
 def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     small_zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
     recipe = tiny_recipe(encoder_options={"interactive": tiny_encoder(small_zoo).options})
 
     class Interrupted(Exception):
@@ -249,7 +249,7 @@ def test_a_whole_checkpoint_that_does_not_fit_is_refused(spoil: str, small_zoo: 
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+        patch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             pretrain_into(small_zoo.directory, "statistics", tiny_recipe(), 0, tmp_path, report=interrupt)
     tensors, record = read_record(path)

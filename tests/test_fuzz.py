@@ -290,7 +290,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         return [(repr(one.results), one.embeddings.tobytes(), one.clone_scores.tobytes()) for one in found]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+        patch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(Reached):
             pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", report=reached)
     with pytest.raises(Reached):

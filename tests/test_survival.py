@@ -25,13 +25,13 @@ posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 and flock")
 KILLER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
-import rnn2vec.emulation.checkpoint as checkpoint
+import rnn2vec.training as training
 from rnn2vec import build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 
 kind, target, zoo, kills = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-checkpoint.CHECKPOINT_SECONDS = 0.0
+training.CHECKPOINT_SECONDS = 0.0
 random.seed(kind)
 
 def work(directory):
