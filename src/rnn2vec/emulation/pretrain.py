@@ -108,7 +108,7 @@ def pretrain(
         recent.append(loss)
         if progress.step % every == 0 or progress.step == recipe.steps:
             measured = emulation_loss(encoder, emulator, *validation, loss_function)
-            require_finite(measured, NAME, f"after {progress.step} steps its validation loss")
+            require_finite(measured, NAME, f"after {progress.step} of {recipe.steps} steps its validation loss")
             entry = {"step": progress.step, "seconds": progress.seconds, "train": float(np.mean(recent))}
             history.append({**entry, "validation": measured})
             recent.clear()

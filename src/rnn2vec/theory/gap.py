@@ -100,7 +100,8 @@ def identify_tree_walkers(
         raise RNN2VecError(f"interrogators are {'; '.join(INTERROGATORS)}; got {name!r}")
     torch.manual_seed(seed)
     population = tree_walkers(size, recipe.confidence)
-    parts = encoder, head, critic = _build(name, population, recipe, seed)
+    parts = _build(name, population, recipe, seed)
+    encoder, head, _ = parts
     fast = [encoder.probe_logits]
     slow = [weight for part in parts for weight in part.parameters() if weight is not fast[0]]
     groups: list[dict[str, Any]] = [{"params": slow, "scale": 1.0}, {"params": fast, "scale": recipe.table_speed}]
@@ -126,7 +127,7 @@ def identify_tree_walkers(
         asked = encoder.interrogate(population)
         assert asked.core_states is not None
         logits = _logits(encoder, head, asked.core_states)
-    require_finite(logits, training, "what it says")
+    require_finite(logits, training, "its naming of functions")
     named = logits.argmax(-1)  # [size, L]
     identified = (named == torch.arange(size)[:, None]).float().mean(0)
     letters = asked.probes[:, 0].argmax(-1).tolist()
