@@ -29,7 +29,7 @@ from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.evaluation import evaluate
-from rnn2vec.theory.gap import run_gap
+from rnn2vec.theory.gap import GapRun, run_gap
 from rnn2vec.theory.gap_recipe import GapRecipe
 from rnn2vec.zoo.published import export_published, import_published
 
@@ -276,9 +276,8 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         pretrain_into(zoo.directory, "statistics", training, 0, directory, report=quiet)
         return contents(directory)
 
-    def learning(directory: Path) -> dict[str, bytes]:
-        run_gap([("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], directory, report=quiet)
-        return contents(directory)
+    def learning(directory: Path) -> list[GapRun]:
+        return run_gap([("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], directory)
 
     def building(directory: Path) -> dict[str, bytes]:
         build_zoo(zoo.recipe, directory)
