@@ -199,7 +199,7 @@ def test_an_interrupted_benchmark_goes_on(
 def test_a_rival_goes_on_in_the_midst(
     zoo: Zoo, recipe: PretrainRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
     whole, parts = (plan_runs([(zoo, recipe)], ["flat"], 1, tmp_path / name, 6) for name in ("whole", "parts"))
     expected = run_benchmark(tmp_path / "whole", whole)
     done = 0

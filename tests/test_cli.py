@@ -21,10 +21,10 @@ import rnn2vec.demo
 import rnn2vec.theory.run
 from rnn2vec import ENCODERS, Zoo, build_zoo, cli
 from rnn2vec.benchmark.measurements import as_table, write_measurements
-from rnn2vec.emulation.checkpoint import Checkpoint, Progress
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.files import sole_writer, write_record
+from rnn2vec.training import Checkpoint, Progress
 from rnn2vec.zoo.families import zoo_recipe
 from rnn2vec.zoo.published import export_published
 
@@ -144,7 +144,7 @@ def without_clocks(value: Any) -> Any:
 def test_an_interrupted_evaluation_goes_on(
     zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command
 ) -> None:
-    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
     for encoder in ("statistics", "flat"):
         trained = ("--encoder", encoder, "--out", tmp_path / encoder, "--preset", "demo", "--steps", 1)
         assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0

@@ -209,7 +209,7 @@ def test_a_rival_on_a_zoo_that_has_learnt_nothing_reads_the_rest(zoo: Zoo) -> No
 def test_an_interrupted_rival_ends_with_the_same_metrics(
     zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
     recipe, checkpoint = pretrain_recipe("formal-languages", "demo", steps=12), tmp_path / "rival.safetensors"
 
     def rival(seed: int = 0) -> Encoder:

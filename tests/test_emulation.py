@@ -1,4 +1,4 @@
-"""Emulation: losses, the emulator, pretraining, checkpoints and encoder directories."""
+"""Emulation: losses, the emulator, pretraining and encoder directories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
-from rnn2vec.files import read_record, write_record
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +164,7 @@ def test_probes_start_as_strings_of_trained_networks(small_zoo: Zoo) -> None:
 def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     small_zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
     recipe = tiny_recipe(encoder_options={"interactive": tiny_encoder(small_zoo).options})
 
     class Interrupted(Exception):
@@ -225,47 +224,18 @@ def test_training_is_kept_when_the_encoder_cannot_be_written(
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"\x08\x00\x00\x00\x00\x00\x00\x00{       ", "is damaged .*: remove it to start afresh"),
-        (
-            b"\x08\x00\x00\x00\x00\x00\x00\x00{}      ",
-            "an earlier version wrote it: finish it with that version, or rem",
-        ),
-    ],
-    ids=["damaged", "earlier"],
+    ("steps", "what"),
+    [(1, "after 1 of 1 steps its validation loss"), (20, "at step 1 its loss")],
+    ids=["last", "in between"],
 )
-def test_a_checkpoint_that_is_no_record_is_named(content: bytes, message: str, small_zoo: Zoo, tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.safetensors").write_bytes(content)
-    with pytest.raises(RNN2VecError, match=rf"checkpoint.safetensors .*{message}"):
-        pretrain_into(small_zoo.directory, "statistics", tiny_recipe(), 0, tmp_path, report=lambda amount, note: None)
-
-
-@pytest.mark.parametrize("spoil", ["shape", "missing moment", "progress", "identity"])
-def test_a_whole_checkpoint_that_does_not_fit_is_refused(spoil: str, small_zoo: Zoo, tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.safetensors"
-
-    def interrupt(amount: int, note: str) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain_into(small_zoo.directory, "statistics", tiny_recipe(), 0, tmp_path, report=interrupt)
-    tensors, record = read_record(path)
-    if spoil == "shape":
-        name = next(name for name in tensors if name.startswith("module."))
-        tensors[name] = tensors[name].reshape(-1)[:1]
-    elif spoil == "missing moment":
-        del tensors["moment.0.exp_avg"]
-    elif spoil == "progress":
-        record["progress"]["epoch"] = 1
-    else:
-        del record["identity"]
-    write_record(path, tensors, record)
-    expected = "belongs to an unfinished training with another" if spoil == "identity" else "remove it to start afresh"
-    with pytest.raises(RNN2VecError, match=f"checkpoint.safetensors .*{expected}"):
-        pretrain_into(small_zoo.directory, "statistics", tiny_recipe(), 0, tmp_path, report=lambda amount, note: None)
+@pytest.mark.parametrize("name", ["statistics", "interactive"])
+def test_a_pretraining_that_diverged_is_not_saved(
+    name: str, steps: int, what: str, small_zoo: Zoo, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(steps, learning_rate=1e36, warmup=0)
+    with pytest.raises(RNN2VecError, match=f"pretraining diverged: {what} is not finite; choose another seed"):
+        pretrain_into(small_zoo.directory, name, recipe, 0, tmp_path, report=lambda amount, note: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
 
 
 def test_an_encoder_directory_reads_back(small_zoo: Zoo, tmp_path: Path) -> None:

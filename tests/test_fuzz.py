@@ -29,6 +29,8 @@ from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.evaluation import evaluate
+from rnn2vec.theory.gap import GapRun, run_gap
+from rnn2vec.theory.gap_recipe import GapRecipe
 from rnn2vec.zoo.published import export_published, import_published
 
 CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
@@ -275,6 +277,9 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         pretrain_into(zoo.directory, "statistics", training, 0, directory, report=quiet)
         return contents(directory)
 
+    def learning(directory: Path) -> list[GapRun]:
+        return run_gap([("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], directory)
+
     def building(directory: Path) -> dict[str, bytes]:
         build_zoo(zoo.recipe, directory)
         return contents(directory)
@@ -291,9 +296,11 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         return [(repr(one.results), one.embeddings.tobytes(), one.clone_scores.tobytes()) for one in found]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rnn2vec.emulation.checkpoint.CHECKPOINT_SECONDS", 0.0)
+        patch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(Reached):
             pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", report=reached)
+        with pytest.raises(Reached):
+            run_gap([("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], place / "gap", report=reached)
     with pytest.raises(Reached):
         build_zoo(zoo.recipe, place / "building", report=lambda shard, *what: reached() if shard == 1 else None)
     for start in (benchmark, demo):
@@ -305,6 +312,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         "pretraining": Unfinished(
             place / "pretraining", "checkpoint.safetensors", pretraining, pretraining(place / "whole")
         ),
+        "learning": Unfinished(place / "gap", "*.safetensors", learning, learning(place / "learned")),
         "building": Unfinished(place / "building", "*", building, contents(zoo.directory)),
         "benchmark": Unfinished(place / "benchmark", "benchmark.json", reaches(benchmark), "reached"),
         "demo": Unfinished(place / "demo", "demo.json", reaches(demo), "reached"),
@@ -313,7 +321,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["pretraining", "building", "benchmark", "demo", "evaluation"])
+@pytest.mark.parametrize("kind", ["pretraining", "learning", "building", "benchmark", "demo", "evaluation"])
 def test_damaged_unfinished_work_is_refused_or_ends_the_same(
     kind: str, unfinished: dict[str, Unfinished], tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Builds and pretrainings that are killed or begun twice: what is there stays, and the end is the same."""
+"""Builds and trainings that are killed or begun twice: what is there stays, and the end is the same."""
 
 from __future__ import annotations
 
@@ -25,21 +25,26 @@ posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 and flock")
 KILLER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
-import rnn2vec.emulation.checkpoint as checkpoint
-import torch._dynamo  # AdamW imports it, in every child anew: longer than all the rest, and before anything is written
+import torch
+import rnn2vec.training as training
 from rnn2vec import build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
+from rnn2vec.theory.gap import run_gap
+from rnn2vec.theory.gap_recipe import GapRecipe
 
 kind, target, zoo, kills = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-checkpoint.CHECKPOINT_SECONDS = 0.0
+training.CHECKPOINT_SECONDS = 0.0
 random.seed(kind)
+torch.optim.AdamW([torch.zeros(1)])  # what it imports takes longer than all the work
 
 def work(directory):
     if kind == "zoo":
         options = dict(models=8, steps=80, snapshots=(0, 40, 80), hidden_size=8, batch_size=4, rollouts=4)
         recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=20, models_per_shard=2, **options)
         build_zoo(recipe, directory)
+    elif kind == "learning to ask":
+        run_gap([("interactive, echo", 4, GapRecipe(3, steps=30, copies=8, core_size=8))], directory)
     else:
         recipe = pretrain_recipe("formal-languages", "demo", steps=20, networks=4, rollouts=1, emulator_size=8)
         pretrain_into(zoo, "interactive", recipe, 0, directory, report=lambda amount, note: None)
@@ -104,7 +109,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 
 
 @posix
-@pytest.mark.parametrize("kind", ["zoo", "pretraining"])
+@pytest.mark.parametrize("kind", ["zoo", "pretraining", "learning to ask"])
 def test_killed_at_any_moment_the_same_command_ends_the_same(kind: str, zoo: Zoo, tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLER, kind, str(tmp_path), str(zoo.directory), "25"]
     ended = subprocess.run(

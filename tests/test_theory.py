@@ -37,7 +37,7 @@ from rnn2vec.interrogation import (
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.theory.class_sizes import count_questions, random_class
 from rnn2vec.theory.gap import GapRun, identify_tree_walkers, run_gap, tree_walkers
-from rnn2vec.theory.gap_recipe import GapRecipe, gap_recipes
+from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, gap_recipes
 from rnn2vec.theory.network_answers import all_strings, answers_to_strings, ordered_strings
 from rnn2vec.theory.zoo_questions import ZooAnswers, interrogate_zoo
 
@@ -201,6 +201,54 @@ def test_interrogators_are_reproducible_and_kept(tmp_path: Path) -> None:
         path.write_text(json.dumps(broken))
         with pytest.raises(RNN2VecError, match="is damaged"):
             run_gap(jobs, tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", INTERROGATORS)
+def test_an_interrupted_interrogator_ends_with_the_same_bytes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
+    jobs = [(name, 4, GapRecipe(3, steps=12, copies=8, core_size=8, table_speed=20.0))]
+    checkpoint = tmp_path / "parts" / f"{name.replace(', ', '-')}-4.safetensors"
+
+    def stop_at(step: int) -> Any:
+        done = 0
+
+        def report(job: int, amount: int, note: str) -> None:
+            nonlocal done
+            done += amount
+            if done == step:
+                raise KeyboardInterrupt
+
+        return report
+
+    whole = run_gap(jobs, tmp_path / "whole")
+    before = torch.random.get_rng_state()
+    for step in (4, 9):
+        with pytest.raises(KeyboardInterrupt):
+            run_gap(jobs, tmp_path / "parts", report=stop_at(step))
+        assert [path.name for path in (tmp_path / "parts").iterdir()] == [checkpoint.name]
+    with pytest.raises(RNN2VecError, match="belongs to an unfinished training with another seed"):
+        run_gap(jobs, tmp_path / "parts", 1)
+    left = checkpoint.read_bytes()
+    told: list[tuple[int, int, str]] = []
+    assert run_gap(jobs, tmp_path / "parts", report=lambda *what: told.append(what)) == whole
+    assert told[0] == (0, 9, "resumed")
+    assert len(told) == 1 + 12 - 9
+    assert torch.equal(torch.random.get_rng_state(), before)
+    checkpoint.write_bytes(left)  # killed after the last moment
+    run_gap(jobs, tmp_path / "parts")
+    (found,), (expected,) = ((tmp_path / place).iterdir() for place in ("parts", "whole"))
+    assert (found.name, found.read_bytes()) == (expected.name, expected.read_bytes())
+
+
+@pytest.mark.parametrize(("steps", "what"), [(1, "its naming of functions"), (3, "at step 1 its loss")])
+@pytest.mark.parametrize("name", INTERROGATORS)
+def test_an_interrogator_that_diverged_is_refused(name: str, steps: int, what: str, tmp_path: Path) -> None:
+    jobs = [(name, 4, GapRecipe(2, steps=steps, copies=8, core_size=8, learning_rate=1e36))]
+    with pytest.raises(RNN2VecError, match=rf"learning to ask \({name}, 4 functions\) diverged: {what} is not finite"):
+        run_gap(jobs, tmp_path)
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_letters_tell_apart_what_answers_differ_in() -> None:
@@ -492,10 +540,30 @@ def test_one_report(two_networks_a_task: Zoo, tmp_path: Path, monkeypatch: pytes
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
+
+    @contextmanager
+    def impatient(title: str, jobs: Any) -> Any:
+        def report(job: int, amount: int, note: str) -> None:
+            if title == "Learning to ask" and job == 1:
+                raise KeyboardInterrupt
+
+        yield report
+
+    with pytest.raises(KeyboardInterrupt):
+        theory_run.run_theory(out, impatient, zoo, [2, 4], steps=2)
+    assert {path.name for path in (out / "gap").iterdir()} == {"noninteractive-2.json", "interactive-2.safetensors"}
+    told: list[str] = []
+
+    @contextmanager
+    def telling(title: str, jobs: Any) -> Any:
+        yield lambda job, amount, note: told.append(note)
+
     drawn = theory_run.write_theory_report
     monkeypatch.setattr(theory_run, "write_theory_report", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        theory_run.run_theory(out, silent, zoo, [2, 4], steps=2)
+        theory_run.run_theory(out, telling, zoo, [2, 4], steps=2)
+    assert (told.count("kept"), told.count("resumed")) == (1, 1)
     kept = {path: path.stat().st_mtime_ns for path in (out / "gap").iterdir()}
     assert len(kept) == 6
     monkeypatch.setattr(theory_run, "write_theory_report", drawn)

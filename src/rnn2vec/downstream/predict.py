@@ -9,20 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rnn2vec.downstream.properties import Prediction, measure, properties_of
 from rnn2vec.downstream.readers import READERS, Reading, choose_reader
 from rnn2vec.downstream.targets import Targets
-from rnn2vec.emulation.checkpoint import Checkpoint
 from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
+from rnn2vec.training import OTHER_SEED, require_finite, train
 from rnn2vec.zoo.split import Split, split_zoo
 from rnn2vec.zoo.store import Zoo
+
+NAME = "training end to end"
+REMEDY = f"{OTHER_SEED}, or leave the rival out (0 steps)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,45 +162,25 @@ def evaluate_supervised(
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *heads.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    of = {"zoo": zoo.checksums, "rival": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
-    kept = Checkpoint(checkpoint, of, nn.ModuleList([encoder, heads]), optimizer)
-    progress = kept.resume()
-    start = time.monotonic() - progress.seconds
-    if report and progress.step:
-        report(progress.step, "resumed")
-    encoder.train()
-    for step in range(progress.step, recipe.steps):
+
+    def loss_at(step: int) -> Tensor:
         numbers = generator(seed, "supervised", step)
         rows = numbers.choice(len(seen), recipe.networks, replace=recipe.networks > len(seen))
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         outputs = heads(encoder(batch)).split(sizes, dim=1)
-        loss = sum(
+        return sum(
             (target.loss(output, label[rows]) for target, output, label in zip(targets, outputs, labels, strict=True)),
             torch.zeros(()),
         )
-        if not torch.isfinite(loss):
-            raise _diverged(f"at step {step} its loss is not finite")
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_([*encoder.parameters(), *heads.parameters()], recipe.clip)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(step)
-        optimizer.step()
-        progress.step, progress.seconds = step + 1, time.monotonic() - start
-        kept.keep(progress, finished=step + 1 == recipe.steps)
-        if report:
-            report(1, f"loss {float(loss.detach()):.3f}")
 
+    identity = {"zoo": zoo.checksums, "rival": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
+    progress = train(NAME, [encoder, heads], optimizer, recipe, loss_at, checkpoint, identity, report, remedy=REMEDY)
+    ended = time.monotonic()
     z = embed(encoder, zoo.population())
-    if not np.isfinite(z).all():
-        raise _diverged("its z is not finite")
+    require_finite(z, NAME, "its z", REMEDY)
     predictors = fit_predictors(zoo, z, seed)
     metrics = evaluate_frozen(zoo, z, seed, predictors)
-    return Supervised(metrics, predictors.readings, time.monotonic() - start)
-
-
-def _diverged(how: str) -> RNN2VecError:
-    return RNN2VecError(f"training end to end diverged: {how}; choose another seed, or leave the rival out (0 steps)")
+    return Supervised(metrics, predictors.readings, progress.seconds + time.monotonic() - ended)
 
 
 def seen_rows(split: Split) -> np.ndarray:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from rnn2vec.emulation.checkpoint import Checkpoint
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.recipe import PretrainRecipe
@@ -21,9 +20,11 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
 from rnn2vec.population import Population
 from rnn2vec.randomness import generator, torch_seed
+from rnn2vec.training import Progress, require_finite, train
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Rollouts, Zoo
 
+NAME = "pretraining"
 EVALUATION_ROLLOUTS = 10
 """Rollouts of every snapshot that losses are measured on."""
 
@@ -91,48 +92,37 @@ def pretrain(
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    modules = nn.ModuleList([encoder, emulator])
-    identity = {"zoo": zoo.checksums, "encoder": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
-    kept = Checkpoint(checkpoint, identity, modules, optimizer)
-    progress = kept.resume()
-    start = time.monotonic() - progress.seconds
-    if report and progress.step:
-        report(progress.step, "resumed")
     every = max(1, recipe.steps // evaluations)
-    encoder.train()
-    for step in range(progress.step, recipe.steps):
+
+    def loss_at(step: int) -> Tensor:
         rows, strings = _draw(recipe, seed, step, rollouts)
         batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         inputs, targets = emulation_tensors(
             rollouts.inputs[rows[:, None], strings], rollouts.outputs[rows[:, None], strings]
         )
         predicted, _ = emulator(encoder(batch), inputs)
-        loss = loss_function(targets, predicted.log_softmax(-1))
-        optimizer.zero_grad()
-        loss.backward()
-        for module in modules:
-            nn.utils.clip_grad_norm_(module.parameters(), recipe.clip)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(step)
-        optimizer.step()
-        progress.recent.append(float(loss.detach()))
-        if not np.isfinite(progress.recent[-1]):
-            raise RNN2VecError(f"pretraining diverged at step {step}: its loss is not finite; choose another seed")
-        progress.step, progress.seconds = step + 1, time.monotonic() - start
-        if (step + 1) % every == 0 or step + 1 == recipe.steps:
+        return loss_function(targets, predicted.log_softmax(-1))
+
+    def measure(progress: Progress, loss: float) -> str:
+        history, recent = (progress.notes.setdefault(name, []) for name in ("history", "recent"))
+        recent.append(loss)
+        if progress.step % every == 0 or progress.step == recipe.steps:
             measured = emulation_loss(encoder, emulator, *validation, loss_function)
-            entry = {"step": step + 1, "seconds": time.monotonic() - start, "train": float(np.mean(progress.recent))}
-            progress.history.append({**entry, "validation": measured})
-            progress.recent = []
-        kept.keep(progress, finished=step + 1 == recipe.steps)
-        if report:
-            report(1, f"validation loss {progress.history[-1]['validation']:.4f}" if progress.history else "")
-    history = progress.history
-    losses = {
-        "validation": history[-1]["validation"],
-        "ood": emulation_loss(encoder, emulator, *part_of_zoo(zoo, split.tested["ood"]), loss_function),
-    }
-    return Pretrained(encoder.eval(), emulator.eval(), history, losses, time.monotonic() - start)
+            require_finite(measured, NAME, f"after {progress.step} of {recipe.steps} steps its validation loss")
+            entry = {"step": progress.step, "seconds": progress.seconds, "train": float(np.mean(recent))}
+            history.append({**entry, "validation": measured})
+            recent.clear()
+        return f"validation loss {history[-1]['validation']:.4f}" if history else ""
+
+    identity = {"zoo": zoo.checksums, "encoder": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
+    progress = train(
+        NAME, [encoder, emulator], optimizer, recipe, loss_at, checkpoint, identity, report, after=measure, apart=True
+    )
+    ended, history = time.monotonic(), progress.notes["history"]
+    ood = emulation_loss(encoder, emulator, *part_of_zoo(zoo, split.tested["ood"]), loss_function)
+    require_finite(ood, NAME, "its loss out of distribution")
+    losses = {"validation": history[-1]["validation"], "ood": ood}
+    return Pretrained(encoder.eval(), emulator.eval(), history, losses, progress.seconds + time.monotonic() - ended)
 
 
 def build_emulator(zoo: Zoo, encoder: Encoder, recipe: PretrainRecipe, seed: int, device: str = "cpu") -> Emulator:

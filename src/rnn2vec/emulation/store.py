@@ -16,7 +16,6 @@ import safetensors.torch
 import torch
 
 from rnn2vec.checksums import CHECKSUMS, recorded_checksum, require_unaltered, sealed
-from rnn2vec.emulation.checkpoint import CHECKPOINT
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
@@ -26,6 +25,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
 from rnn2vec.plan import require_same
+from rnn2vec.training import CHECKPOINT
 from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.recipe import LARGEST_SEED
 from rnn2vec.zoo.split import split_zoo

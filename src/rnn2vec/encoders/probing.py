@@ -177,8 +177,9 @@ class ProbingEncoder(Encoder):
         """Questions ``[..., X]`` from their logits; where they are drawn, log-probabilities and entropies ``[...]``."""
         if self.options["questions"] == "mixed":
             return self._as_inputs(logits), logits.new_zeros(()), logits.new_zeros(())
-        chances = torch.distributions.Categorical(logits=logits, validate_args=False)
-        token = chances.sample() if self.training else logits.argmax(-1)
+        chances = _chances(logits)
+        # torch draws nothing from NaN; of an encoder that diverged, the log-probabilities tell
+        token = _chances(logits.nan_to_num()).sample() if self.training else logits.argmax(-1)
         return F.one_hot(token, logits.shape[-1]).to(logits), chances.log_prob(token), chances.entropy()
 
     def _heard(self, probes: Tensor, answers: Tensor) -> Tensor:
@@ -242,6 +243,10 @@ class ProbingEncoder(Encoder):
 
     def _if_drawn(self, log_probabilities: Tensor, entropies: Tensor) -> tuple[Tensor | None, Tensor | None]:
         return (log_probabilities, entropies) if self.options["questions"] == "single" else (None, None)
+
+
+def _chances(logits: Tensor) -> torch.distributions.Categorical:
+    return torch.distributions.Categorical(logits=logits, validate_args=False)
 
 
 class NoninteractiveEncoder(ProbingEncoder):

@@ -31,6 +31,10 @@ from rnn2vec.interrogation.values import whole_number
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.population import Population
 from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, checked_seed
+from rnn2vec.training import Progress, require_finite, train
+
+Parts = tuple[ProbingEncoder, nn.Linear, nn.Sequential]
+"""The encoder, the layer that names functions from its z, and the critic: what loss is still to come."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +72,14 @@ def tree_walkers(size: int, confidence: float = 10.0) -> Population:
     return realise([tree_path_machine(path) for path in leaf_paths(size)], confidence)
 
 
+@torch.random.fork_rng(devices=[])
 def identify_tree_walkers(
-    name: str, size: int, recipe: GapRecipe, seed: int = 0, report: Callable[[int, str], None] | None = None
+    name: str,
+    size: int,
+    recipe: GapRecipe,
+    seed: int = 0,
+    report: Callable[[int, str], None] | None = None,
+    checkpoint: Path | None = None,
 ) -> GapRun:
     """Let one encoder learn to identify the functions of one class, and ask it.
 
@@ -79,54 +89,52 @@ def identify_tree_walkers(
         recipe: how it learns.
         seed: see :class:`GapRun`. The generator that torch shares is left as it was.
         report: told of steps done.
+        checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
-        RNN2VecError: if the name is unknown, the size no power of two, or the seed outside 0..2**63 - 1.
+        RNN2VecError: if the name is unknown, the size no power of two, the seed outside 0..2**63 - 1, the checkpoint
+            damaged or of another training, or training diverges.
     """
     size, seed = whole_number(size, "size of a class"), checked_seed(seed)
     if name not in INTERROGATORS:
         raise RNN2VecError(f"interrogators are {'; '.join(INTERROGATORS)}; got {name!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return _learn(name, size, recipe, seed, report or (lambda amount, note: None))
-
-
-def _learn(name: str, size: int, recipe: GapRecipe, seed: int, report: Callable[[int, str], None]) -> GapRun:
+    torch.manual_seed(seed)
     population = tree_walkers(size, recipe.confidence)
-    encoder, head, critic = _build(name, population, recipe, seed)
+    parts = _build(name, population, recipe, seed)
+    encoder, head, _ = parts
     fast = [encoder.probe_logits]
-    slow = [weight for part in (encoder, head, critic) for weight in part.parameters() if weight is not fast[0]]
+    slow = [weight for part in parts for weight in part.parameters() if weight is not fast[0]]
     groups: list[dict[str, Any]] = [{"params": slow, "scale": 1.0}, {"params": fast, "scale": recipe.table_speed}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=0.0)
     functions = torch.arange(size).repeat(max(1, recipe.copies // size))
     interrogated = population[functions]
-    for step in range(recipe.steps):
-        progress = step / recipe.steps
-        horizon = min(recipe.questions, 1 + int(progress / recipe.growth * recipe.questions))
-        rate = recipe.learning_rate * min(1.0, (step + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * progress))
-        for group in optimizer.param_groups:
-            group["lr"] = group["scale"] * rate
-        entropy = recipe.entropy * min(1.0, (1 - progress) / (1 - recipe.growth))
-        loss, last = _loss(encoder, head, critic, interrogated, functions, horizon, recipe.discount, entropy)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(slow + fast, 1.0)
-        optimizer.step()
-        report(1, f"loss {last:.3f}")
+    naming = math.nan
+
+    def loss_at(step: int) -> Tensor:
+        nonlocal naming
+        loss, naming = _loss(parts, interrogated, functions, recipe, step)
+        return loss
+
+    def note(progress: Progress, loss: float) -> str:
+        return f"loss {naming:.3f}"
+
+    training = f"learning to ask ({name}, {size} functions)"
+    identity = {"interrogator": name, "size": size, "recipe": dataclasses.asdict(recipe), "seed": seed}
+    draws = torch.default_generator  # letters are drawn from it
+    train(training, parts, optimizer, recipe, loss_at, checkpoint, identity, report, after=note, generator=draws)
     encoder.eval()
     with torch.no_grad():
         asked = encoder.interrogate(population)
         assert asked.core_states is not None
-        named = _logits(encoder, head, asked.core_states).argmax(-1)  # [size, L]
+        logits = _logits(encoder, head, asked.core_states)
+    require_finite(logits, training, "its naming of functions")
+    named = logits.argmax(-1)  # [size, L]
     identified = (named == torch.arange(size)[:, None]).float().mean(0)
     letters = asked.probes[:, 0].argmax(-1).tolist()
     return GapRun(name, size, seed, tuple(identified.tolist()), tuple(map(tuple, letters)))
 
 
-def _build(
-    name: str, population: Population, recipe: GapRecipe, seed: int
-) -> tuple[ProbingEncoder, nn.Linear, nn.Sequential]:
-    """The encoder, the layer that names functions from its z, and the critic: what loss is still to come."""
+def _build(name: str, population: Population, recipe: GapRecipe, seed: int) -> Parts:
     kind, options = INTERROGATORS[name]
     width = recipe.core_size
     sizes = {"probe_length": recipe.questions, "core_size": width, "core_layers": 1, "mlp_size": width}
@@ -144,16 +152,10 @@ def _logits(encoder: ProbingEncoder, head: nn.Linear, states: Tensor) -> Tensor:
 
 
 def _loss(
-    encoder: ProbingEncoder,
-    head: nn.Linear,
-    critic: nn.Module,
-    population: Population,
-    functions: Tensor,
-    horizon: int,
-    discount: float,
-    entropy: float,
+    parts: Parts, population: Population, functions: Tensor, recipe: GapRecipe, step: int
 ) -> tuple[Tensor, float]:
     """Loss of naming, of asking and of the critic, and the mean naming loss after the last question, in nats."""
+    (encoder, head, critic), horizon = parts, recipe.horizon_at(step)
     asked = encoder.interrogate(population, horizon)
     assert asked.core_states is not None
     assert asked.log_probabilities is not None
@@ -162,14 +164,14 @@ def _loss(
     naming = F.cross_entropy(_logits(encoder, head, asked.core_states).transpose(1, 2), targets, reduction="none")
     to_come = torch.zeros_like(naming)  # [N, L]
     ahead = torch.zeros(len(functions))
-    for step in reversed(range(horizon)):
-        ahead = naming[:, step].detach() + discount * ahead
-        to_come[:, step] = ahead
+    for question in reversed(range(horizon)):
+        ahead = naming[:, question].detach() + recipe.discount * ahead
+        to_come[:, question] = ahead
     before = F.pad(asked.core_states[:, :-1], (0, 0, 1, 0))  # the state in which a question is asked
     expected = critic(before.detach())[..., 0]
     worse = (to_come - expected).detach()
     asking = (worse * asked.log_probabilities[:, 0]).mean()
-    bonus = entropy * asked.entropies[:, 0].mean()
+    bonus = recipe.entropy_at(step) * asked.entropies[:, 0].mean()
     loss = naming.mean() + asking - bonus + 0.5 * (to_come - expected).square().mean()
     return loss, float(naming.detach()[:, -1].mean())
 
@@ -181,10 +183,11 @@ def run_gap(
     workers: int = 1,
     report: Report | None = None,
 ) -> list[GapRun]:
-    """Carry out all runs that are not yet done; each is written to ``directory`` when it is.
+    """Carry out all runs that are not yet done; each is written to ``directory`` when it is. Those
+    interrupted go on.
 
     Raises:
-        RNN2VecError: if a file there is damaged or of another recipe.
+        RNN2VecError: if a file there is damaged or of another recipe, or training diverges.
     """
     return run_jobs(_run, [(*job, seed, directory) for job in jobs], workers, report)
 
@@ -193,15 +196,18 @@ def _run(
     name: str, size: int, recipe: GapRecipe, seed: int, directory: Path, *, report: Callable[[int, str], None]
 ) -> GapRun:
     path = directory / f"{name.replace(', ', '-')}-{size}.json"
+    checkpoint = path.with_suffix(".safetensors")
     identity = json.loads(json.dumps({"recipe": dataclasses.asdict(recipe), "seed": seed}))
     if path.exists():
         kept = read_json(path, "result of an interrogator")
         if kept.get("identity") != identity:
             raise RNN2VecError(f"{path} is of another recipe or seed: repeat its command, or choose another directory")
+        run = _from_json(path, kept, name, size, recipe.questions)
         report(recipe.steps, "kept")
-        return _from_json(path, kept, name, size, recipe.questions)
-    run = identify_tree_walkers(name, size, recipe, seed, report)
-    write_json(path, {"identity": identity, **dataclasses.asdict(run)})
+    else:
+        run = identify_tree_walkers(name, size, recipe, seed, report, checkpoint)
+        write_json(path, {"identity": identity, **dataclasses.asdict(run)})
+    checkpoint.unlink(missing_ok=True)  # of a run killed after its last moment, too
     return run
 
 

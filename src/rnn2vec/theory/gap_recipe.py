@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation.tree_walk import depth_of
@@ -47,6 +47,7 @@ class GapRecipe:
         core_size: hidden units of the encoder's core LSTM and of its MLPs.
         embedding_size: length of z.
         confidence: logit by which the networks' answers stand out.
+        clip: what the norm of the gradient is clipped to, the same for all.
 
     Raises:
         RNN2VecError: if one of them is no number, or out of range.
@@ -63,6 +64,7 @@ class GapRecipe:
     core_size: int = 128
     embedding_size: int = 64
     confidence: float = 10.0
+    clip: ClassVar[float] = 1.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -86,6 +88,18 @@ class GapRecipe:
             )
         if not 0 < self.growth < 1:
             raise RNN2VecError(f"the horizon grows over a share of the steps within 0..1; got {self.growth}")
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate of a step, counted from 0; of the table of questions, before its own speed."""
+        return self.learning_rate * min(1.0, (step + 1) / 20) * (0.5 + 0.5 * math.cos(math.pi * (step / self.steps)))
+
+    def horizon_at(self, step: int) -> int:
+        """Questions asked in a step."""
+        return min(self.questions, 1 + int(step / self.steps / self.growth * self.questions))
+
+    def entropy_at(self, step: int) -> float:
+        """Bonus for an undecided questioner in a step."""
+        return self.entropy * min(1.0, (1 - step / self.steps) / (1 - self.growth))
 
 
 def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list[tuple[str, int, GapRecipe]]:
