@@ -212,7 +212,7 @@ def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
     fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", zoo), str(zoo), "one directory holds one zoo")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "oracle", *out), "interactive", "'oracle'")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", *out, "--loss", "hinge"), "total-variation")
-    fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", zoo), "lies in none")
+    fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", "--out", zoo), "kept apart from the inputs")
     fails(rnn2vec_command("pretrain", tmp_path, "--encoder", "flat", *out), "zoo.json", "zoo build")
     fails(rnn2vec_command("zoo", "info", tmp_path / "nowhere"), "zoo.json")
     fails(rnn2vec_command("evaluate", zoo, tmp_path, *out), "config.json", "pretrain")
@@ -395,7 +395,12 @@ def test_digits_from_build_to_report(tmp_path: Path, rnn2vec_command: Command) -
 
 def test_data_that_is_not_there(tmp_path: Path, rnn2vec_command: Command) -> None:
     build = ("zoo", "build", "sequential-digits", "--out", tmp_path / "zoo", "--models", 1, "--steps", 1)
-    fails(rnn2vec_command(*build, "--data", tmp_path, "--workers", 1), "train-images-idx3-ubyte", "holds none")
+    data = tmp_path / "data"
+    data.mkdir()
+    fails(rnn2vec_command(*build, "--data", data, "--workers", 1), "train-images-idx3-ubyte", "holds none")
+    fails(rnn2vec_command(*build, "--preset", "demo", "--data", data), "--data are the files of mnist")
+    fails(rnn2vec_command(*build, "--digits", "uci", "--data", data), "--data are the files of mnist")
+    fails(rnn2vec_command(*build, "--data", tmp_path), "kept apart from the inputs")
     assert not (tmp_path / "zoo").exists()
     fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path, "--digits", "uci"), "need no data")
 

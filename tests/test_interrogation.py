@@ -530,3 +530,11 @@ def test_a_search_may_have_no_limit() -> None:
 def test_functions_and_questions_have_numbers(function: Any, question: Any) -> None:
     with pytest.raises(RNN2VecError, match=r"numbered 0\.\.3|a whole number is needed"):
         point_functions(4).answer(function, question)
+
+
+def test_an_answer_nested_too_deep_is_refused() -> None:
+    nested: Any = 0
+    for _ in range(5000):
+        nested = (nested,)
+    with pytest.raises(RNN2VecError, match="nested too deep"):
+        FunctionClass([[nested], [1]])

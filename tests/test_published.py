@@ -120,10 +120,12 @@ def test_a_round_trip_changes_no_byte(tmp_path: Path) -> None:
 
 
 def test_a_truncated_array_is_explained(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
     for path in PUBLISHED.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    content = (tmp_path / "logits.npy").read_bytes()
-    (tmp_path / "logits.npy").write_bytes(content[: len(content) // 2])
+        (source / path.name).write_bytes(path.read_bytes())
+    content = (source / "logits.npy").read_bytes()
+    (source / "logits.npy").write_bytes(content[: len(content) // 2])
     with pytest.raises(RNN2VecError, match=r"logits.npy is damaged"):
-        import_published(tmp_path, tmp_path / "zoo")
+        import_published(source, tmp_path / "zoo")
     assert not (tmp_path / "zoo").exists()

@@ -32,7 +32,7 @@ def digits(rows: int = 6) -> dict[str, np.ndarray]:
         "parameters": RANDOM.normal(size=(rows, 15178)).astype(np.float32),
         "sequences": RANDOM.normal(size=(rows, 3, 50, 16)).astype(np.float16),
         "logits": RANDOM.normal(size=(rows, 3, 50, 10)).astype(np.float16),
-        "tasks": RANDOM.uniform(0, 360, (rows, 1)).astype(np.float32),
+        "tasks": RANDOM.uniform(0, 360, ((rows + 1) // 2, 1)).astype(np.float32).repeat(2, axis=0)[:rows],
         "num_step": np.stack([np.arange(rows) // 2, np.arange(rows) % 2 * 100], axis=1),
         "accuracy_losses": RANDOM.random((rows, 4)).astype(np.float32),
     }
@@ -160,7 +160,7 @@ def test_an_import_has_its_directory_to_itself(tmp_path: Path) -> None:
     source = write(tmp_path / "source", digits())
     with sole_writer(tmp_path / "zoo"), pytest.raises(RNN2VecError, match="another is writing"):
         import_published(source, tmp_path / "zoo")
-    with pytest.raises(RNN2VecError, match="lies in none"):
+    with pytest.raises(RNN2VecError, match="kept apart from the inputs"):
         import_published(source, source / "zoo")
     assert import_published(source, tmp_path / "zoo").verify() == []
 
@@ -284,3 +284,26 @@ def test_wrong_arguments_are_explained(content: str, tmp_path: Path) -> None:
     (folder / "args.json").write_text(content)
     with pytest.raises(RNN2VecError, match=r"args\.json|whole number|parameters\.npy"):
         import_published(folder, tmp_path / "zoo")
+
+
+def of_one_model(arrays: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    """The same arrays, all of whose rows are of network 0."""
+    times = arrays[name].copy()
+    times[:, 0] = 0
+    return {**arrays, name: times}
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: of_one_model(digits(), "num_step"), "one snapshot at a step; 4 rows .*one task; 1 networks have 3"),
+        (lambda: of_one_model(languages(), "num_step_correct"), "one snapshot at a step; 3 rows"),
+        (lambda: {**digits(), "accuracy_losses": digits()["accuracy_losses"] + 1}, "shares from 0 to 1"),
+    ],
+)
+def test_tables_that_cannot_be_of_networks_are_refused(
+    made: Callable[[], dict[str, np.ndarray]], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RNN2VecError, match=message):
+        import_published(write(tmp_path / "source", made()), tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()

@@ -80,6 +80,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "half a step": (put("step", 0.5), "column step holds whole numbers"),
     "a step that is NaN": (put("step", float("nan")), "column step holds whole numbers"),
     "no task": (put("mb", float("nan")), "column mb holds finite numbers"),
+    "NaN accuracy": (put("accuracy", float("nan")), "column accuracy holds finite numbers"),
     "an empty place": (put("row", None), "column row has a number in every row; 1 are empty"),
     "every row is row 0": (put("row", 0, None), "row 0 of shard 0 is there more than once"),
     "one place twice": (put("row", 2), "row 2 of shard 1 is there more than once"),
@@ -97,7 +98,7 @@ def test_a_table_that_lookups_would_go_wrong_in_is_not_opened(copy: Path, change
 
 
 FOUND: dict[str, tuple[Change, str]] = {
-    "NaN accuracy": (put("accuracy", float("nan")), "column accuracy holds finite numbers"),
+    "an accuracy of 7": (put("accuracy", 7.0), "accuracies are shares from 0 to 1; got .* to 7"),
     "another accuracy": (put("accuracy", 0.123), "accuracy of shard 1 in the table is not what was measured"),
     "another language": (put("mb", 7), "mb of 1 rows is not what the seed of its recipe gives: 7 in row 10, where"),
     "another model": (put("model", 7), "model of 1 rows is not what its shard and row gives: 7 in row 10, where 3"),
@@ -116,11 +117,17 @@ def test_verify_looks_at_every_value_of_the_table(copy: Path, change: Change, me
 
 
 def test_verify_lists_what_is_wrong_with_table_and_files_at_once(copy: Path) -> None:
-    rewrite_table(copy, lambda t: put("accuracy", float("inf"))(put("mc", 9)(t)))
+    rewrite_table(copy, lambda t: put("accuracy", 1.5)(put("mc", 9)(t)))
     (copy / "weights" / "00002.safetensors").unlink()
     rewrite_index(copy, lambda index: index.update(family="digits"))
     problems = Zoo.open(copy).verify()
-    for word in ("states the family 'digits'", "column accuracy", "mc of 1 rows", "shard 1 in", "00002.safetensors"):
+    for word in (
+        "states the family 'digits'",
+        "accuracies are shares",
+        "mc of 1 rows",
+        "shard 1 in",
+        "00002.safetensors",
+    ):
         assert any(word in problem for problem in problems), problems
 
 
@@ -300,3 +307,34 @@ def test_any_value_in_any_field_of_the_index_opens_or_is_refused(
     opens_or_is_refused()
     assert said
     assert not any("\n" in message for message in said)
+
+
+def test_verify_misses_metrics_that_are_not_in_the_shard(copy: Path) -> None:
+    path = copy / "rollouts" / "00001.safetensors"
+    tensors = safetensors.numpy.load(path.read_bytes())
+    del tensors["accuracy"]
+    path.write_bytes(safetensors.numpy.save(tensors))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    rewrite_index(copy, lambda index: index["checksums"].update({"rollouts/00001.safetensors": sha256}))
+    assert any("holds accuracy as it was measured" in problem for problem in Zoo.open(copy).verify())
+
+
+def test_verify_finds_other_types_and_other_files(copy: Path) -> None:
+    path = copy / "rollouts" / "00001.safetensors"
+    tensors = safetensors.numpy.load(path.read_bytes())
+    tensors["outputs"] = tensors["outputs"].astype(np.float64)
+    path.write_bytes(safetensors.numpy.save(tensors))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    rewrite_index(copy, lambda index: index["checksums"].update({"rollouts/00001.safetensors": sha256}))
+    (copy / "weights" / "00007.safetensors").write_bytes(b"")
+    problems = Zoo.open(copy).verify()
+    assert any("outputs of shard 1 are float16; got float64" in problem for problem in problems)
+    assert any(re.search(r"00007\.safetensors is no file of this zoo", problem) for problem in problems)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["weights/00000.safetensors", "README.md"])
+def test_a_pipe_is_not_waited_for(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    assert any("a pipe" in problem for problem in Zoo.open(copy).verify())

@@ -61,7 +61,7 @@ def sequence(name: str, value: object) -> tuple[Any, ...]:
 def shown(value: object) -> str:
     """A value as a message shows it; Python refuses to write very long numbers."""
     try:
-        return repr(value)
+        return repr(value.item() if isinstance(value, np.generic) else value)
     except (ValueError, RecursionError):
         return f"a very long {type(value).__name__}"
 
@@ -69,5 +69,6 @@ def shown(value: object) -> str:
 def are_whole(array: np.ndarray) -> bool:
     """Whether an array holds whole numbers alone, each of which an int64 holds exactly; NaN is none."""
     if array.dtype.kind == "f":
+        array = array.astype(np.float64, copy=False)  # the largest exact number is infinite in float16
         return bool((np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) <= _EXACT)).all())
     return array.dtype.kind in "iu" and (array.size == 0 or int(array.max()) < 2**63)

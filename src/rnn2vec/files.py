@@ -77,6 +77,17 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
     return digest.hexdigest()
 
 
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file; a pipe would be waited for without end.
+
+    Raises:
+        OSError: if it is none, or cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"it is {_kind(path)}, and no regular file")
+    return path.read_bytes()
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> str:
     """Write indented JSON atomically, a null for what is not a number; return its SHA-256."""
     return write_atomically(path, (json.dumps(_plain(values), indent=2, allow_nan=False) + "\n").encode())
@@ -97,7 +108,7 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         RNN2VecError: if the file is missing, unreadable or holds anything but an object; ``what`` names its role.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_bytes(path))
     except OSError as error:
         raise RNN2VecError(f"cannot read {what} {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
@@ -114,7 +125,7 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
         RNN2VecError: if the file is missing, damaged or altered.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
@@ -153,7 +164,7 @@ def read_record(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         RNN2VecError: if the file is missing, cannot be read, is damaged or altered, or an earlier version wrote it.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
     try:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation_store import Evaluation
-from rnn2vec.files import parse_parquet, write_atomically
+from rnn2vec.files import parse_parquet, read_bytes, write_atomically
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -139,7 +139,7 @@ def read_measurements(path: Path) -> pa.Table:
         RNN2VecError: if the file is missing, damaged or another kind of table.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error.strerror or error}") from error
     try:

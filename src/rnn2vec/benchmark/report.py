@@ -48,13 +48,15 @@ def write_benchmark_report(path: Path, table: pa.Table) -> None:
 def _sections(results: ZooResults) -> list[Section]:
     known = headline(results.family)
     models, tasks = (int(results.seeds("", "truth", "", name)[-1]) for name in ("models", "tasks"))
+    readers = reader_table(results)
+    how = "(linear): by a linear reader alone." if readers else "They are from before readers were chosen."
     about = f"{results.name}: {results.family}, {models} networks, {tasks} tasks"
     sections = [
         Section(
             about,
             "Loss: total variation between emulator and network on validation tasks, whichever loss was trained with; "
             "the paper's is of its own zoo, at its own size, and compares in order only. Other columns are read from "
-            "the frozen z, or end to end from the same encoder trained on labels; (linear): by a linear reader alone. "
+            f"the frozen z, or end to end from the same encoder trained on labels. {how} "
             "Seconds: of pretraining. Controls: the best of all encoders in each column; every one of them is in "
             "the next table.",
             table=main_table(results),
@@ -67,12 +69,12 @@ def _sections(results: ZooResults) -> list[Section]:
         ),
         Section(
             f"Emulation and knowledge, {results.name}",
-            "Means over seeds and their intervals. Open squares: the paper's loss. Triangles: by a linear reader. "
-            "Diamonds: end to end on labels. Grey crosses: controls.",
+            "Means over seeds and their intervals. Open squares: the paper's loss. Triangles, if any: by a linear "
+            "reader. Diamonds: end to end on labels. Grey crosses: controls.",
             intervals.interval_panels(knowledge_panels(results)),
         ),
     ]
-    if readers := reader_table(results):
+    if readers:
         sections.append(
             Section(
                 f"How z is read, {results.name}",

@@ -20,6 +20,7 @@ from rnn2vec.benchmark.measurements import (
     zoo_rows,
 )
 from rnn2vec.downstream.predict import embed, evaluate_frozen, fit_predictors
+from rnn2vec.downstream.readers import READERS
 from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.emulation.store import RECORD, input_options, pretrain_into, versions, zoo_checksum
@@ -167,7 +168,8 @@ def run_benchmark(
     """
     zoos = {run.zoo.name: Zoo.open(run.zoo) for run in runs}
     with sole_writer(directory, {run.zoo for run in runs}):
-        begin(directory / PLAN, "benchmark", {"zoos": _plan(runs, zoos), "versions": versions()})
+        plan = {"zoos": _plan(runs, zoos), "readers": list(READERS), "versions": versions()}
+        begin(directory / PLAN, "benchmark", plan)
         run_jobs(carry_out, [(run,) for run in runs], workers, report, ray)
         return _collect(directory, runs, zoos)
 

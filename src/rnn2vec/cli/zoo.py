@@ -54,6 +54,9 @@ def zoo_build(
         "directory": str(data) if data else None,
     }
     recipe = zoo_recipe(family, preset, **{name: value for name, value in flags.items() if value is not None})
+    if data and getattr(recipe, "source", None) != "mnist":
+        raise RNN2VecError("--data are the files of mnist, and this zoo reads others: add --digits mnist")
+    require_apart(out, [data] if data else [])
     console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
     if ray:
         require_ray(ray)
@@ -83,7 +86,7 @@ def zoo_info(directory: Path) -> None:
 
 
 def zoo_verify(directory: Path) -> None:
-    """Check all files of a zoo: checksums, shapes, finite numbers."""
+    """Check a zoo: every file, and every value of its table against its recipe and what was measured."""
     zoo = Zoo.open(directory)
     problems = zoo.verify()
     for problem in problems:

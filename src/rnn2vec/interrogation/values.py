@@ -59,6 +59,13 @@ def plain(value: Any, what: str) -> Hashable:
     Raises:
         RNN2VecError: if it is not hashable, does not equal itself, or equals nothing but itself.
     """
+    try:
+        return _plain(value, what)
+    except RecursionError as error:
+        raise RNN2VecError(f"every {what} is a number, text or a tuple of them; got one nested too deep") from error
+
+
+def _plain(value: Any, what: str) -> Hashable:
     if type(value) in _ATOMS:
         return value
     if _is_array(value):
@@ -67,12 +74,12 @@ def plain(value: Any, what: str) -> Hashable:
         except TypeError as error:
             raise RNN2VecError(f"every {what} is a number, text or a tuple of them; {error}") from error
     if isinstance(value, list | tuple | frozenset):
-        members = [plain(member, what) for member in value]
+        members = [_plain(member, what) for member in value]
         if isinstance(value, list) or any(member is not own for member, own in zip(members, value, strict=True)):
             return frozenset(members) if isinstance(value, frozenset) else tuple(members)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            if field.compare and plain(held := getattr(value, field.name), what) is not held:
+            if field.compare and _plain(held := getattr(value, field.name), what) is not held:
                 raise RNN2VecError(
                     f"every {what} is known by its value; got {value!r}, which holds {type(held).__name__} in "
                     f"{field.name}: give it Python's numbers and tuples"

@@ -33,6 +33,7 @@ from rnn2vec.zoo.npy import check_shape, dimensions_of, exactly, header, load, w
 from rnn2vec.zoo.recipe import MOST_LAYERS, Recipe
 from rnn2vec.zoo.sequential_digits import DigitsRecipe
 from rnn2vec.zoo.store import Zoo
+from rnn2vec.zoo.verify import problems_of_networks
 
 ARGUMENTS = "args.json"
 CORRECT_OF = 1000
@@ -154,6 +155,7 @@ def _read_languages(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) ->
     )
     for shifts in np.unique(tasks[:, 1:], axis=0):  # each can be made
         recipe.task_from(dict(zip(recipe.task_columns, shifts, strict=True)))
+    _check_networks(counts[:, 0], counts[:, 1], tasks)
     columns = {"model": counts[:, 0], "step": counts[:, 1]}
     columns |= {name: tasks[:, place + 1] for place, name in enumerate(recipe.task_columns)}
     return recipe, columns | {"accuracy": counts[:, 2] / CORRECT_OF}
@@ -174,7 +176,10 @@ def _read_digits(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) -> tu
     decays = tuple(np.unique(measured[:, 3]))
     recipe = DigitsRecipe(spec, **_times(times, arguments), rollouts=rollouts, source=source, weight_decays=decays)
     check_shape("sequences", arrays["sequences"], (rows, *recipe.rollout_shapes()[0]))
+    _check_networks(times[:, 0], times[:, 1], tasks)
     accuracy, train, validation, decay = measured.T
+    if not ((accuracy >= 0) & (accuracy <= 1)).all():
+        raise RNN2VecError(f"accuracies are shares from 0 to 1; got {accuracy.min()} to {accuracy.max()}")
     return recipe, {
         "model": times[:, 0],
         "step": times[:, 1],
@@ -185,6 +190,11 @@ def _read_digits(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) -> tu
         "generalisation_gap": validation - train,
         "weight_decay": decay,
     }
+
+
+def _check_networks(model: np.ndarray, step: np.ndarray, tasks: np.ndarray) -> None:
+    if problems := problems_of_networks(model, step, tasks):
+        raise RNN2VecError(f"the tables of a published zoo are of its networks: {'; '.join(problems)}")
 
 
 def _language_tables(zoo: Zoo) -> dict[str, np.ndarray]:

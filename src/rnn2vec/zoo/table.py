@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import are_whole
-from rnn2vec.files import parse_parquet, read_tensors
+from rnn2vec.files import parse_parquet, read_bytes, read_tensors
 from rnn2vec.zoo.layout import TABLE, rollouts_path
 from rnn2vec.zoo.recipe import Recipe
 
@@ -39,7 +39,7 @@ def read_table(directory: Path, recipe: Recipe, sha256: object) -> pa.Table:
     """
     path = directory / TABLE
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise RNN2VecError(f"cannot read {path}: {error}; restore or rebuild the zoo") from error
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -74,7 +74,7 @@ def problems_of_table(table: pa.Table, recipe: Recipe) -> list[str]:
                 problems.append(f"column {name} holds numbers; got {table[name].type}")
             elif name in _WHOLE and not are_whole(values):
                 problems.append(f"column {name} holds whole numbers; got others")
-            elif name in recipe.task_columns and not np.isfinite(values).all():
+            elif not np.isfinite(values).all():
                 problems.append(f"column {name} holds finite numbers; got NaN or infinity")
     if problems:
         return problems

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, read_tensors
+from rnn2vec.files import read_bytes, read_json, read_tensors
 from rnn2vec.zoo.layout import CARD, INDEX, TABLE, rollouts_path, weights_path
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
@@ -64,12 +64,15 @@ def _problems_of_index(directory: Path, recipe: Recipe, checksums: Mapping[str, 
     ]
     files = {path.relative_to(directory).as_posix() for path in paths}
     problems += [f"{path} records no checksum of {name}" for name in sorted(files - checksums.keys())]
-    return problems + [f"{path} records {name!r}, no file of this zoo" for name in sorted(checksums.keys() - files)]
+    problems += [f"{path} records {name!r}, no file of this zoo" for name in sorted(checksums.keys() - files)]
+    there = {place.relative_to(directory).as_posix() for place in directory.rglob("*") if not place.is_dir()}
+    visible = {name for name in there if not any(part.startswith(".") for part in name.split("/"))}
+    return problems + [f"{directory / name} is no file of this zoo" for name in sorted(visible - files - {INDEX})]
 
 
 def _problems_of_file(path: Path, sha256: str | None) -> list[str]:
     try:
-        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        if hashlib.sha256(read_bytes(path)).hexdigest() != sha256:
             return [f"{path} differs from its recorded checksum: it was truncated or altered"]
     except OSError as error:
         return [f"cannot read {path}: {error.strerror or error}"]
@@ -77,11 +80,10 @@ def _problems_of_file(path: Path, sha256: str | None) -> list[str]:
 
 
 def _problems_of_values(table: pa.Table, recipe: Recipe, shards: np.ndarray, rows: np.ndarray) -> list[str]:
-    problems = [
-        f"column {name} holds finite numbers; got NaN or infinity"
-        for name in (*recipe.setting_columns, *recipe.metric_columns)
-        if not np.isfinite(table[name].to_numpy()).all()
-    ]
+    accuracy = table["accuracy"].to_numpy()
+    problems = []
+    if not ((accuracy >= 0) & (accuracy <= 1)).all():
+        problems.append(f"accuracies are shares from 0 to 1; got {accuracy.min()} to {accuracy.max()}")
     model, step = table["model"].to_numpy(), table["step"].to_numpy()
     if recipe.assignment == "listed":
         return problems + _problems_of_listed(table, recipe, model, step)
@@ -107,16 +109,35 @@ def _problems_of_values(table: pa.Table, recipe: Recipe, shards: np.ndarray, row
 
 
 def _problems_of_listed(table: pa.Table, recipe: Recipe, model: np.ndarray, step: np.ndarray) -> list[str]:
-    problems = []
+    tasks = np.stack([table[name].to_numpy() for name in recipe.task_columns], axis=1)
+    problems = problems_of_networks(model, step, tasks)
     if (networks := len(np.unique(model))) != recipe.models:
         problems.append(f"its recipe is of {recipe.models} networks; got {networks}")
     if (steps := np.unique(step).tolist()) != list(recipe.snapshots):
         problems.append(f"its recipe has snapshots at steps {list(recipe.snapshots)}; got {steps}")
-    for values in np.unique(np.stack([table[name].to_numpy() for name in recipe.task_columns], axis=1), axis=0):
+    for values in np.unique(tasks, axis=0):
         try:
             recipe.task_from(dict(zip(recipe.task_columns, values.tolist(), strict=True)))
         except RNN2VecError as error:
             problems.append(str(error))
+    return problems
+
+
+def problems_of_networks(model: np.ndarray, step: np.ndarray, tasks: np.ndarray) -> list[str]:
+    """What cannot be of snapshots ``[S]`` and their tasks ``[S, P]``: two of one network at one step, or of two tasks.
+
+    Zoos are split by task, so a network of two tasks could be trained on and tested on.
+    """
+    problems = []
+    if model.min() < 0 or step.min() < 0:
+        problems.append(f"networks and steps are numbered from 0; got {min(model.min(), step.min())}")
+    taken = np.unique(np.stack([model, step]), axis=1).shape[1]
+    if taken < len(model):
+        problems.append(f"a network has one snapshot at a step; {len(model) - taken} rows are of a step that is taken")
+    networks = len(np.unique(model))
+    of_tasks = len(np.unique(np.column_stack([model, tasks]), axis=0))
+    if of_tasks > networks:
+        problems.append(f"a network has one task; {networks} networks have {of_tasks} different ones")
     return problems
 
 
@@ -151,6 +172,9 @@ def _problems_of_rollouts(
     problems = []
     for name, array, shape in zip(("inputs", "outputs"), (inputs, outputs), recipe.rollout_shapes(), strict=True):
         problems += _problems_of_rows(own, len(array), shard, path)
+        wanted = ("int8" if recipe.input_range is None else "float16") if name == "inputs" else "float16"
+        if array.dtype != wanted:
+            problems.append(f"{name} of shard {shard} are {wanted}; got {array.dtype}; in {path}")
         if array.shape[1:] != shape:
             problems.append(f"{name} of shard {shard} have the shape {array.shape[1:]} each, not {shape}; in {path}")
     if not (np.isfinite(inputs).all() and np.isfinite(outputs).all()):
@@ -159,8 +183,11 @@ def _problems_of_rollouts(
     if recipe.input_range is None and not (inputs.dtype.kind == "i" and ((inputs >= 0) & (inputs < tokens)).all()):
         problems.append(f"what networks read in shard {shard} are tokens 0..{tokens - 1}, whole numbers; in {path}")
     rows = places_of(own)[1]
-    for name in [name for name in recipe.metric_columns if name in tensors]:  # imported shards hold none
-        if tensors[name].shape != (len(inputs),):
+    for name in recipe.metric_columns:
+        if name not in tensors:
+            if recipe.assignment != "listed":  # imported shards hold none
+                problems.append(f"shard {shard} holds {name} as it was measured; it is missing in {path}")
+        elif tensors[name].shape != (len(inputs),):
             problems.append(f"{name} of shard {shard} has a number for each of {len(inputs)} rows; in {path}")
         elif rows.max() < len(inputs) and not np.array_equal(tensors[name][rows], own[name].to_numpy(), equal_nan=True):
             problems.append(f"{name} of shard {shard} in the table is not what was measured; in {path}")
