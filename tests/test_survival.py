@@ -86,14 +86,14 @@ print(json.dumps({"killed": killed, "partial": partial, "rounds": rounds}))
 
 
 def contents(directory: Path) -> dict[str, str]:
-    """Checksums of all files; of a training record, all but its clock."""
+    """Checksums of all files; of a training record, all but its clock and the checksum that covers it."""
     found = {}
     for path in sorted(directory.rglob("*")):
         if path.is_file():
             content = path.read_bytes()
             if path.name == "training.json":
                 record = json.loads(content)
-                del record["seconds"]
+                del record["seconds"], record["sha256"]
                 for entry in record["history"]:
                     del entry["seconds"]
                 content = json.dumps(record).encode()
