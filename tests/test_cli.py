@@ -23,7 +23,8 @@ from rnn2vec import ENCODERS, Zoo, build_zoo, cli
 from rnn2vec.benchmark.measurements import as_table, write_measurements
 from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
-from rnn2vec.files import sole_writer, write_record
+from rnn2vec.files import write_record
+from rnn2vec.outputs import sole_writer
 from rnn2vec.training import Checkpoint, Progress
 from rnn2vec.zoo.families import zoo_recipe
 from rnn2vec.zoo.published import export_published

@@ -24,14 +24,11 @@ from rnn2vec.files import (
     read_json,
     read_record,
     read_tensors,
-    require_apart,
-    require_new_directory,
-    require_new_file,
-    sole_writer,
     write_atomically,
     write_json,
     write_record,
 )
+from rnn2vec.outputs import require_apart, require_new_directory, require_new_file, sole_writer
 
 
 def names_in(directory: Path) -> list[str]:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnn2vec import RNN2VecError
-from rnn2vec.files import sole_writer
+from rnn2vec.outputs import sole_writer
 from rnn2vec.plan import begin, differences, require_same
 
 PLAN = {"seed": 0, "zoo": "0123456789abcdef" * 4, "versions": {"torch": "2.12", "numpy": "2.0"}}
@@ -141,7 +141,7 @@ def test_of_two_processes_one_begins(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import sole_writer
+from rnn2vec.outputs import sole_writer
 from rnn2vec.plan import begin
 
 place = Path(sys.argv[1])

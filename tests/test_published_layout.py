@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
-from rnn2vec.files import sole_writer
+from rnn2vec.outputs import sole_writer
 from rnn2vec.zoo.published import ROWS_PER_SHARD, export_published, import_published
 
 RANDOM = np.random.default_rng(0)

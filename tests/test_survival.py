@@ -18,7 +18,7 @@ import pytest
 from rnn2vec import Recipe, RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
-from rnn2vec.files import sole_writer
+from rnn2vec.outputs import sole_writer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 and flock")
 

@@ -15,7 +15,8 @@ from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
-from rnn2vec.files import sole_writer, write_json
+from rnn2vec.files import write_json
+from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin
 from rnn2vec.zoo import families

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, require_new_directory, write_json
+from rnn2vec.files import read_json, write_json
+from rnn2vec.outputs import require_new_directory
 
 SHORT = 40
 """Characters of a value that a message shows; of a longer one, such as a checksum, it says only where it is."""
@@ -25,7 +26,7 @@ _NOTHING = object()
 def begin(path: Path, what: str, plan: Mapping[str, Any], added: Sequence[str] = ()) -> bool:
     """Write a plan down in a new or empty directory, or find that it is the one that is there.
 
-    To be called by the directory's :func:`~rnn2vec.files.sole_writer`, or two processes may both begin.
+    To be called by the directory's :func:`~rnn2vec.outputs.sole_writer`, or two processes may both begin.
 
     Args:
         path: the plan's file; whoever wants the directory to forget the plan at the end removes it.

@@ -28,7 +28,8 @@ from rnn2vec.encoders import ENCODERS, ProbingEncoder, build_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate_encoder
 from rnn2vec.fields import whole
-from rnn2vec.files import read_json, sole_writer
+from rnn2vec.files import read_json
+from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin
 from rnn2vec.zoo.split import split_zoo

@@ -15,7 +15,7 @@ from rnn2vec.cli.options import Force, Loss, Preset, Ray, ResumableOut, Steps, S
 from rnn2vec.cluster import require_ray
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.files import require_new_file
+from rnn2vec.outputs import require_new_file
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.store import Zoo
 

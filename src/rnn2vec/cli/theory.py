@@ -10,7 +10,7 @@ import typer
 from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.options import Force, ResumableOut, Seed, Workers
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import require_apart, require_new_file
+from rnn2vec.outputs import require_apart, require_new_file
 from rnn2vec.parallel import available_cores
 from rnn2vec.theory.report import gap_rows, write_zoo_report, zoo_rows, zoo_sentence
 from rnn2vec.theory.run import GAP_SIZES, GAP_STEPS, run_theory

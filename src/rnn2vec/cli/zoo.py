@@ -11,7 +11,7 @@ from rnn2vec.cli.console import console, print_error, print_zoo, stage
 from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import require_apart
+from rnn2vec.outputs import require_apart
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.families import FAMILIES, zoo_recipe

@@ -23,7 +23,8 @@ from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, l
 from rnn2vec.encoders.directory import fill
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
-from rnn2vec.files import read_json, read_tensors, require_new_directory, sole_writer, write_atomically, write_json
+from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import require_same
 from rnn2vec.training import CHECKPOINT
 from rnn2vec.zoo.layout import INDEX

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from rnn2vec.files import sole_writer, write_json
+from rnn2vec.files import write_json
+from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import Report
 from rnn2vec.plan import begin
 from rnn2vec.theory.class_sizes import SIZES, count_questions

@@ -14,7 +14,8 @@ import torch
 from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import read_json, sole_writer, write_atomically, write_json
+from rnn2vec.files import read_json, write_atomically, write_json
+from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin, require_same
 from rnn2vec.population import Population

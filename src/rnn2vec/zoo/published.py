@@ -21,7 +21,8 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, shown, whole
-from rnn2vec.files import read_json, require_new_directory, sole_writer, write_atomically
+from rnn2vec.files import read_json, write_atomically
+from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import begin
 from rnn2vec.population import Population
 from rnn2vec.spec import RNNSpec
