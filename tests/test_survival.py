@@ -178,7 +178,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 @posix
 def test_a_second_writer_is_refused(tiny_recipe: Recipe, zoo: Zoo, tmp_path: Path) -> None:
-    holder = "import sys, time; from pathlib import Path; from rnn2vec.files import sole_writer\n"
+    holder = "import sys, time; from pathlib import Path; from rnn2vec.outputs import sole_writer\n"
     holder += "with sole_writer(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     command = [sys.executable, "-c", holder, str(tmp_path / "a")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
