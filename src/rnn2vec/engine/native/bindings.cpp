@@ -1,140 +1,18 @@
-// The module rnn2vec.engine._native. Tensors come as Python objects, and memory() is the one place where one becomes an
-// address: what the kernels take for granted of its memory is checked there, at every call. It reads attributes, since
-// making an array object for each of a network's parameters would cost a short call more than its arithmetic.
+// The module rnn2vec.engine._native. Tensors come as Python objects; memory.hpp turns them into addresses.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <stdexcept>
-#include <type_traits>
 
 #include "dispatch.hpp"
 #include "engine.hpp"
+#include "memory.hpp"
 
-namespace nb = nanobind;
 using namespace rnn2vec;
 
 namespace {
-
-// The shape of a tensor.
-struct Sizes {
-  std::int64_t size[4];
-  int count;
-
-  Sizes(std::initializer_list<std::int64_t> sizes) : size{}, count(0) {
-    for (std::int64_t each : sizes) size[count++] = each;
-  }
-};
-
-// What is asked of PyTorch, looked up once. Never destroyed: Python may be gone by then.
-struct Torch {
-  nb::object float32 = nb::module_::import_("torch").attr("float32");
-  nb::object int64 = nb::module_::import_("torch").attr("int64");
-  PyObject* dtype = PyUnicode_InternFromString("dtype");
-  PyObject* is_cpu = PyUnicode_InternFromString("is_cpu");
-  PyObject* shape = PyUnicode_InternFromString("shape");
-  PyObject* is_contiguous = PyUnicode_InternFromString("is_contiguous");
-  PyObject* is_neg = PyUnicode_InternFromString("is_neg");
-  PyObject* data_ptr = PyUnicode_InternFromString("data_ptr");
-};
-
-const Torch& torch() {
-  static const Torch* known = new Torch;
-  return *known;
-}
-
-nb::object attribute(nb::handle tensor, PyObject* name) {
-  PyObject* found = PyObject_GetAttr(tensor.ptr(), name);
-  if (!found) throw nb::python_error();
-  return nb::steal(found);
-}
-
-// What a method without arguments returns; null with Python's error set if it raises.
-PyObject* ask(nb::handle tensor, PyObject* method) {
-  PyObject* self = tensor.ptr();
-  return PyObject_VectorcallMethod(method, &self, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
-}
-
-bool says(nb::handle tensor, PyObject* method, PyObject* expected) {
-  return nb::steal(ask(tensor, method)).ptr() == expected;
-}
-
-std::vector<std::int64_t> shape_of(nb::handle tensor) {
-  const nb::object shape = attribute(tensor, torch().shape);
-  std::vector<std::int64_t> sizes;
-  for (Py_ssize_t i = 0; i < PyTuple_Size(shape.ptr()); ++i)
-    sizes.push_back(PyLong_AsLongLong(PyTuple_GetItem(shape.ptr(), i)));
-  return sizes;
-}
-
-bool has_shape(nb::handle tensor, const Sizes& expected) {
-  const nb::object shape = attribute(tensor, torch().shape);
-  if (PyTuple_Size(shape.ptr()) != expected.count) return false;
-  for (int i = 0; i < expected.count; ++i)
-    if (PyLong_AsLongLong(PyTuple_GetItem(shape.ptr(), i)) != expected.size[i]) return false;
-  return true;
-}
-
-[[noreturn]] void refuse(const nb::object& message) {
-  PyErr_Clear();
-  PyErr_SetObject(nb::module_::import_("rnn2vec.errors").attr("RNN2VecError").ptr(), message.ptr());
-  throw nb::python_error();
-}
-
-[[noreturn]] void refuse(nb::handle tensor, const Sizes& shape, nb::handle dtype) {
-  nb::list wanted;
-  for (int i = 0; i < shape.count; ++i) wanted.append(shape.size[i]);
-  refuse(nb::str("the kernels read and write {} numbers of the shape {} in one piece of the CPU's memory; got a {} of {} on "
-                 "{}, shape {}: was a tensor changed in place?")
-             .attr("format")(dtype, wanted, nb::str(tensor.type().attr("__name__")), tensor.attr("dtype"),
-                             tensor.attr("device"), nb::list(tensor.attr("shape"))));
-}
-
-// Tensors whose memory a call uses, kept alive as long as it.
-using Kept = std::vector<nb::object>;
-
-enum class Use { read, written, read_if_given, written_if_wanted };
-
-// Where a tensor's numbers are: of this shape and dtype, on the CPU, in one piece and as they look; a copy that is, if
-// the kernels only read them. Null for None, where there need be no tensor. Whether tokens and classes are in range is
-// checked in engine/__init__.py.
-template <class T = float>
-T* memory(nb::handle given, const Sizes& shape, Kept& kept, Use use) {
-  const bool written = use == Use::written || use == Use::written_if_wanted;
-  if (given.is_none() && (use == Use::read_if_given || use == Use::written_if_wanted)) return nullptr;
-  if (given.is_none()) throw std::invalid_argument("a tensor is missing");
-  const Torch& names = torch();
-  const nb::object& dtype = std::is_same_v<T, float> ? names.float32 : names.int64;
-  if (!attribute(given, names.dtype).is(dtype) || attribute(given, names.is_cpu).ptr() != Py_True ||
-      !has_shape(given, shape))
-    refuse(given, shape, dtype);
-  nb::object tensor = nb::borrow(given);
-  if (!says(tensor, names.is_contiguous, Py_True) || !says(tensor, names.is_neg, Py_False)) {
-    if (written) refuse(given, shape, dtype);
-    tensor = tensor.attr("resolve_neg")().attr("contiguous")();
-  }
-  const nb::object address = nb::steal(ask(tensor, names.data_ptr));
-  void* data = address.is_valid() ? PyLong_AsVoidPtr(address.ptr()) : nullptr;
-  if (!data)
-    refuse(nb::str("the kernels read numbers in memory; got a tensor with no memory of its own, as a batch of gradients is: "
-                   "set RNN2VEC_BACKEND=torch for it"));
-  kept.push_back(std::move(tensor));
-  return static_cast<T*>(data);
-}
-
-void check_length(const nb::list& tensors, std::size_t expected) {
-  if (nb::len(tensors) != expected) throw std::invalid_argument("one tensor for each shape");
-}
-
-// Where the numbers of some tensors are, one of each shape.
-std::vector<float*> memories(const nb::list& tensors, const std::vector<Sizes>& shapes, Kept& kept, Use use) {
-  check_length(tensors, shapes.size());
-  std::vector<float*> found;
-  found.reserve(shapes.size());
-  for (std::size_t i = 0; i < shapes.size(); ++i) found.push_back(memory(tensors[i], shapes[i], kept, use));
-  return found;
-}
 
 // A call, what it reads, and the shapes of all that it reads or writes.
 struct CheckedCall {
