@@ -21,21 +21,25 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from engine_rivals import PROBE_RIVALS, TRAIN_RIVALS, Contestant, Problem, native_probe, native_train, versions
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.engine import backend_name, instruction_set
-from rnn2vec.spec import RNNSpec
 
-PAPER = RNNSpec("lstm", 6, 32, 2, 6)
+PAPER = Architecture.stack("lstm", 6, 32, 2, 6)
 Contestants = dict[str, Callable[[], float]]
 """Name to a function that does the work once and returns the seconds it took."""
 
 
-def needed_flops(spec: RNNSpec, batch: int, steps: int) -> int:
+def needed_flops(architecture: Architecture, batch: int, steps: int) -> int:
     """Multiplications and additions of the matrix products that one training step of one network on tokens needs.
 
     Looking tokens up, activations, the loss and the optimiser are not counted, so that the share is a lower bound.
     """
-    rows, hidden, layers = spec.num_gates * spec.hidden_size, spec.hidden_size, spec.num_layers
-    products = rows * hidden * (2 * layers - 1) + spec.output_size * hidden
+    rows, hidden, layers = (
+        architecture.num_gates * architecture.widest,
+        architecture.widest,
+        architecture.num_layers,
+    )
+    products = rows * hidden * (2 * layers - 1) + architecture.output_size * hidden
     return 2 * products * 3 * batch * steps  # forward, backward to activations, backward to weights
 
 
@@ -107,7 +111,7 @@ def compare(problem: Problem, kind: str, rounds: int, budget: float) -> dict:
         "rounds": len(times["ours"]),
     }
     if rate is not None:
-        flops = needed_flops(problem.spec, problem.batch, problem.steps)
+        flops = needed_flops(problem.architecture, problem.batch, problem.steps)
         result |= {
             "sgemm_gflops": rate / 1e9,
             "needed_mflop": flops / 1e6,
@@ -131,10 +135,10 @@ def shapes(rounds: int, budget: float) -> list[dict]:
     found = []
     for cell in ("lstm", "gru", "elman"):
         for hidden in (8, 32, 64, 128):
-            spec = RNNSpec(cell, 6, hidden, 2, 6)
-            result = compare(Problem(spec, 16, 32, 41), "train", rounds, budget)
+            architecture = Architecture.stack(cell, 6, hidden, 2, 6)
+            result = compare(Problem(architecture, 16, 32, 41), "train", rounds, budget)
             found.append({"cell": cell, "hidden": hidden} | result)
-            show(f"train, {spec}", result)
+            show(f"train, {architecture}", result)
     return found
 
 

@@ -27,22 +27,22 @@ def _step(weights: dict[str, Any], layers: int, x: Any, state: Any) -> tuple[Any
 
 
 def _prepare(problem: Problem) -> tuple[dict[str, Any], Any]:
-    if problem.spec.cell != "lstm":
+    if problem.architecture.cell != "lstm":
         raise ImportError("only LSTM is written for JAX")
-    spec = problem.spec
-    zeros = jnp.zeros((spec.num_layers, problem.batch, spec.hidden_size))
+    architecture = problem.architecture
+    zeros = jnp.zeros((architecture.num_layers, problem.batch, architecture.widest))
     return {name: jnp.asarray(w.numpy()) for name, w in problem.population.weights.items()}, (zeros, zeros)
 
 
 def train_contestant(problem: Problem) -> Contestant:
     """Vmap over networks of a scan over time, AdamW included, in one compiled function."""
     weights, state = _prepare(problem)
-    inputs = jnp.asarray(np.eye(problem.spec.input_size, dtype=np.float32)[problem.tokens.numpy()])
+    inputs = jnp.asarray(np.eye(problem.architecture.input_size, dtype=np.float32)[problem.tokens.numpy()])
     targets = jnp.asarray(problem.targets.numpy())
 
     def loss(own: Any, x: Any, wanted: Any) -> Any:
         def body(now: Any, x_t: Any) -> Any:
-            outputs, now = _step(own, problem.spec.num_layers, x_t, now)
+            outputs, now = _step(own, problem.architecture.num_layers, x_t, now)
             return now, outputs
 
         _, outputs = jax.lax.scan(body, state, x.swapaxes(0, 1))
@@ -81,7 +81,7 @@ def probe_contestant(problem: Problem) -> Contestant:
     def one(own: Any, xs: Any) -> Any:
         def body(carry: Any, x: Any) -> Any:
             now, bias = carry
-            outputs, now = _step(own, problem.spec.num_layers, x + bias, now)
+            outputs, now = _step(own, problem.architecture.num_layers, x + bias, now)
             return (now, 0.1 * outputs.mean(-1, keepdims=True)), outputs
 
         start = (state, jnp.zeros((problem.batch, 1)))

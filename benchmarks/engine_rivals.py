@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.engine import run, torch_backend, train_step
 from rnn2vec.engine.optimizer import AdamW
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.networks.population import Population
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-4
 
@@ -41,7 +41,7 @@ class Contestant:
 class Problem:
     """The same networks and data for all: tokens ``[N, B, T]`` to train on, or T probes ``[N, B, 1, X]``."""
 
-    spec: RNNSpec
+    architecture: Architecture
     models: int
     batch: int
     steps: int
@@ -49,14 +49,16 @@ class Problem:
     def __post_init__(self) -> None:
         generator = torch.Generator().manual_seed(0)
         shape = (self.models, self.batch, self.steps)
-        self.population = Population.initialise(self.spec, 0, range(self.models))
-        self.tokens = torch.randint(self.spec.input_size, shape, generator=generator)
-        self.targets = torch.randint(self.spec.output_size, shape, generator=generator)
-        self.probes = torch.randn(self.models, self.batch, self.steps, self.spec.input_size, generator=generator)
+        self.population = Population.initialise(self.architecture, 0, range(self.models))
+        self.tokens = torch.randint(self.architecture.input_size, shape, generator=generator)
+        self.targets = torch.randint(self.architecture.output_size, shape, generator=generator)
+        self.probes = torch.randn(
+            self.models, self.batch, self.steps, self.architecture.input_size, generator=generator
+        )
 
     def copy(self) -> Population:
         """The networks, not to be shared."""
-        return Population(self.spec, {name: weight.clone() for name, weight in self.population.weights.items()})
+        return Population(self.architecture, {name: weight.clone() for name, weight in self.population.weights.items()})
 
     def check(self, kind: str, contestants: dict[str, Contestant]) -> None:
         """Stop here if a contestant's result is not that of the oracle in double precision."""
@@ -103,8 +105,11 @@ def batched_train(problem: Problem) -> Contestant:
         population = problem.copy()
         weights = list(population.weights.values())
         optimizer = torch.optim.AdamW([w.requires_grad_() for w in weights], LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-        spec, shape = problem.spec, (problem.models, problem.spec.num_layers, problem.batch, problem.spec.hidden_size)
-        state = (torch.zeros(shape, dtype=population.dtype),) * (2 if spec.cell == "lstm" else 1)
+        architecture, shape = (
+            problem.architecture,
+            (problem.models, problem.architecture.num_layers, problem.batch, problem.architecture.widest),
+        )
+        state = (torch.zeros(shape, dtype=population.dtype),) * (2 if architecture.cell == "lstm" else 1)
 
         def step() -> Tensor:
             outputs, _ = torch_backend.run(population, problem.tokens, state)
@@ -128,27 +133,27 @@ def batched_train(problem: Problem) -> Contestant:
 class PlainNetwork(nn.Module):
     """A network step by step, in operations that torch.vmap can batch (it cannot batch nn.LSTM)."""
 
-    def __init__(self, spec: RNNSpec) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        self.spec = spec
-        for name, shape in spec.parameter_shapes().items():
+        self.architecture = architecture
+        for name, shape in architecture.parameter_shapes().items():
             self.register_parameter(name.replace(".", "_"), nn.Parameter(torch.zeros(shape)))
 
     def forward(self, sequence: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Map inputs ``[B, T, X]`` and states ``[L, B, H]`` to outputs and states."""
         final = []
-        for layer in range(self.spec.num_layers):
+        for layer in range(self.architecture.num_layers):
             w_ih, w_hh, b_ih, b_hh = (
                 getattr(self, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
             projected, current, hidden = F.linear(sequence, w_ih, b_ih), [part[layer] for part in state], []
             for x in projected.unbind(1):
                 recurrent = F.linear(current[0], w_hh, b_hh)
-                if self.spec.cell == "lstm":
+                if self.architecture.cell == "lstm":
                     i, f, g, o = (x + recurrent).chunk(4, -1)
                     c = f.sigmoid() * current[1] + i.sigmoid() * g.tanh()
                     current = [o.sigmoid() * c.tanh(), c]
-                elif self.spec.cell == "gru":
+                elif self.architecture.cell == "gru":
                     (r, z, n), (h_r, h_z, h_n) = x.chunk(3, -1), recurrent.chunk(3, -1)
                     z, n = (z + h_z).sigmoid(), (n + (r + h_r).sigmoid() * h_n).tanh()
                     current = [n + z * (current[0] - n)]
@@ -167,11 +172,11 @@ def _named_for_plain(population: Population) -> dict[str, Tensor]:
 
 def vmap_train(problem: Problem) -> Contestant:
     """torch.vmap over the gradient of one network's loss, then AdamW on the stacked weights."""
-    spec, network = problem.spec, PlainNetwork(problem.spec)
+    architecture, network = problem.architecture, PlainNetwork(problem.architecture)
 
     def loss(weights: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        zeros = inputs.new_zeros(spec.num_layers, problem.batch, spec.hidden_size)
-        state = (zeros,) * (2 if spec.cell == "lstm" else 1)
+        zeros = inputs.new_zeros(architecture.num_layers, problem.batch, architecture.widest)
+        state = (zeros,) * (2 if architecture.cell == "lstm" else 1)
         outputs, _ = torch.func.functional_call(network, weights, (inputs, state))
         return F.cross_entropy(outputs.flatten(0, 1), targets.flatten())
 
@@ -184,7 +189,7 @@ def vmap_train(problem: Problem) -> Contestant:
         gradient = torch.vmap(torch.func.grad_and_value(loss))
 
         def step() -> Tensor:
-            inputs = F.one_hot(problem.tokens, spec.input_size).to(population.dtype)
+            inputs = F.one_hot(problem.tokens, architecture.input_size).to(population.dtype)
             with torch.no_grad():
                 gradients, losses = gradient(weights, inputs, problem.targets)
             for name, weight in weights.items():
@@ -202,17 +207,19 @@ def vmap_train(problem: Problem) -> Contestant:
     return Contestant(lambda: timed(step), result)
 
 
-def _train_modules(connection: Any, spec: RNNSpec, weights: dict[str, Tensor], tokens: Tensor, targets: Tensor) -> None:
+def _train_modules(
+    connection: Any, architecture: Architecture, weights: dict[str, Tensor], tokens: Tensor, targets: Tensor
+) -> None:
     """A worker process: train its share of the networks, one nn.LSTM after the other, whenever it is asked to."""
     torch.set_num_threads(1)
-    modules = Population(spec, weights).to_modules()
+    modules = Population(architecture, weights).to_modules()
     optimizers = [
         torch.optim.AdamW(m.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, foreach=True) for m in modules
     ]
     while connection.recv():
         losses = []
         for module, optimizer, own, wanted in zip(modules, optimizers, tokens, targets, strict=True):
-            outputs, _ = module(F.one_hot(own, spec.input_size).float())
+            outputs, _ = module(F.one_hot(own, architecture.input_size).float())
             loss = F.cross_entropy(outputs.flatten(0, 1), wanted.flatten())
             optimizer.zero_grad()
             loss.backward()
@@ -230,7 +237,7 @@ def module_processes_train(problem: Problem) -> Contestant:
     for shard in torch.arange(problem.models).chunk(workers):
         ours, theirs = context.Pipe()
         part = problem.population[shard]
-        job = (theirs, problem.spec, part.weights, problem.tokens[shard], problem.targets[shard])
+        job = (theirs, problem.architecture, part.weights, problem.tokens[shard], problem.targets[shard])
         processes.append(context.Process(target=_train_modules, args=job, daemon=True))
         processes[-1].start()
         connections.append(ours)
@@ -277,9 +284,9 @@ def _probe(problem: Problem, runner: Runner, state: Any) -> Contestant:
 
 
 def _zeros(problem: Problem) -> tuple[Tensor, ...]:
-    spec = problem.spec
-    shape = (problem.models, spec.num_layers, problem.batch, spec.hidden_size)
-    return (torch.zeros(shape, dtype=problem.population.dtype),) * (2 if spec.cell == "lstm" else 1)
+    architecture = problem.architecture
+    shape = (problem.models, architecture.num_layers, problem.batch, architecture.widest)
+    return (torch.zeros(shape, dtype=problem.population.dtype),) * (2 if architecture.cell == "lstm" else 1)
 
 
 def native_probe(problem: Problem) -> Contestant:
@@ -296,7 +303,7 @@ def batched_probe(problem: Problem) -> Contestant:
 
 def vmap_probe(problem: Problem) -> Contestant:
     """torch.vmap over functional_call of one network."""
-    network, weights = PlainNetwork(problem.spec), _named_for_plain(problem.copy())
+    network, weights = PlainNetwork(problem.architecture), _named_for_plain(problem.copy())
     call = torch.vmap(lambda own, probe, state: torch.func.functional_call(network, own, (probe, state)))
     return _probe(problem, lambda probe, state: call(weights, probe, state), _zeros(problem))
 

@@ -14,14 +14,14 @@ import statistics
 import time
 
 import torch
+from rnn2vec.emulation.losses import LOSSES
 from torch import nn
 
-from rnn2vec import ENCODERS, Encoder, Population, RNNSpec, build_encoder
+from rnn2vec import ENCODERS, Architecture, Encoder, Population, build_encoder
 from rnn2vec.emulation.emulator import Emulator
-from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.recipe import pretrain_recipe
 
-SPEC, NETWORKS, TOKENS = RNNSpec("lstm", 6, 32, 2, 6), 64, 41
+SPEC, NETWORKS, TOKENS = Architecture.stack("lstm", 6, 32, 2, 6), 64, 41
 PUBLISHED_MS = {
     "interactive": 667,
     "noninteractive": 647,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from rnn2vec import Population, Recipe, RNNSpec, Zoo, build_zoo, zoo_recipe
+from rnn2vec import Architecture, Population, Recipe, Zoo, build_zoo, zoo_recipe
 
 settings.register_profile("rnn2vec", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("rnn2vec")
@@ -27,18 +27,20 @@ MakePopulation = Callable[..., Population]
 
 @pytest.fixture(scope="session", params=list(CELLS.values()), ids=list(CELLS))
 def cell(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The fields of an :class:`RNNSpec` that name a cell, for every cell in turn."""
+    """The fields of an :class:`Architecture` that name a cell, for every cell in turn."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def random_population() -> MakePopulation:
-    """``make(spec, models, dtype, seed)``: networks with weights from a normal distribution."""
+    """``make(architecture, models, dtype, seed)``: networks with weights from a normal distribution."""
 
-    def make(spec: RNNSpec, models: int = 3, dtype: torch.dtype = torch.float64, seed: int = 0) -> Population:
+    def make(
+        architecture: Architecture, models: int = 3, dtype: torch.dtype = torch.float64, seed: int = 0
+    ) -> Population:
         generator = torch.Generator().manual_seed(seed)
-        flat = 0.5 * torch.randn(models, spec.num_parameters, dtype=torch.float64, generator=generator)
-        return Population.from_flat(spec, flat.to(dtype))
+        flat = 0.5 * torch.randn(models, architecture.num_parameters, dtype=torch.float64, generator=generator)
+        return Population.from_flat(architecture, flat.to(dtype))
 
     return make
 

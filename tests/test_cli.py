@@ -79,7 +79,13 @@ def fails(result: tuple[int, str, str], *words: str) -> None:
 
 def test_build_flags_win_over_the_preset(zoo: Path, rnn2vec_command: Command) -> None:
     recipe = Zoo.open(zoo).recipe
-    assert (recipe.models, recipe.steps, recipe.spec.hidden_size, recipe.seed, recipe.batch_size) == (24, 60, 8, 1, 8)
+    assert (recipe.models, recipe.steps, recipe.architecture.widest, recipe.seed, recipe.batch_size) == (
+        24,
+        60,
+        8,
+        1,
+        8,
+    )
     assert recipe.snapshots == (0, 50, 60)
     assert (recipe.length, recipe.max_n) == (20, 5)
     status, output, _ = rnn2vec_command("zoo", "info", zoo)
@@ -94,8 +100,8 @@ def test_build_flags_win_over_the_preset(zoo: Path, rnn2vec_command: Command) ->
 def test_other_cells_and_layers_are_built(cell: str, tmp_path: Path, rnn2vec_command: Command) -> None:
     options = f"--preset demo --cell {cell} --layers 2 --hidden-size 5 --models 2 --steps 2 --workers 1".split()
     assert rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path / "z", *options)[0] == 0
-    spec = Zoo.open(tmp_path / "z").spec
-    assert (spec.cell, spec.num_layers, spec.hidden_size) == (cell, 2, 5)
+    architecture = Zoo.open(tmp_path / "z").architecture
+    assert (architecture.cell, architecture.num_layers, architecture.widest) == (cell, 2, 5)
 
 
 def test_presets_have_the_promised_sizes() -> None:
@@ -104,7 +110,7 @@ def test_presets_have_the_promised_sizes() -> None:
     tasks = [laptop.task(model) for model in range(laptop.models)]
     assert len(set(tasks)) == 216
     assert all(tasks.count(task) >= 2 for task in set(tasks))
-    assert (laptop.spec.num_layers, laptop.spec.hidden_size) == (2, 32)
+    assert (laptop.architecture.num_layers, laptop.architecture.widest) == (2, 32)
     assert (paper.models, paper.steps, paper.batch_size, paper.weight_decay) == (1000, 20_000, 32, 1e-4)
     assert [paper.learning_rate(step) for step in (0, 10_000, 20_000)] == pytest.approx([0.01, 0.003, 0.0003])
     assert paper.learning_rate(5_000) == pytest.approx(0.0065)

@@ -14,12 +14,12 @@ import torch
 from rnn2vec import Encoder, Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
 from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
 from rnn2vec.downstream.properties import Prediction, angle_error, learnt, measure
-from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate
+from rnn2vec.losses import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_accuracies_that_are_all_the_same_have_no_r2(zoo: Zoo) -> None:
 
 def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
     options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "rollouts", "mlp_size": 32}
-    encoder = build_encoder("noninteractive", zoo.spec, 0, **options)
+    encoder = build_encoder("noninteractive", zoo.architecture, 0, **options)
     recipe = pretrain_recipe("formal-languages", "demo", steps=200)
     metrics = evaluate_supervised(zoo, encoder, recipe).metrics
     assert metrics["validation"]["accuracy_r2"] > 0.4
@@ -179,7 +179,7 @@ def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
 
 @pytest.mark.parametrize(("steps", "what"), [(1, "its z is"), (4, "at step 1 its loss is")])
 def test_a_rival_that_diverged_is_not_scored(zoo: Zoo, steps: int, what: str) -> None:
-    encoder = build_encoder("statistics", zoo.spec, 0)
+    encoder = build_encoder("statistics", zoo.architecture, 0)
     recipe = pretrain_recipe("formal-languages", "demo", steps=steps, learning_rate=1e36, warmup=0)
     with pytest.raises(RNN2VecError, match=f"training end to end diverged: {what} not finite; choose another seed"):
         evaluate_supervised(zoo, encoder, recipe)
@@ -188,7 +188,7 @@ def test_a_rival_that_diverged_is_not_scored(zoo: Zoo, steps: int, what: str) ->
 def test_a_rival_is_read_like_every_other(able: Zoo) -> None:
     """Whatever its heads learned, its z goes through the same choice of readers, fitted to the same networks."""
     recipe = pretrain_recipe("formal-languages", "demo", steps=3)
-    encoder = build_encoder("statistics", able.spec, 0)
+    encoder = build_encoder("statistics", able.architecture, 0)
     rival = evaluate_supervised(able, encoder, recipe)
     z = embed(encoder, able.population())
     predictors = fit_predictors(able, z, 0)
@@ -201,7 +201,7 @@ def test_a_rival_is_read_like_every_other(able: Zoo) -> None:
 def test_a_rival_on_a_zoo_that_has_learnt_nothing_reads_the_rest(zoo: Zoo) -> None:
     fresh = with_accuracy(zoo, np.linspace(0.0, 0.5, len(zoo)))
     recipe = pretrain_recipe("formal-languages", "demo", steps=2)
-    metrics = evaluate_supervised(fresh, build_encoder("statistics", zoo.spec, 0), recipe).metrics["validation"]
+    metrics = evaluate_supervised(fresh, build_encoder("statistics", zoo.architecture, 0), recipe).metrics["validation"]
     assert np.isnan(metrics["mb"])
     assert np.isfinite(metrics["accuracy_r2"])
 
@@ -213,7 +213,7 @@ def test_an_interrupted_rival_ends_with_the_same_metrics(
     recipe, checkpoint = pretrain_recipe("formal-languages", "demo", steps=12), tmp_path / "rival.safetensors"
 
     def rival(seed: int = 0) -> Encoder:
-        return build_encoder("interactive", zoo.spec, seed, probes=2, probe_length=5)
+        return build_encoder("interactive", zoo.architecture, seed, probes=2, probe_length=5)
 
     def stop_at(step: int) -> Callable[[int, str], None]:
         done = 0

@@ -16,10 +16,10 @@ from scipy.spatial.distance import jensenshannon
 from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
 from rnn2vec.emulation import pretrain as pretrain_module
 from rnn2vec.emulation.emulator import Emulator
-from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
+from rnn2vec.losses import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def tiny_recipe(steps: int = 12, **overrides: object):
 def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):
     """A probing encoder at a size for tests."""
     options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "rollouts"} | options
-    return build_encoder(name, zoo.spec, 0, **options)
+    return build_encoder(name, zoo.architecture, 0, **options)
 
 
 def test_losses_agree_with_independent_formulas() -> None:
@@ -130,7 +130,9 @@ def test_paper_preset_keeps_the_papers_values() -> None:
     assert (recipe.warmup, recipe.decay, recipe.loss) == (0, "none", "total-variation")
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
     options = build_encoder(
-        "interactive", zoo_recipe("formal-languages", "paper").spec, **recipe.encoder_options.get("interactive", {})
+        "interactive",
+        zoo_recipe("formal-languages", "paper").architecture,
+        **recipe.encoder_options.get("interactive", {}),
     ).options
     assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
         256,
@@ -328,11 +330,11 @@ def test_torchs_defaults_do_not_matter(small_zoo: Zoo, trained: Path, tmp_path: 
 
 
 def test_an_encoder_of_other_inputs_is_refused(small_zoo: Zoo) -> None:
-    from rnn2vec import RNNSpec
+    from rnn2vec import Architecture
 
-    other = build_encoder("noninteractive", RNNSpec("lstm", 16, 8, 1, 10), probes=1, probe_length=3)
+    other = build_encoder("noninteractive", Architecture.stack("lstm", 16, 8, 1, 10), probes=1, probe_length=3)
     with pytest.raises(RNN2VecError, match="16 inputs and 10 outputs"):
         pretrain(small_zoo, other, tiny_recipe())
-    other = build_encoder("flat", RNNSpec("lstm", 6, 9, 1, 6))
+    other = build_encoder("flat", Architecture.stack("lstm", 6, 9, 1, 6))
     with pytest.raises(RNN2VecError, match="reads the weights of networks like those it was built for"):
         pretrain(small_zoo, other, tiny_recipe())

@@ -17,13 +17,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rnn2vec import ENCODERS, Encoder, Population, RNN2VecError, RNNSpec, build_encoder, load_encoder, run
+from rnn2vec import ENCODERS, Architecture, Encoder, Population, RNN2VecError, build_encoder, load_encoder
 from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.encoders.statistics import weight_statistics
+from rnn2vec.engine import run
 
 MakePopulation = Callable[..., Population]
-"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
-SPEC = RNNSpec("lstm", 6, 5, 2, 6)
+"""``make(architecture, models, dtype, seed)``, see ``conftest.py``."""
+SPEC = Architecture.stack("lstm", 6, 5, 2, 6)
 SMALL: dict[str, dict[str, Any]] = {
     "interactive": {"probes": 2, "probe_length": 4, "core_size": 8, "mlp_size": 7},
     "noninteractive": {"probes": 2, "probe_length": 4, "core_size": 8, "mlp_size": 7},
@@ -44,20 +45,20 @@ PROBING_VARIANTS = {
 variants = pytest.mark.parametrize(("name", "options"), PROBING_VARIANTS.values(), ids=PROBING_VARIANTS)
 
 
-def small_encoder(name: str, spec: RNNSpec = SPEC, seed: int = 0, **options: Any) -> Encoder:
+def small_encoder(name: str, architecture: Architecture = SPEC, seed: int = 0, **options: Any) -> Encoder:
     """An encoder of a few parameters, in double precision."""
-    return build_encoder(name, spec, seed, **(SMALL[name] | options)).double()
+    return build_encoder(name, architecture, seed, **(SMALL[name] | options)).double()
 
 
 @torch.no_grad()
 def with_dead_units(population: Population, extra: int) -> Population:
     """The same functions computed by larger networks: ``extra`` more units a layer, which nobody listens to."""
-    small = population.spec
-    spec = dataclasses.replace(small, hidden_size=small.hidden_size + extra)
-    models, gates, old, new = len(population), spec.num_gates, small.hidden_size, spec.hidden_size
+    small = population.architecture
+    architecture = dataclasses.replace(small, hidden_size=small.widest + extra)
+    models, gates, old, new = len(population), architecture.num_gates, small.widest, architecture.widest
     generator = torch.Generator().manual_seed(1)
-    flat = torch.randn(models, spec.num_parameters, dtype=population.dtype, generator=generator)
-    larger = Population.from_flat(spec, flat)
+    flat = torch.randn(models, architecture.num_parameters, dtype=population.dtype, generator=generator)
+    larger = Population.from_flat(architecture, flat)
     for name, weight in population.weights.items():
         target = larger.weights[name]
         if name == "linear.bias":
@@ -80,13 +81,13 @@ def with_dead_units(population: Population, extra: int) -> Population:
 def test_z_is_a_unit_vector_for_each_network(
     name: str, cell: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
-    population = random_population(spec, 7, torch.float32)
-    z = build_encoder(name, spec)(population)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    population = random_population(architecture, 7, torch.float32)
+    z = build_encoder(name, architecture)(population)
     assert z.shape == (7, 16)
     assert z.dtype == torch.float32
     torch.testing.assert_close(z.norm(dim=1), torch.ones(7))
-    other = build_encoder(name, spec, embedding_size=3)(population)
+    other = build_encoder(name, architecture, embedding_size=3)(population)
     assert other.shape == (7, 3)
     torch.testing.assert_close(other.norm(dim=1), torch.ones(7))
 
@@ -148,9 +149,9 @@ def test_gradients_reach_the_networks(name: str, random_population: MakePopulati
 def test_weight_encoders_refuse_other_networks(
     name: str, field: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    spec = dataclasses.replace(SPEC, **field)
+    architecture = dataclasses.replace(SPEC, **field)
     with pytest.raises(RNN2VecError, match=rf"the {name} encoder reads the weights .*2 x 5, .*; got .*probing encoder"):
-        small_encoder(name)(random_population(spec))
+        small_encoder(name)(random_population(architecture))
 
 
 @pytest.mark.parametrize("name", PROBING)
@@ -158,11 +159,11 @@ def test_weight_encoders_refuse_other_networks(
 def test_probing_encoders_refuse_other_inputs_and_outputs(
     name: str, field: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    spec = dataclasses.replace(SPEC, **field)
+    architecture = dataclasses.replace(SPEC, **field)
     encoder = small_encoder(name)
     for read in (encoder, encoder.interrogate):
         with pytest.raises(RNN2VecError, match=rf"{name} encoder reads networks with 6 inputs and 6 outputs; got .*5"):
-            read(random_population(spec))
+            read(random_population(architecture))
 
 
 WRONG_OPTIONS = [
@@ -198,7 +199,7 @@ def test_wrong_options_are_explained(name: str, options: dict[str, Any], message
 
 def test_echo_needs_networks_that_predict_their_next_input() -> None:
     with pytest.raises(RNN2VecError, match="predict their next input; got the interactive encoder"):
-        build_encoder("interactive", RNNSpec("lstm", 6, 5, 1, 4), feedback="echo")
+        build_encoder("interactive", Architecture.stack("lstm", 6, 5, 1, 4), feedback="echo")
 
 
 # --- files ---
@@ -219,7 +220,7 @@ def test_an_encoder_reads_back_exactly(
     population = random_population(SPEC, 3, torch.float32)
     for loaded in (load_encoder(tmp_path / "encoder"), Encoder.from_pretrained(tmp_path / "encoder")):
         assert type(loaded) is type(encoder)
-        assert (loaded.spec, loaded.embedding_size, loaded.options) == (SPEC, 7, encoder.options)
+        assert (loaded.architecture, loaded.embedding_size, loaded.options) == (SPEC, 7, encoder.options)
         assert not loaded.training
         for key, tensor in encoder.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], tensor)
@@ -258,7 +259,7 @@ def truncate(path: Path) -> None:
 def alter_config(directory: Path) -> None:
     """Change what decides z and fits the weights all the same."""
     config = json.loads((directory / "config.json").read_text())
-    config["spec"]["nonlinearity"] = "tanh " if config["spec"]["nonlinearity"] == "tanh" else "tanh"
+    config["architecture"]["nonlinearity"] = "tanh " if config["architecture"]["nonlinearity"] == "tanh" else "tanh"
     (directory / "config.json").write_text(json.dumps(config))
 
 
@@ -273,10 +274,16 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown option": (lambda path: rewrite_config(path, options={"depth": 1}), "does not take these options"),
     "option out of range": (lambda path: rewrite_config(path, options={"hidden_size": -3}), "hidden_size"),
     "options a list": (lambda path: rewrite_config(path, options=[1]), "is not that of an encoder"),
-    "spec a text": (lambda path: rewrite_config(path, spec="lstm"), "spec|is not that of an encoder"),
-    "spec incomplete": (lambda path: rewrite_config(path, spec={"cell": "lstm"}), "an RNN spec has the fields"),
-    "another spec": (
-        lambda path: rewrite_config(path, spec=dataclasses.replace(SPEC, hidden_size=6).to_dict()),
+    "architecture a text": (
+        lambda path: rewrite_config(path, architecture="lstm"),
+        "architecture|is not that of an encoder",
+    ),
+    "architecture incomplete": (
+        lambda path: rewrite_config(path, architecture={"cell": "lstm"}),
+        "an RNN architecture has the fields",
+    ),
+    "another architecture": (
+        lambda path: rewrite_config(path, architecture=dataclasses.replace(SPEC, hidden_size=6).to_dict()),
         "do not fit its configuration: .*size mismatch for mlp.0.weight",
     ),
     "another size": (lambda path: rewrite_config(path, embedding_size=15), "do not fit its configuration: .*mismatch"),
@@ -328,11 +335,11 @@ def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
         ({"options": {"hidden_size": 2**20}}, "do not fit its configuration"),
         ({"options": {"hidden_size": "9"}}, "hidden_size is a whole number; got '9'"),
         ({"options": {"layers": 10**9}}, "layers is at most 100; got 1000000000"),
-        ({"options": {"spec": 1}}, "does not take these options"),
+        ({"options": {"architecture": 1}}, "does not take these options"),
         ({"options": {"seed": 1}}, "does not take these options"),
-        ({"spec": {**SPEC.to_dict(), "num_layers": 10**9}}, "num_layers is at most"),
-        ({"spec": {**SPEC.to_dict(), "hidden_size": 10**30}}, "encoder"),
-        ({"spec": {**SPEC.to_dict(), "hidden_size": 10**8}}, "do not fit its configuration"),
+        ({"architecture": {**SPEC.to_dict(), "num_layers": 10**9}}, "num_layers is at most"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_size": 10**30}}, "encoder"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_size": 10**8}}, "do not fit its configuration"),
     ],
     ids=str,
 )
@@ -444,9 +451,9 @@ def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulat
 
 
 def test_statistics_are_what_numpy_finds(cell: dict[str, Any], random_population: MakePopulation) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=4, num_layers=2, output_size=5)
-    population = random_population(spec, 3)
-    gates, found = spec.num_gates, weight_statistics(population).numpy()
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=4, num_layers=2, output_size=5)
+    population = random_population(architecture, 3)
+    gates, found = architecture.num_gates, weight_statistics(population).numpy()
     assert found.shape == (3, 7 * (4 * gates * 2 + 2))
     for model in range(3):
         expected = []
@@ -461,10 +468,10 @@ def test_statistics_are_what_numpy_finds(cell: dict[str, Any], random_population
 def test_statistics_ignore_the_numbering_of_units_and_flat_does_not(
     cell: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
-    population = random_population(spec, 4)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    population = random_population(architecture, 4)
     renumbered = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
-    statistics, flat = small_encoder("statistics", spec), small_encoder("flat", spec)
+    statistics, flat = small_encoder("statistics", architecture), small_encoder("flat", architecture)
     torch.testing.assert_close(statistics(renumbered), statistics(population), rtol=0, atol=1e-12)
     assert (flat(renumbered) - flat(population)).norm(dim=1).min() > 1e-3
 
@@ -496,12 +503,12 @@ def test_probing_sees_functions_only(
     name: str, options: dict[str, Any], cell: dict[str, Any], random_population: MakePopulation
 ) -> None:
     """Neither the numbering of units nor units that nobody listens to change z."""
-    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
-    population, encoder = random_population(spec, 4), small_encoder(name, spec, **options)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    population, encoder = random_population(architecture, 4), small_encoder(name, architecture, **options)
     z = encoder(population)
     renumbered = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
     larger = with_dead_units(population, 3)
-    assert larger.spec.hidden_size == 8
+    assert larger.architecture.widest == 8
     torch.testing.assert_close(encoder(renumbered), z, rtol=0, atol=1e-10)
     torch.testing.assert_close(encoder(larger), z, rtol=0, atol=1e-10)
     altered = with_dead_units(population, 3)
@@ -515,8 +522,8 @@ def test_probing_reads_other_sizes_and_cells(
 ) -> None:
     encoder = small_encoder(name)
     for hidden, layers in ((5, 2), (9, 1), (2, 3)):
-        spec = RNNSpec(**cell, input_size=6, hidden_size=hidden, num_layers=layers, output_size=6)
-        z = encoder(random_population(spec, 3))
+        architecture = Architecture.stack(**cell, input_size=6, hidden_size=hidden, num_layers=layers, output_size=6)
+        z = encoder(random_population(architecture, 3))
         assert z.shape == (3, 16)
         assert z.isfinite().all()
 
@@ -527,7 +534,7 @@ def differing_later(population: Population) -> Population:
     for name in weights:
         if name.startswith("weight_hh"):
             weights[name] = -weights[name]
-    return Population(population.spec, weights)
+    return Population(population.architecture, weights)
 
 
 @pytest.mark.parametrize("options", [{}, {"readout": "all"}, {"feedback": "echo"}], ids=str)
@@ -667,12 +674,14 @@ def test_weight_encoders_have_no_use_for_strings() -> None:
 
 def test_defaults_are_the_papers() -> None:
     for name in PROBING:
-        encoder = build_encoder(name, RNNSpec("lstm", 6, 32, 2, 6))
+        encoder = build_encoder(name, Architecture.stack("lstm", 6, 32, 2, 6))
         assert encoder.embedding_size == 16
         assert encoder.probe_logits.shape == (1, 22, 6)
         assert (encoder.core.hidden_size, encoder.core.num_layers) == (256, 2)
         assert [layer.out_features for layer in encoder.readout if hasattr(layer, "out_features")] == [128, 16]
-    assert [tuple(p.shape) for p in build_encoder("flat", RNNSpec("lstm", 6, 32, 2, 6)).mlp[0].parameters()] == [
+    assert [
+        tuple(p.shape) for p in build_encoder("flat", Architecture.stack("lstm", 6, 32, 2, 6)).mlp[0].parameters()
+    ] == [
         (128, 13766),
         (128,),
     ]

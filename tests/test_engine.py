@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rnn2vec import Population, RNN2VecError, RNNSpec, engine, run
-from rnn2vec.engine import train_step
+from rnn2vec import Architecture, Population, RNN2VecError, engine
+from rnn2vec.engine import run, train_step
 from rnn2vec.engine.optimizer import AdamW
 
 MakePopulation = Callable[..., Population]
-"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
+"""``make(architecture, models, dtype, seed)``, see ``conftest.py``."""
 TOLERANCE = {torch.float64: 1e-11, torch.float32: 2e-4}
 CASES = [(name, dtype) for name in engine.BACKENDS for dtype in TOLERANCE]
 
@@ -39,11 +39,13 @@ def assert_near(actual: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
     torch.testing.assert_close(actual.double(), expected.double(), rtol=0, atol=TOLERANCE[dtype] * scale)
 
 
-def draw_inputs(spec: RNNSpec, models: int, batch: int, steps: int, kind: str, dtype: torch.dtype) -> Tensor:
+def draw_inputs(
+    architecture: Architecture, models: int, batch: int, steps: int, kind: str, dtype: torch.dtype
+) -> Tensor:
     """Random tokens or floats."""
     if kind == "tokens":
-        return torch.randint(0, spec.input_size, (models, batch, steps))
-    return torch.randn(models, batch, steps, spec.input_size, dtype=dtype)
+        return torch.randint(0, architecture.input_size, (models, batch, steps))
+    return torch.randn(models, batch, steps, architecture.input_size, dtype=dtype)
 
 
 def as_state(parts: Sequence[Tensor]) -> Any:
@@ -51,10 +53,10 @@ def as_state(parts: Sequence[Tensor]) -> Any:
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def draw_state(spec: RNNSpec, models: int, batch: int, dtype: torch.dtype) -> Any:
+def draw_state(architecture: Architecture, models: int, batch: int, dtype: torch.dtype) -> Any:
     """A random initial state."""
-    shape = (models, spec.num_layers, batch, spec.hidden_size)
-    return as_state([torch.randn(shape, dtype=dtype) for _ in range(2 if spec.cell == "lstm" else 1)])
+    shape = (models, architecture.num_layers, batch, architecture.widest)
+    return as_state([torch.randn(shape, dtype=dtype) for _ in range(2 if architecture.cell == "lstm" else 1)])
 
 
 def parts_of(state: Any) -> tuple[Tensor, ...]:
@@ -67,11 +69,13 @@ class Reference(nn.Module):
 
     def __init__(self, population: Population, index: int) -> None:
         super().__init__()
-        spec = population.spec
-        options = {"nonlinearity": spec.nonlinearity} if spec.cell == "elman" else {}
-        kind = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}[spec.cell]
-        self.rnn = kind(spec.input_size, spec.hidden_size, spec.num_layers, batch_first=True, **options).double()
-        self.linear = nn.Linear(spec.hidden_size, spec.output_size).double()
+        architecture = population.architecture
+        options = {"nonlinearity": architecture.nonlinearity} if architecture.cell == "elman" else {}
+        kind = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}[architecture.cell]
+        self.rnn = kind(
+            architecture.input_size, architecture.widest, architecture.num_layers, batch_first=True, **options
+        ).double()
+        self.linear = nn.Linear(architecture.widest, architecture.output_size).double()
         with torch.no_grad():
             for name, weight in population.weights.items():
                 own = self.linear if name.startswith("linear.") else self.rnn
@@ -85,7 +89,7 @@ class Reference(nn.Module):
 
 def check_against_torch(population: Population, inputs: Tensor, state: Any, dtype: torch.dtype) -> None:
     """Outputs, final state, and the gradients in inputs, initial state and weights of a random linear functional."""
-    spec = population.spec
+    architecture = population.architecture
     given_state = [] if state is None else [part.requires_grad_() for part in parts_of(state)]
     for weight in population.weights.values():
         weight.requires_grad_()
@@ -99,7 +103,11 @@ def check_against_torch(population: Population, inputs: Tensor, state: Any, dtyp
     for index in range(len(population)):
         reference = Reference(population, index)
         own = inputs[index].detach()
-        own = own.double().requires_grad_() if own.is_floating_point() else nn.functional.one_hot(own, spec.input_size)
+        own = (
+            own.double().requires_grad_()
+            if own.is_floating_point()
+            else nn.functional.one_hot(own, architecture.input_size)
+        )
         start = [part[index].detach().double().requires_grad_() for part in given_state]
         hidden, last = reference.rnn(own.double(), as_state(start) if start else None)
         expected = (reference.linear(hidden), *parts_of(last))
@@ -150,10 +158,12 @@ def test_equals_torch_in_outputs_state_and_every_gradient(
 ) -> None:
     models, batch, steps = shape
     torch.manual_seed(seed)
-    spec = RNNSpec(**cell, **sizes)
-    population = random_population(spec, models, dtype, seed)
-    inputs = draw_inputs(spec, models, batch, steps, kind, dtype)
-    check_against_torch(population, inputs, draw_state(spec, models, batch, dtype) if with_state else None, dtype)
+    architecture = Architecture.stack(**cell, **sizes)
+    population = random_population(architecture, models, dtype, seed)
+    inputs = draw_inputs(architecture, models, batch, steps, kind, dtype)
+    check_against_torch(
+        population, inputs, draw_state(architecture, models, batch, dtype) if with_state else None, dtype
+    )
 
 
 def test_views_are_read_as_they_look(
@@ -161,17 +171,19 @@ def test_views_are_read_as_they_look(
 ) -> None:
     """Weights, inputs and states may be slices, transpositions or expansions of other tensors."""
     torch.manual_seed(0)
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=2)
-    every = random_population(spec, 6, dtype).weights
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=2)
+    every = random_population(architecture, 6, dtype).weights
     weights = {name: (w.mT.contiguous().mT if w.ndim == 3 else w)[::2] for name, w in every.items()}
     inputs = torch.randn(1, 2, 9, 3, dtype=dtype).expand(3, -1, -1, -1)[:, :, 1::2]
-    state = [torch.randn(5, 2, 2, 3, dtype=dtype).permute(3, 1, 2, 0) for _ in range(2 if spec.cell == "lstm" else 1)]
+    state = [
+        torch.randn(5, 2, 2, 3, dtype=dtype).permute(3, 1, 2, 0) for _ in range(2 if architecture.cell == "lstm" else 1)
+    ]
     assert not any(tensor.is_contiguous() for tensor in (inputs, *state, *weights.values()))
     found = []
     for tensors in ((inputs, *state, *weights.values()), [t.contiguous() for t in (inputs, *state, *weights.values())]):
         leaves = [tensor.detach().requires_grad_() for tensor in tensors]
         own = dict(zip(weights, leaves[1 + len(state) :], strict=True))
-        outputs, final = run(Population(spec, own), leaves[0], as_state(leaves[1 : 1 + len(state)]))
+        outputs, final = run(Population(architecture, own), leaves[0], as_state(leaves[1 : 1 + len(state)]))
         total = outputs.square().sum() + sum(part.sin().sum() for part in parts_of(final))
         found.append([outputs, *parts_of(final), *torch.autograd.grad(total, leaves)])
     for actual, expected in zip(*found, strict=True):
@@ -183,10 +195,10 @@ def test_training_changes_views_in_place(
 ) -> None:
     """Weights that are slices of other tensors learn where they are, as if they were not."""
     torch.manual_seed(0)
-    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
-    every = random_population(spec, 6, dtype)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
+    every = random_population(architecture, 6, dtype)
     before = every.flatten()
-    views, copies = every[::2], random_population(spec, 6, dtype)[[0, 2, 4]]
+    views, copies = every[::2], random_population(architecture, 6, dtype)[[0, 2, 4]]
     for population in (views, copies):
         optimizer = AdamW.start(population)
         generator = torch.Generator().manual_seed(1)
@@ -202,11 +214,11 @@ def test_tokens_equal_one_hot_inputs(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
 ) -> None:
     torch.manual_seed(0)
-    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=4)
-    tokens = draw_inputs(spec, 3, 2, 7, "tokens", dtype)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=4)
+    tokens = draw_inputs(architecture, 3, 2, 7, "tokens", dtype)
     found = []
     for inputs in (tokens, nn.functional.one_hot(tokens, 6).to(dtype)):
-        population = random_population(spec, 3, dtype)
+        population = random_population(architecture, 3, dtype)
         for weight in population.weights.values():
             weight.requires_grad_()
         outputs, state = run(population, inputs)
@@ -220,9 +232,9 @@ def test_tokens_equal_one_hot_inputs(
 def test_tokens_of_any_integer_type(
     integer: torch.dtype, dtype: torch.dtype, random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec("lstm", 6, 4, 1, 3)
-    population = random_population(spec, 2, dtype)
-    tokens = draw_inputs(spec, 2, 3, 5, "tokens", dtype)
+    architecture = Architecture.stack("lstm", 6, 4, 1, 3)
+    population = random_population(architecture, 2, dtype)
+    tokens = draw_inputs(architecture, 2, 3, 5, "tokens", dtype)
     assert torch.equal(run(population, tokens.to(integer))[0], run(population, tokens)[0])
 
 
@@ -232,9 +244,9 @@ def test_piece_by_piece_equals_all_at_once(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, kind: str, cuts: tuple[int, ...]
 ) -> None:
     torch.manual_seed(0)
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec, 3, dtype)
-    inputs, state = draw_inputs(spec, 3, 2, 6, kind, dtype), draw_state(spec, 3, 2, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture, 3, dtype)
+    inputs, state = draw_inputs(architecture, 3, 2, 6, kind, dtype), draw_state(architecture, 3, 2, dtype)
     together, final = run(population, inputs, state)
     pieces = []
     for piece in inputs.split(cuts, dim=2):
@@ -248,10 +260,10 @@ def test_piece_by_piece_equals_all_at_once(
 def test_no_state_is_a_state_of_zeros(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec, 3, dtype)
-    inputs = draw_inputs(spec, 3, 2, 4, "floats", dtype)
-    state = draw_state(spec, 3, 2, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture, 3, dtype)
+    inputs = draw_inputs(architecture, 3, 2, 4, "floats", dtype)
+    state = draw_state(architecture, 3, 2, dtype)
     zeros = as_state([torch.zeros_like(part) for part in parts_of(state)])
     assert torch.equal(run(population, inputs, zeros)[0], run(population, inputs)[0])
 
@@ -274,9 +286,9 @@ def leaves_of(*results: Tensor) -> set[int]:
 def test_only_what_requires_a_gradient_gets_one(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, asked: str
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec, 3, dtype)
-    inputs, state = draw_inputs(spec, 3, 2, 4, "floats", dtype), draw_state(spec, 3, 2, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture, 3, dtype)
+    inputs, state = draw_inputs(architecture, 3, 2, 4, "floats", dtype), draw_state(architecture, 3, 2, dtype)
     every = {"inputs": inputs, "state": parts_of(state)[0], **population.weights}
     if asked != "nothing":
         every[asked].requires_grad_()
@@ -294,11 +306,11 @@ def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(
     cell: dict[str, Any], random_population: MakePopulation
 ) -> None:
     """Gradients of the inputs alone take about half the multiplications of those of inputs and weights."""
-    spec = RNNSpec(**cell, input_size=8, hidden_size=8, num_layers=2, output_size=8)
+    architecture = Architecture.stack(**cell, input_size=8, hidden_size=8, num_layers=2, output_size=8)
     flops = []
-    for names in ((), tuple(spec.parameter_shapes())):
-        population = random_population(spec, 3)
-        inputs = draw_inputs(spec, 3, 2, 4, "floats", torch.float64).requires_grad_()
+    for names in ((), tuple(architecture.parameter_shapes())):
+        population = random_population(architecture, 3)
+        inputs = draw_inputs(architecture, 3, 2, 4, "floats", torch.float64).requires_grad_()
         for name in names:
             population.weights[name].requires_grad_()
         with pytest.MonkeyPatch.context() as patch:
@@ -313,9 +325,9 @@ def test_the_oracle_multiplies_no_matrices_for_gradients_nobody_wants(
 def test_inputs_and_weights_are_left_alone(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec, 3, dtype)
-    inputs, state = draw_inputs(spec, 3, 2, 4, "floats", dtype), draw_state(spec, 3, 2, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture, 3, dtype)
+    inputs, state = draw_inputs(architecture, 3, 2, 4, "floats", dtype), draw_state(architecture, 3, 2, dtype)
     tensors = [inputs, *parts_of(state), *population.weights.values()]
     before = [tensor.clone() for tensor in tensors]
     run(population, inputs, state)
@@ -326,10 +338,10 @@ def test_inputs_and_weights_are_left_alone(
 def test_nan_in_the_weights_of_a_model_stays_there(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation, where: str
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    sound, broken = random_population(spec, 3, dtype), random_population(spec, 3, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    sound, broken = random_population(architecture, 3, dtype), random_population(architecture, 3, dtype)
     broken.weights[where][1] = float("nan")
-    inputs = draw_inputs(spec, 3, 2, 4, "floats", dtype)
+    inputs = draw_inputs(architecture, 3, 2, 4, "floats", dtype)
     for population in (sound, broken):
         for weight in population.weights.values():
             weight.requires_grad_()
@@ -345,10 +357,10 @@ def test_nan_in_the_weights_of_a_model_stays_there(
 def test_nan_in_an_input_stays_in_its_sequence_from_its_step_on(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    inputs = draw_inputs(spec, 3, 2, 6, "floats", dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    inputs = draw_inputs(architecture, 3, 2, 6, "floats", dtype)
     inputs[1, 0, 2, 1] = float("nan")
-    outputs, final = run(random_population(spec, 3, dtype), inputs)
+    outputs, final = run(random_population(architecture, 3, dtype), inputs)
     expected = torch.zeros(3, 2, 6, dtype=torch.bool)
     expected[1, 0, 2:] = True
     assert torch.equal(outputs.isnan().any(-1), expected)
@@ -357,7 +369,7 @@ def test_nan_in_an_input_stays_in_its_sequence_from_its_step_on(
         assert torch.equal(part.isnan().any(-1).any(1), expected[:, :, -1])
 
 
-SPEC = RNNSpec("lstm", 3, 5, 2, 4)
+SPEC = Architecture.stack("lstm", 3, 5, 2, 4)
 FLOATS = torch.zeros(2, 3, 6, 3, dtype=torch.float64)
 TOKENS = torch.zeros(2, 3, 6, dtype=torch.long)
 STATE = torch.zeros(2, 2, 3, 5, dtype=torch.float64)
@@ -390,9 +402,9 @@ def test_mistakes_are_explained(random_population: MakePopulation, inputs: Tenso
 
 @pytest.mark.parametrize("kind", ["gru", "elman"])
 def test_a_state_with_c_is_for_lstm_only(random_population: MakePopulation, kind: str) -> None:
-    spec = RNNSpec(kind, 3, 5, 2, 4)
+    architecture = Architecture.stack(kind, 3, 5, 2, 4)
     with pytest.raises(RNN2VecError, match=r"is h, of shape \[2, 2, 3, 5\]"):
-        run(random_population(spec, 2), TOKENS, (STATE, STATE))
+        run(random_population(architecture, 2), TOKENS, (STATE, STATE))
 
 
 @pytest.mark.parametrize("kind", ["tokens", "floats"])
@@ -401,12 +413,12 @@ def test_saturated_units_are_finite(
 ) -> None:
     """Gates that hear sums of thousands are 0 or 1, and nothing overflows to NaN, forward or backward."""
     torch.manual_seed(0)
-    spec = RNNSpec(**cell, input_size=6, hidden_size=5, num_layers=1, output_size=4)
-    population = random_population(spec, 3, dtype)
-    large = Population(spec, {n: w if "linear" in n else w * 1e4 for n, w in population.weights.items()})
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=1, output_size=4)
+    population = random_population(architecture, 3, dtype)
+    large = Population(architecture, {n: w if "linear" in n else w * 1e4 for n, w in population.weights.items()})
     for weight in large.weights.values():
         weight.requires_grad_()
-    inputs = draw_inputs(spec, 3, 4, 2, kind, dtype)
+    inputs = draw_inputs(architecture, 3, 4, 2, kind, dtype)
     outputs, _ = run(large, inputs)
     for index in range(3):
         reference, own = Reference(large, index), inputs[index]
@@ -423,20 +435,23 @@ def test_a_record_too_large_to_keep_is_computed_again(
     native = importlib.import_module("rnn2vec.engine.native_backend")
     monkeypatch.setattr(native, "TAPE_BYTES", 0)
     monkeypatch.setenv("RNN2VEC_BACKEND", "native")
-    spec = RNNSpec(**cell, input_size=6, hidden_size=11, num_layers=2, output_size=4)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=11, num_layers=2, output_size=4)
     for kind in ("tokens", "floats"):
-        population = random_population(spec, 3, torch.float32)
-        inputs, state = draw_inputs(spec, 3, 9, 5, kind, torch.float32), draw_state(spec, 3, 9, torch.float32)
+        population = random_population(architecture, 3, torch.float32)
+        inputs, state = (
+            draw_inputs(architecture, 3, 9, 5, kind, torch.float32),
+            draw_state(architecture, 3, 9, torch.float32),
+        )
         check_against_torch(population, inputs, state, torch.float32)
 
 
 def test_gradients_can_be_asked_for_twice(
     cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec, 3, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture, 3, dtype)
     weights = [weight.requires_grad_() for weight in population.weights.values()]
-    outputs, _ = run(population, draw_inputs(spec, 3, 2, 4, "floats", dtype))
+    outputs, _ = run(population, draw_inputs(architecture, 3, 2, 4, "floats", dtype))
     first = torch.autograd.grad(outputs.square().sum(), weights, retain_graph=True)
     second = torch.autograd.grad(outputs.square().sum(), weights)
     for one, other in zip(first, second, strict=True):
@@ -446,9 +461,14 @@ def test_gradients_can_be_asked_for_twice(
 # --- training steps ---
 
 
-def draw_batches(spec: RNNSpec, shape: tuple[int, int, int], kind: str, dtype: torch.dtype) -> list[tuple[Tensor, ...]]:
+def draw_batches(
+    architecture: Architecture, shape: tuple[int, int, int], kind: str, dtype: torch.dtype
+) -> list[tuple[Tensor, ...]]:
     """Inputs and target classes of three steps."""
-    return [(draw_inputs(spec, *shape, kind, dtype), torch.randint(0, spec.output_size, shape)) for _ in range(3)]
+    return [
+        (draw_inputs(architecture, *shape, kind, dtype), torch.randint(0, architecture.output_size, shape))
+        for _ in range(3)
+    ]
 
 
 RATES = (0.01, 0.003, 0.02)
@@ -467,8 +487,8 @@ def test_training_equals_torchs_adamw_for_each_network(
     kind: str,
 ) -> None:
     torch.manual_seed(0)
-    spec = RNNSpec(**cell, input_size=6, hidden_size=hidden, num_layers=2, output_size=7)
-    population = random_population(spec, shape[0], dtype)
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=hidden, num_layers=2, output_size=7)
+    population = random_population(architecture, shape[0], dtype)
     references = [Reference(population, index) for index in range(shape[0])]
     own_decays = torch.linspace(0, 0.2, shape[0], dtype=torch.float64)
     decays = own_decays if weight_decay == "own" else torch.full_like(own_decays, weight_decay)
@@ -477,11 +497,11 @@ def test_training_equals_torchs_adamw_for_each_network(
         torch.optim.AdamW(reference.parameters(), weight_decay=float(decay))
         for reference, decay in zip(references, decays, strict=True)
     ]
-    for rate, (inputs, targets) in zip(RATES, draw_batches(spec, shape, kind, dtype), strict=True):
+    for rate, (inputs, targets) in zip(RATES, draw_batches(architecture, shape, kind, dtype), strict=True):
         losses = train_step(population, optimizer, inputs, targets, rate)
         for index, (reference, theirs) in enumerate(zip(references, own, strict=True)):
             one = inputs[index]
-            one = one if one.is_floating_point() else nn.functional.one_hot(one, spec.input_size)
+            one = one if one.is_floating_point() else nn.functional.one_hot(one, architecture.input_size)
             outputs = reference.linear(reference.rnn(one.double())[0])
             loss = nn.functional.cross_entropy(outputs.flatten(0, 1), targets[index].flatten())
             assert_near(losses[index], loss.detach(), dtype)
@@ -513,12 +533,12 @@ def test_what_a_network_learns_does_not_depend_on_the_others(
     """To the last bit; nor, where each thread has whole networks, on the number of threads."""
     torch.manual_seed(0)
     monkeypatch.setenv("RNN2VEC_BACKEND", backend)
-    spec = RNNSpec(**cell, input_size=6, hidden_size=hidden, num_layers=2, output_size=6)
-    every = random_population(spec, 5, torch.float32)
-    batches = draw_batches(spec, (5, batch, 19), "tokens", torch.float32) * 3
+    architecture = Architecture.stack(**cell, input_size=6, hidden_size=hidden, num_layers=2, output_size=6)
+    every = random_population(architecture, 5, torch.float32)
+    batches = draw_batches(architecture, (5, batch, 19), "tokens", torch.float32) * 3
 
     def trained(rows: list[int], threads: int) -> Tensor:
-        population = Population.from_flat(spec, every.flatten()[rows])
+        population = Population.from_flat(architecture, every.flatten()[rows])
         optimizer = AdamW.start(population)
         before = torch.get_num_threads()
         torch.set_num_threads(threads)

@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils.flop_counter import FlopCounterMode
 
-from rnn2vec import Population, RNN2VecError, RNNSpec, engine, run
-from rnn2vec.engine import train_step
+from rnn2vec import Architecture, Population, RNN2VecError, engine
+from rnn2vec.engine import run, train_step
 from rnn2vec.engine.optimizer import AdamW
 
 native = pytest.importorskip("rnn2vec.engine.native_backend")
-SPEC = RNNSpec("lstm", 6, 8, 2, 6)
+SPEC = Architecture.stack("lstm", 6, 8, 2, 6)
 TOKENS = torch.randint(6, (3, 4, 5), generator=torch.Generator().manual_seed(0))
 FLOATS = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
 
@@ -30,8 +30,8 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return request.param
 
 
-def fresh(spec: RNNSpec = SPEC, models: int = 3) -> Population:
-    return Population.initialise(spec, 0, range(models))
+def fresh(architecture: Architecture = SPEC, models: int = 3) -> Population:
+    return Population.initialise(architecture, 0, range(models))
 
 
 def everything() -> list[Tensor]:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn2vec import engine
+from rnn2vec.architecture import Architecture
 from rnn2vec.engine import torch_backend
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.networks.population import Population
 
 native = pytest.importorskip("rnn2vec.engine.native_backend")
 SETS = native._native.instruction_sets()
@@ -40,9 +40,11 @@ def threads():
 def make(cell, hidden, layers, sizes, *, tokens, relu="tanh", seed=0, scale=1.0):
     """A population, inputs and a state, from (models, batch, steps, inputs, outputs)."""
     models, batch, steps, size, outputs = sizes
-    spec = RNNSpec(cell, size, hidden, layers, outputs, relu)
+    architecture = Architecture.stack(cell, size, hidden, layers, outputs, relu)
     generator = torch.Generator().manual_seed(seed)
-    population = Population.from_flat(spec, Population.initialise(spec, seed, range(models)).flatten() * scale)
+    population = Population.from_flat(
+        architecture, Population.initialise(architecture, seed, range(models)).flatten() * scale
+    )
     inputs = (
         torch.randint(size, (models, batch, steps), generator=generator)
         if tokens
@@ -56,7 +58,7 @@ def make(cell, hidden, layers, sizes, *, tokens, relu="tanh", seed=0, scale=1.0)
 def everything(backend, population, inputs, state, dtype):
     """Outputs, states and all gradients of a random weighting of them, the same for every network."""
     population = Population(
-        population.spec, {n: w.to(dtype).clone().requires_grad_() for n, w in population.weights.items()}
+        population.architecture, {n: w.to(dtype).clone().requires_grad_() for n, w in population.weights.items()}
     )
     state = tuple(part.to(dtype).clone().requires_grad_() for part in state)
     leaves = [*state, *population.weights.values()]
@@ -254,7 +256,7 @@ def test_training_does_not_depend_on_threads_or_on_other_networks(threads):
     for count, models in ((1, slice(0, 5)), (4, slice(0, 5)), (2, slice(2, 4))):
         torch.set_num_threads(count)
         population, inputs, _ = make("lstm", 7, 2, (5, 40, 5, 6, 6), tokens=True)
-        population = Population(population.spec, {n: w[models].clone() for n, w in population.weights.items()})
+        population = Population(population.architecture, {n: w[models].clone() for n, w in population.weights.items()})
         state = AdamW.start(population)
         losses = [engine.train_step(population, state, inputs[models], inputs[models], 0.01) for _ in range(3)]
         results.append(torch.cat([torch.stack(losses, 1), population.flatten()], 1))
@@ -264,7 +266,7 @@ def test_training_does_not_depend_on_threads_or_on_other_networks(threads):
 
 def test_moments_go_by_name_and_are_checked():
     population, inputs, _ = make("lstm", 3, 1, (2, 3, 4, 6, 6), tokens=True)
-    other = Population(population.spec, {name: weight.clone() for name, weight in population.weights.items()})
+    other = Population(population.architecture, {name: weight.clone() for name, weight in population.weights.items()})
     state, turned = AdamW.start(population), AdamW.start(population)
     turned.first = dict(reversed(turned.first.items()))
     for _ in range(2):
@@ -322,10 +324,10 @@ def test_a_forked_process_has_threads_of_its_own():
     program = """
 import os, torch
 from rnn2vec.engine import run
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.networks.population import Population
+from rnn2vec.architecture import Architecture
 torch.set_num_threads(2)
-population = Population.initialise(RNNSpec("gru", 3, 4, 1, 2), 0, range(8))
+population = Population.initialise(Architecture.stack("gru", 3, 4, 1, 2), 0, range(8))
 tokens = torch.zeros(8, 2, 3, dtype=torch.int64)
 with torch.no_grad():
     expected = run(population, tokens)[0].numpy().tobytes()
@@ -340,12 +342,12 @@ with torch.no_grad():
 def test_saved_tensors_may_be_moved_between_the_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hooks, as activation checkpointing uses them, put copies in the place of what the forward pass read."""
     monkeypatch.setattr(native, "TAPE_BYTES", 0)  # the backward pass reads everything again
-    spec = RNNSpec("lstm", 3, 8, 2, 4)
+    architecture = Architecture.stack("lstm", 3, 8, 2, 4)
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(3, 2, 5, 3, generator=generator)
 
     def gradients(moved: bool) -> list[torch.Tensor]:
-        population = Population.initialise(spec, 0, range(3))
+        population = Population.initialise(architecture, 0, range(3))
         x = inputs.clone().requires_grad_()
         for weight in population.weights.values():
             weight.requires_grad_()

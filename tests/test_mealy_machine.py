@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnn2vec import Population, RNN2VecError, run
+from rnn2vec import Population, RNN2VecError
+from rnn2vec.engine import run
 from rnn2vec.interrogation import (
     RESTART,
     FunctionClass,
@@ -96,7 +97,7 @@ def test_networks_are_their_automata_on_all_words_up_to_length_ten(machine: obje
 def test_any_machines_are_realised(letters: int, answers: int) -> None:
     machines = [random_machine(seed, states, letters, answers) for seed, states in enumerate((1, 2, 5, 6))]
     population = realise(machines)
-    assert population.spec.output_size == max(letters, max(max(row) for m in machines for row in m.answers) + 1)
+    assert population.architecture.output_size == max(letters, max(max(row) for m in machines for row in m.answers) + 1)
     words = all_words(5, letters)
     heard = said(population, words)
     for network, machine in enumerate(machines):

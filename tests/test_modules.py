@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 
-from rnn2vec import Population, RNN2VecError, run
+from rnn2vec import Population, RNN2VecError
+from rnn2vec.engine import run
 
 INPUTS = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
 

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from rnn2vec import Population, RNN2VecError, RNNSpec, run
-from rnn2vec.modules import RecurrentNetwork
-from rnn2vec.population import concatenate
+from rnn2vec import Architecture, Population, RNN2VecError
+from rnn2vec.engine import run
+from rnn2vec.networks.population import concatenate
+from rnn2vec.networks.reading import RecurrentNetwork
 
 MakePopulation = Callable[..., Population]
-"""``make(spec, models, dtype, seed)``, see ``conftest.py``."""
+"""``make(architecture, models, dtype, seed)``, see ``conftest.py``."""
 
 
 def parts_of(state: Any) -> tuple[Tensor, ...]:
@@ -43,23 +44,23 @@ class SubclassedGRU(nn.GRU):
 KINDS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 
 
-def recurrent_layer(spec: RNNSpec, **options: Any) -> nn.RNNBase:
-    """A torch.nn layer of a spec."""
-    if spec.cell == "elman":
-        options["nonlinearity"] = spec.nonlinearity
-    return KINDS[spec.cell](spec.input_size, spec.hidden_size, spec.num_layers, **options)
+def recurrent_layer(architecture: Architecture, **options: Any) -> nn.RNNBase:
+    """A torch.nn layer of an architecture."""
+    if architecture.cell == "elman":
+        options["nonlinearity"] = architecture.nonlinearity
+    return KINDS[architecture.cell](architecture.input_size, architecture.widest, architecture.num_layers, **options)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_from_modules_whatever_their_names(cell: dict[str, Any], dtype: torch.dtype) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    layers = [(recurrent_layer(spec).to(dtype), nn.Linear(5, 4).to(dtype)) for _ in range(3)]
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    layers = [(recurrent_layer(architecture).to(dtype), nn.Linear(5, 4).to(dtype)) for _ in range(3)]
     wrapped = [Nested(*layers[0]), nn.ModuleList(layers[1][::-1]), nn.Sequential(*layers[2])]
     population = Population.from_modules(wrapped, prove=False)  # lists of layers have no forward
-    assert population.spec == spec
+    assert population.architecture == architecture
     assert len(population) == 3
     assert population.dtype == dtype
-    assert list(population.weights) == list(spec.parameter_shapes())
+    assert list(population.weights) == list(architecture.parameter_shapes())
     for index, (rnn, head) in enumerate(layers):
         for name, weight in population.weights.items():
             own = getattr(head, name[7:]) if name.startswith("linear.") else getattr(rnn, name)
@@ -79,14 +80,15 @@ def test_from_modules_copies() -> None:
 
 def test_from_modules_knows_subclasses() -> None:
     assert (
-        Population.from_modules([nn.Sequential(SubclassedGRU(2, 3), nn.Linear(3, 1))], prove=False).spec.cell == "gru"
+        Population.from_modules([nn.Sequential(SubclassedGRU(2, 3), nn.Linear(3, 1))], prove=False).architecture.cell
+        == "gru"
     )
 
 
 @pytest.mark.parametrize(("rnn_bias", "head_bias"), [(False, True), (True, False), (False, False)])
 def test_missing_biases_are_zeros(cell: dict[str, Any], rnn_bias: bool, head_bias: bool) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    rnn = recurrent_layer(spec, bias=rnn_bias, batch_first=True).double()
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    rnn = recurrent_layer(architecture, bias=rnn_bias, batch_first=True).double()
     head = nn.Linear(5, 4, bias=head_bias).double()
     population = Population.from_modules([nn.ModuleList([rnn, head])], prove=False)
     zero = {name for name, weight in population.weights.items() if not weight.any()}
@@ -138,11 +140,11 @@ def test_from_modules_explains_what_it_refuses(modules: list[nn.Module], message
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_to_modules_and_back(cell: dict[str, Any], dtype: torch.dtype, random_population: MakePopulation) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec, 3, dtype)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture, 3, dtype)
     modules = population.to_modules()
     back = Population.from_modules(modules)
-    assert back.spec == spec
+    assert back.architecture == architecture
     assert all(torch.equal(back.weights[name], weight) for name, weight in population.weights.items())
     assert back.dtype == dtype
     inputs = torch.randn(3, 2, 6, 3, dtype=dtype)
@@ -154,7 +156,7 @@ def test_to_modules_and_back(cell: dict[str, Any], dtype: torch.dtype, random_po
 
 
 def test_modules_own_their_weights(random_population: MakePopulation) -> None:
-    population = random_population(RNNSpec("gru", 2, 3, 1, 2))
+    population = random_population(Architecture.stack("gru", 2, 3, 1, 2))
     before = population.flatten().clone()
     for module in population.to_modules():
         for parameter in module.parameters():
@@ -168,9 +170,9 @@ def test_modules_own_their_weights(random_population: MakePopulation) -> None:
     models=st.integers(1, 4),
 )
 def test_flatten_and_back(cell: dict[str, Any], sizes: tuple[int, int, int, int], models: int) -> None:
-    spec = RNNSpec(cell["cell"], *sizes, cell.get("nonlinearity", "tanh"))
-    flat = torch.arange(models * spec.num_parameters, dtype=torch.float64).reshape(models, -1)
-    population = Population.from_flat(spec, flat)
+    architecture = Architecture.stack(cell["cell"], *sizes, cell.get("nonlinearity", "tanh"))
+    flat = torch.arange(models * architecture.num_parameters, dtype=torch.float64).reshape(models, -1)
+    population = Population.from_flat(architecture, flat)
     assert torch.equal(population.flatten(), flat)
     in_torchs_order = [
         torch.cat([parameter.flatten() for parameter in (*module.rnn.parameters(), *module.linear.parameters())])
@@ -181,9 +183,9 @@ def test_flatten_and_back(cell: dict[str, Any], sizes: tuple[int, int, int, int]
 
 @pytest.mark.parametrize("shape", [(3, 5), (77,), (1, 1, 77)])
 def test_from_flat_names_the_shape(shape: tuple[int, ...]) -> None:
-    spec = RNNSpec("elman", 2, 6, 1, 2)
-    with pytest.raises(RNN2VecError, match=rf"\[N, {spec.num_parameters}\]; got \{list(shape)}"):
-        Population.from_flat(spec, torch.zeros(shape))
+    architecture = Architecture.stack("elman", 2, 6, 1, 2)
+    with pytest.raises(RNN2VecError, match=rf"\[N, {architecture.num_parameters}\]; got \{list(shape)}"):
+        Population.from_flat(architecture, torch.zeros(shape))
 
 
 @given(seed=st.integers(0, 2**16), hidden=st.integers(2, 7), layers=st.integers(1, 3), models=st.integers(1, 4))
@@ -191,8 +193,8 @@ def test_renumbering_units_leaves_the_function(
     cell: dict[str, Any], random_population: MakePopulation, seed: int, hidden: int, layers: int, models: int
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    spec = RNNSpec(**cell, input_size=3, hidden_size=hidden, num_layers=layers, output_size=2)
-    population = random_population(spec, models, seed=seed)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=hidden, num_layers=layers, output_size=2)
+    population = random_population(architecture, models, seed=seed)
     orders = [torch.stack([torch.randperm(hidden, generator=generator) for _ in range(models)]) for _ in range(layers)]
     renumbered = population.permute_hidden(orders)
     inputs = torch.randn(models, 2, 5, 3, dtype=torch.float64, generator=generator)
@@ -210,8 +212,8 @@ def test_renumbering_units_leaves_the_function(
 def test_random_renumbering_differs_between_networks_and_layers(
     cell: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=2)
-    one = random_population(spec, 1)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=2)
+    one = random_population(architecture, 1)
     population = concatenate([one, one, one])
     renumbered = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
     again = population.permute_hidden_randomly(torch.Generator().manual_seed(0))
@@ -248,7 +250,7 @@ def test_random_renumbering_differs_between_networks_and_layers(
     ids=str,
 )
 def test_indexing(random_population: MakePopulation, index: Any, rows: list[int]) -> None:
-    population = random_population(RNNSpec("lstm", 2, 3, 1, 2), 5, torch.float32)
+    population = random_population(Architecture.stack("lstm", 2, 3, 1, 2), 5, torch.float32)
     chosen = population[index]
     assert len(chosen) == len(rows)
     assert chosen.dtype == torch.float32
@@ -257,32 +259,34 @@ def test_indexing(random_population: MakePopulation, index: Any, rows: list[int]
 
 @pytest.mark.parametrize("index", [5, -6, [], slice(2, 2), [0.5], [True, False], np.zeros(5, dtype=bool)], ids=str)
 def test_indexing_what_is_not_there(random_population: MakePopulation, index: Any) -> None:
-    population = random_population(RNNSpec("lstm", 2, 3, 1, 2), 5)
+    population = random_population(Architecture.stack("lstm", 2, 3, 1, 2), 5)
     with pytest.raises(RNN2VecError, match=r"network|whole numbers"):
         population[index]
     assert [len(network) for network in population] == [1] * 5  # iteration ends
 
 
 def test_a_population_holds_a_network() -> None:
-    spec = RNNSpec("gru", 2, 3, 1, 2)
+    architecture = Architecture.stack("gru", 2, 3, 1, 2)
     with pytest.raises(RNN2VecError, match="at least one network"):
-        Population(spec, {name: torch.zeros(0, *shape) for name, shape in spec.parameter_shapes().items()})
+        Population(
+            architecture, {name: torch.zeros(0, *shape) for name, shape in architecture.parameter_shapes().items()}
+        )
     with pytest.raises(RNN2VecError, match="at least one network"):
-        Population.from_flat(spec, torch.zeros(0, spec.num_parameters))
+        Population.from_flat(architecture, torch.zeros(0, architecture.num_parameters))
 
 
 @pytest.mark.parametrize("models", [1, 2])
 def test_from_flat_copies(models: int) -> None:
-    spec = RNNSpec("gru", 2, 3, 1, 2)
-    flat = torch.zeros(models, spec.num_parameters)
-    for weight in Population.from_flat(spec, flat).weights.values():
+    architecture = Architecture.stack("gru", 2, 3, 1, 2)
+    flat = torch.zeros(models, architecture.num_parameters)
+    for weight in Population.from_flat(architecture, flat).weights.values():
         weight.add_(1.0)
     assert not flat.any()
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # old PyTorch unpickles tensors in a way that it warns of
 def test_which_tensors_a_population_holds_is_fixed(random_population: MakePopulation) -> None:
-    population = random_population(RNNSpec("gru", 2, 3, 1, 2))
+    population = random_population(Architecture.stack("gru", 2, 3, 1, 2))
     weights, before = population.weights, population.flatten()
     for change in (
         lambda: weights.pop("weight_ih_l0"),
@@ -304,33 +308,33 @@ def test_which_tensors_a_population_holds_is_fixed(random_population: MakePopula
 
 
 def test_weights_are_tensors_on_one_device() -> None:
-    spec = RNNSpec("gru", 2, 3, 1, 2)
-    weights = {name: torch.zeros(2, *shape) for name, shape in spec.parameter_shapes().items()}
+    architecture = Architecture.stack("gru", 2, 3, 1, 2)
+    weights = {name: torch.zeros(2, *shape) for name, shape in architecture.parameter_shapes().items()}
     with pytest.raises(RNN2VecError, match=r"torch tensors; linear\.bias is ndarray"):
-        Population(spec, {**weights, "linear.bias": np.zeros((2, 2), dtype=np.float32)})
+        Population(architecture, {**weights, "linear.bias": np.zeros((2, 2), dtype=np.float32)})
     with pytest.raises(RNN2VecError, match="one device; got cpu, meta"):
-        Population(spec, {**weights, "linear.bias": torch.zeros(2, 2, device="meta")})
+        Population(architecture, {**weights, "linear.bias": torch.zeros(2, 2, device="meta")})
 
 
 def test_concatenate_joins_in_order(random_population: MakePopulation) -> None:
-    spec = RNNSpec("gru", 2, 3, 1, 2)
-    first, second = random_population(spec, 2, seed=1), random_population(spec, 3, seed=2)
+    architecture = Architecture.stack("gru", 2, 3, 1, 2)
+    first, second = random_population(architecture, 2, seed=1), random_population(architecture, 3, seed=2)
     assert torch.equal(concatenate([second, first]).flatten(), torch.cat([second.flatten(), first.flatten()]))
-    with pytest.raises(RNN2VecError, match="populations of one spec"):
-        concatenate([first, random_population(RNNSpec("gru", 2, 4, 1, 2))])
-    with pytest.raises(RNN2VecError, match="populations of one spec"):
+    with pytest.raises(RNN2VecError, match="populations of one architecture"):
+        concatenate([first, random_population(Architecture.stack("gru", 2, 4, 1, 2))])
+    with pytest.raises(RNN2VecError, match="populations of one architecture"):
         concatenate([])
 
 
 def test_every_operation_keeps_the_dtype(random_population: MakePopulation) -> None:
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
-        population = random_population(RNNSpec("gru", 2, 3, 2, 2), 3, dtype)
+        population = random_population(Architecture.stack("gru", 2, 3, 2, 2), 3, dtype)
         results = [
             population[1:],
             population.permute_hidden_randomly(),
             concatenate([population, population]),
             Population.from_modules(population.to_modules()),
-            Population.from_flat(population.spec, population.flatten()),
+            Population.from_flat(population.architecture, population.flatten()),
         ]
         for result in results:
             assert {weight.dtype for weight in result.weights.values()} == {dtype}
@@ -338,35 +342,36 @@ def test_every_operation_keeps_the_dtype(random_population: MakePopulation) -> N
 
 
 def test_fresh_networks_do_not_depend_on_each_other(cell: dict[str, Any]) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    every = Population.initialise(spec, 7, range(6))
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    every = Population.initialise(architecture, 7, range(6))
     for models in ([4], [5, 1], [0, 1, 2, 3]):
-        assert torch.equal(Population.initialise(spec, 7, models).flatten(), every.flatten()[models])
+        assert torch.equal(Population.initialise(architecture, 7, models).flatten(), every.flatten()[models])
     assert len(every.flatten().unique(dim=0)) == 6
-    assert (Population.initialise(spec, 8, range(6)).flatten() == every.flatten()).float().mean() < 0.01
+    assert (Population.initialise(architecture, 8, range(6)).flatten() == every.flatten()).float().mean() < 0.01
 
 
 def test_fresh_networks_numbered_by_numpy() -> None:
-    spec = RNNSpec("gru", 2, 3, 1, 2)
+    architecture = Architecture.stack("gru", 2, 3, 1, 2)
     assert torch.equal(
-        Population.initialise(spec, 7, np.arange(3)).flatten(), Population.initialise(spec, 7, [0, 1, 2]).flatten()
+        Population.initialise(architecture, 7, np.arange(3)).flatten(),
+        Population.initialise(architecture, 7, [0, 1, 2]).flatten(),
     )
 
 
 @pytest.mark.parametrize("hidden", [10**7, 10**9, 10**12])
 def test_networks_that_no_memory_holds_are_refused(hidden: int) -> None:
     with pytest.raises(RNN2VecError, match="no memory for 1 networks"):
-        Population.initialise(RNNSpec("gru", 2, hidden, 1, 2), 0, [0])
+        Population.initialise(Architecture.stack("gru", 2, hidden, 1, 2), 0, [0])
 
 
 def test_no_fresh_networks_are_refused() -> None:
     with pytest.raises(RNN2VecError, match="at least one network; got no models"):
-        Population.initialise(RNNSpec("gru", 2, 3, 1, 2), 7, [])
+        Population.initialise(Architecture.stack("gru", 2, 3, 1, 2), 7, [])
 
 
 def test_fresh_networks_are_uniform_as_torchs_own(cell: dict[str, Any]) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=4)
-    population = Population.initialise(spec, 0, range(200))
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=16, num_layers=2, output_size=4)
+    population = Population.initialise(architecture, 0, range(200))
     assert population.dtype == torch.float32
     for weight in population.weights.values():
         scaled = weight * 4  # in units of 1 / sqrt(H)
@@ -378,8 +383,8 @@ def test_fresh_networks_are_uniform_as_torchs_own(cell: dict[str, Any]) -> None:
 
 
 def test_gradients_flow_to_the_weights(cell: dict[str, Any], random_population: MakePopulation) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    population = random_population(spec)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    population = random_population(architecture)
     for weight in population.weights.values():
         weight.requires_grad_()
     renumbered = population[[2, 0]].permute_hidden_randomly()
@@ -390,8 +395,8 @@ def test_gradients_flow_to_the_weights(cell: dict[str, Any], random_population: 
 
 
 def test_training_a_population_is_training_its_modules(cell: dict[str, Any], random_population: MakePopulation) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=1, output_size=4)
-    population = random_population(spec)
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=1, output_size=4)
+    population = random_population(architecture)
     modules = population.to_modules()
     inputs, targets = torch.randn(3, 2, 4, 3).double(), torch.randn(3, 2, 4, 4).double()
     optimizer = torch.optim.SGD([weight.requires_grad_() for weight in population.weights.values()], lr=0.05)
@@ -420,52 +425,54 @@ WRONG_SPECS = {
 
 @pytest.mark.parametrize(("fields", "message"), WRONG_SPECS.values(), ids=WRONG_SPECS)
 def test_a_wrong_spec_is_explained(fields: dict[str, Any], message: str) -> None:
-    spec = RNNSpec("lstm", 6, 4, 1, 6)
+    architecture = Architecture.stack("lstm", 6, 4, 1, 6)
     with pytest.raises(RNN2VecError, match=message):
-        RNNSpec.from_dict({**spec.to_dict(), **fields})
+        Architecture.from_dict({**architecture.to_dict(), **fields})
 
 
 def test_a_spec_survives_its_dictionary(cell: dict[str, Any]) -> None:
-    spec = RNNSpec(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
-    assert RNNSpec.from_dict(spec.to_dict()) == spec
-    module = Population.initialise(spec, 0, [0]).to_modules()[0]
-    assert spec.num_parameters == sum(parameter.numel() for parameter in module.parameters())
+    architecture = Architecture.stack(**cell, input_size=3, hidden_size=5, num_layers=2, output_size=4)
+    assert Architecture.from_dict(architecture.to_dict()) == architecture
+    module = Population.initialise(architecture, 0, [0]).to_modules()[0]
+    assert architecture.num_parameters == sum(parameter.numel() for parameter in module.parameters())
     with pytest.raises(RNN2VecError, match="has the fields cell, input_size"):
-        RNNSpec.from_dict({"cell": "lstm"})
+        Architecture.from_dict({"cell": "lstm"})
 
 
 def test_wrong_weights_are_explained(random_population: MakePopulation) -> None:
-    population = random_population(RNNSpec("lstm", 2, 3, 1, 2))
+    population = random_population(Architecture.stack("lstm", 2, 3, 1, 2))
     weights = population.weights
     with pytest.raises(RNN2VecError, match=r"missing or unknown: linear\.bias"):
-        Population(population.spec, {name: w for name, w in weights.items() if name != "linear.bias"})
+        Population(population.architecture, {name: w for name, w in weights.items() if name != "linear.bias"})
     with pytest.raises(RNN2VecError, match="missing or unknown: extra"):
-        Population(population.spec, {**weights, "extra": weights["linear.bias"]})
+        Population(population.architecture, {**weights, "extra": weights["linear.bias"]})
     with pytest.raises(RNN2VecError, match=r"weight_hh_l0 .* has the shape \[3, 12, 3\]; got \[3, 3, 12\]"):
-        Population(population.spec, {**weights, "weight_hh_l0": weights["weight_hh_l0"].mT})
+        Population(population.architecture, {**weights, "weight_hh_l0": weights["weight_hh_l0"].mT})
     with pytest.raises(RNN2VecError, match=r"bias_hh_l0 of 3 networks"):
-        Population(population.spec, {**weights, "bias_hh_l0": weights["bias_hh_l0"][:2]})
+        Population(population.architecture, {**weights, "bias_hh_l0": weights["bias_hh_l0"][:2]})
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.int64])
 def test_weights_of_different_or_integer_dtypes_are_refused(
     random_population: MakePopulation, dtype: torch.dtype
 ) -> None:
-    population = random_population(RNNSpec("lstm", 2, 3, 1, 2))
+    population = random_population(Architecture.stack("lstm", 2, 3, 1, 2))
     with pytest.raises(RNN2VecError, match="dtype"):
-        Population(population.spec, {**population.weights, "linear.bias": population.weights["linear.bias"].to(dtype)})
+        Population(
+            population.architecture, {**population.weights, "linear.bias": population.weights["linear.bias"].to(dtype)}
+        )
 
 
 def test_weights_come_in_torchs_order(random_population: MakePopulation) -> None:
-    population = random_population(RNNSpec("gru", 2, 3, 2, 2))
-    shuffled = Population(population.spec, dict(reversed(population.weights.items())))
+    population = random_population(Architecture.stack("gru", 2, 3, 2, 2))
+    shuffled = Population(population.architecture, dict(reversed(population.weights.items())))
     assert list(shuffled.weights) == list(population.weights)
     assert torch.equal(shuffled.flatten(), population.flatten())
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_permutations_are_one_for_each_layer(random_population: MakePopulation, count: int) -> None:
-    population = random_population(RNNSpec("gru", 2, 3, 2, 2))
+    population = random_population(Architecture.stack("gru", 2, 3, 2, 2))
     with pytest.raises(RNN2VecError, match="layer"):
         population.permute_hidden([torch.arange(3).expand(3, -1)] * count)
 
@@ -475,7 +482,7 @@ def test_permutations_are_one_for_each_layer(random_population: MakePopulation, 
 )
 def test_what_renumbers_nothing_is_refused(random_population: MakePopulation, order: Tensor) -> None:
     with pytest.raises(RNN2VecError, match=r"names each of 0\.\.2 once"):
-        random_population(RNNSpec("gru", 2, 3, 1, 2)).permute_hidden([order])
+        random_population(Architecture.stack("gru", 2, 3, 1, 2)).permute_hidden([order])
 
 
 def test_parts_that_would_be_lost_are_refused() -> None:
@@ -486,6 +493,9 @@ def test_parts_that_would_be_lost_are_refused() -> None:
 
     with pytest.raises(RNN2VecError, match=r"LanguageModel\) has embedding.weight"):
         Population.from_modules([LanguageModel()])
-    halves = [RecurrentNetwork(RNNSpec("gru", 2, 3, 1, 2)), RecurrentNetwork(RNNSpec("gru", 2, 3, 1, 2)).double()]
+    halves = [
+        RecurrentNetwork(Architecture.stack("gru", 2, 3, 1, 2)),
+        RecurrentNetwork(Architecture.stack("gru", 2, 3, 1, 2)).double(),
+    ]
     with pytest.raises(RNN2VecError, match="one dtype"):
         Population.from_modules(halves)

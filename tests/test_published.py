@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from rnn2vec import FormalLanguage, Population, RNN2VecError, RNNSpec, run, zoo_recipe
+from rnn2vec import Architecture, FormalLanguage, Population, RNN2VecError, zoo_recipe
+from rnn2vec.engine import run
 from rnn2vec.tasks.formal_language import BOS, EOS
 from rnn2vec.zoo.build import train_population
 from rnn2vec.zoo.formal_languages import LanguageRecipe
@@ -32,14 +33,16 @@ def published() -> SimpleNamespace:
     names = ("parameters", "sequences", "logits", "tasks", "num_step_correct")
     arrays = {name: np.load(PUBLISHED / f"{name}.npy", allow_pickle=False) for name in names}
     symbols = arguments["num_tokens"] + 2
-    spec = RNNSpec("lstm", symbols, arguments["rnn_hidden_size"], arguments["rnn_num_layers"], symbols)
-    population = Population.from_flat(spec, torch.from_numpy(arrays.pop("parameters")))
+    architecture = Architecture.stack(
+        "lstm", symbols, arguments["rnn_hidden_size"], arguments["rnn_num_layers"], symbols
+    )
+    population = Population.from_flat(architecture, torch.from_numpy(arrays.pop("parameters")))
     return SimpleNamespace(**arrays, arguments=arguments, population=population)
 
 
 def test_its_size_is_what_the_paper_says(published: SimpleNamespace) -> None:
     assert len(published.population) == 18
-    assert published.population.spec.num_parameters == 13766
+    assert published.population.architecture.num_parameters == 13766
     steps = published.num_step_correct[:, 1]
     assert sorted(set(steps.tolist())) == [0, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000]
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, run, split_zoo, zoo_recipe
+from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, split_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import input_options, pretrain_into
+from rnn2vec.engine import run
 from rnn2vec.evaluation import collect_results, evaluate, results_table
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.tasks.tiled_digits import TiledDigits
@@ -141,13 +142,13 @@ def test_few_networks_cannot_be_split(tmp_path: Path) -> None:
 
 def test_probes_stay_in_the_range_of_the_inputs(digits_zoo: Zoo) -> None:
     options = {"probes": 2, "probe_length": 17, "probe_init": "rollouts", **input_options("interactive", digits_zoo)}
-    encoder = build_encoder("interactive", digits_zoo.spec, 0, **options)
+    encoder = build_encoder("interactive", digits_zoo.architecture, 0, **options)
     sequences = torch.from_numpy(digits_zoo.rollouts([1, 3]).inputs[:, 0])
     encoder.start_probes(sequences)
     low, high = options["input_range"]
     asked = encoder.interrogate(digits_zoo.population([0, 1])).probes
     assert low <= asked.min() < asked.max() <= high
-    probing = build_encoder("noninteractive", digits_zoo.spec, 0, **options)
+    probing = build_encoder("noninteractive", digits_zoo.architecture, 0, **options)
     probing.start_probes(sequences)
     found = probing.interrogate(digits_zoo.population([0])).probes[0]
     # but for black and white themselves, which a sigmoid does not reach

@@ -14,10 +14,11 @@ import pytest
 import torch
 
 import rnn2vec.theory.run as theory_run
-from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, run, zoo_recipe
+from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
 from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ProbingEncoder
+from rnn2vec.engine import run
 from rnn2vec.interrogation import (
     RESTART,
     FunctionClass,
@@ -97,7 +98,7 @@ def test_a_label_is_known_before_the_function_is() -> None:
 
 def single(name: str, population: Population, **options: Any) -> ProbingEncoder:
     sizes = {"probe_length": 4, "core_size": 8, "core_layers": 1, "mlp_size": 8, "probes": 2}
-    encoder = build_encoder(name, population.spec, 0, **sizes | {"questions": "single"} | options)
+    encoder = build_encoder(name, population.architecture, 0, **sizes | {"questions": "single"} | options)
     assert isinstance(encoder, ProbingEncoder)
     return encoder
 
@@ -146,7 +147,7 @@ def test_single_questions_need_tokens_and_another_teacher(tiny_zoo: Zoo) -> None
         single("interactive", population, questions="both")
     with pytest.raises(RNN2VecError, match="networks that read tokens"):
         single("interactive", population, input_range=(0.0, 1.0))
-    encoder = build_encoder("interactive", tiny_zoo.spec, 0, questions="single")
+    encoder = build_encoder("interactive", tiny_zoo.architecture, 0, questions="single")
     with pytest.raises(RNN2VecError, match="questions=mixed"):
         pretrain(tiny_zoo, encoder, pretrain_recipe("formal-languages", "demo", steps=1), 0)
 
@@ -383,7 +384,7 @@ def test_strings_and_answers_out_of_range_are_refused(tiny_zoo: Zoo) -> None:
     ):
         with pytest.raises(RNN2VecError, match=words):
             answers_to_strings(population, [(0,)], *arguments)  # type: ignore[arg-type]
-    wide = Population.initialise(dataclasses.replace(population.spec, output_size=64), 0, [0])
+    wide = Population.initialise(dataclasses.replace(population.architecture, output_size=64), 0, [0])
     with pytest.raises(RNN2VecError, match="all 64 probabilities"):
         answers_to_strings(wide, [(0,)], "probabilities", 4)
     for strings in (ordered_strings, all_strings):
@@ -507,7 +508,7 @@ def test_networks_of_another_cell_are_asked(tmp_path: Path) -> None:
         evaluation_strings=8,
     )
     zoo = build_zoo(recipe, tmp_path / "gru")
-    assert zoo.spec.cell == "gru"
+    assert zoo.architecture.cell == "gru"
     found = interrogate_zoo(zoo, length=3, seconds=2)
     assert (found.answers.codes == answers_to_strings(zoo.population(), ordered_strings(3))).all()
     network = found.found[0]

@@ -8,23 +8,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from rnn2vec import ENCODERS, Population, RNN2VecError, RNNSpec, build_encoder, load_encoder, run
+from rnn2vec import ENCODERS, Architecture, Population, RNN2VecError, build_encoder, load_encoder
 from rnn2vec.encoders.deep_weight_space import Channels, EquivariantLayer, WeightSpace
 from rnn2vec.encoders.statistics import weight_statistics
+from rnn2vec.engine import run
 
 SPECS = [
-    RNNSpec("lstm", 6, 7, 2, 6),
-    RNNSpec("lstm", 3, 4, 1, 2),
-    RNNSpec("gru", 2, 5, 3, 4),
-    RNNSpec("elman", 5, 6, 2, 1),
-    RNNSpec("elman", 1, 3, 1, 3, "relu"),
+    Architecture.stack("lstm", 6, 7, 2, 6),
+    Architecture.stack("lstm", 3, 4, 1, 2),
+    Architecture.stack("gru", 2, 5, 3, 4),
+    Architecture.stack("elman", 5, 6, 2, 1),
+    Architecture.stack("elman", 1, 3, 1, 3, "relu"),
 ]
 
 
-def permutations(spec: RNNSpec, models: int, seed: int = 1) -> list[torch.Tensor]:
+def permutations(architecture: Architecture, models: int, seed: int = 1) -> list[torch.Tensor]:
     """A random order of every layer's units, for every network."""
     generator = torch.Generator().manual_seed(seed)
-    return list(torch.rand(spec.num_layers, models, spec.hidden_size, generator=generator).argsort(-1))
+    return list(torch.rand(architecture.num_layers, models, architecture.widest, generator=generator).argsort(-1))
 
 
 def permuted(space: WeightSpace, orders: list[torch.Tensor]) -> WeightSpace:
@@ -51,14 +52,14 @@ def parts(space: WeightSpace) -> list[torch.Tensor]:
     return [*space.units, *space.recurrent, *space.between, space.network]
 
 
-def features(spec: RNNSpec, channels: int, dtype: torch.dtype) -> WeightSpace:
+def features(architecture: Architecture, channels: int, dtype: torch.dtype) -> WeightSpace:
     """Random features of three networks."""
     generator = torch.Generator().manual_seed(0)
 
     def random(*shape: int) -> torch.Tensor:
         return torch.randn(3, *shape, channels, generator=generator, dtype=torch.float64).to(dtype)
 
-    hidden, layers = spec.hidden_size, spec.num_layers
+    hidden, layers = architecture.widest, architecture.num_layers
     return WeightSpace(
         [random(hidden) for _ in range(layers)],
         [random(hidden, hidden) for _ in range(layers)],
@@ -67,20 +68,20 @@ def features(spec: RNNSpec, channels: int, dtype: torch.dtype) -> WeightSpace:
     )
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_renumbering_a_population_permutes_its_weight_space(spec: RNNSpec) -> None:
-    population, orders = Population.initialise(spec, 0, range(3)), permutations(spec, 3)
+@pytest.mark.parametrize("architecture", SPECS, ids=str)
+def test_renumbering_a_population_permutes_its_weight_space(architecture: Architecture) -> None:
+    population, orders = Population.initialise(architecture, 0, range(3)), permutations(architecture, 3)
     expected = permuted(WeightSpace.of(population), orders)
     for found, wanted in zip(parts(WeightSpace.of(population.permute_hidden(orders))), parts(expected), strict=True):
         assert torch.equal(found, wanted)
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_a_layer_is_equivariant(spec: RNNSpec, dtype: torch.dtype, tolerance: float) -> None:
+@pytest.mark.parametrize("architecture", SPECS, ids=str)
+def test_a_layer_is_equivariant(architecture: Architecture, dtype: torch.dtype, tolerance: float) -> None:
     torch.manual_seed(0)
-    layer = EquivariantLayer(Channels((4,) * spec.num_layers, 4, 4), 5).to(dtype)
-    space, orders = features(spec, 4, dtype), permutations(spec, 3)
+    layer = EquivariantLayer(Channels((4,) * architecture.num_layers, 4, 4), 5).to(dtype)
+    space, orders = features(architecture, 4, dtype), permutations(architecture, 3)
     with torch.no_grad():
         found, wanted = layer(permuted(space, orders)), permuted(layer(space), orders)
     for ours, theirs in zip(parts(found), parts(wanted), strict=True):
@@ -91,23 +92,23 @@ def test_a_layer_is_equivariant(spec: RNNSpec, dtype: torch.dtype, tolerance: fl
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
-@pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_deep_weight_space_is_invariant(spec: RNNSpec, dtype: torch.dtype, tolerance: float) -> None:
-    population = Population.initialise(spec, 0, range(4)).to(dtype)
-    encoder = build_encoder("deep_weight_space", spec).to(dtype)
+@pytest.mark.parametrize("architecture", SPECS, ids=str)
+def test_deep_weight_space_is_invariant(architecture: Architecture, dtype: torch.dtype, tolerance: float) -> None:
+    population = Population.initialise(architecture, 0, range(4)).to(dtype)
+    encoder = build_encoder("deep_weight_space", architecture).to(dtype)
     with torch.no_grad():
         z = encoder(population)
         for seed in range(3):
-            other = encoder(population.permute_hidden(permutations(spec, 4, seed)))
+            other = encoder(population.permute_hidden(permutations(architecture, 4, seed)))
             assert float((z - other).abs().max()) < tolerance
     assert float((z[0] - z[1]).norm()) > 1e-3  # and not by saying the same of every network
 
 
 @pytest.mark.parametrize("name", ["flat", "transformer"])
 def test_others_are_not_invariant_and_see_permutations_in_training(name: str) -> None:
-    spec = SPECS[0]
-    population = Population.initialise(spec, 0, range(3))
-    encoder = build_encoder(name, spec)
+    architecture = SPECS[0]
+    population = Population.initialise(architecture, 0, range(3))
+    encoder = build_encoder(name, architecture)
     shown = encoder.augment(population, torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert float((encoder(population) - encoder(shown)).norm(dim=1).min()) > 1e-4
@@ -145,32 +146,32 @@ def test_rows_and_columns_move_together() -> None:
 
 def test_what_statistics_cannot_tell_apart() -> None:
     """Entries shuffled within each gate leave every statistic as it was, but not the function."""
-    spec = RNNSpec("lstm", 6, 16, 2, 6)
-    population = Population.initialise(spec, 0, range(2))
+    architecture = Architecture.stack("lstm", 6, 16, 2, 6)
+    population = Population.initialise(architecture, 0, range(2))
     weights = {name: 3 * weight for name, weight in population.weights.items()}
-    population, shuffled = Population(spec, weights), dict(weights)
+    population, shuffled = Population(architecture, weights), dict(weights)
     order = torch.randperm(16 * 16, generator=torch.Generator().manual_seed(0))
     gates = weights["weight_hh_l0"].reshape(2, 4, -1)[:, :, order]
     shuffled["weight_hh_l0"] = gates.reshape(2, 64, 16)
-    other = Population(spec, shuffled)
+    other = Population(architecture, shuffled)
     torch.testing.assert_close(weight_statistics(other), weight_statistics(population), atol=1e-6, rtol=0)
     tokens = torch.randint(6, (2, 4, 12), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert float((run(population, tokens)[0] - run(other, tokens)[0]).abs().max()) > 0.1
         apart = {}
         for name in ("statistics", "deep_weight_space"):
-            encoder = build_encoder(name, spec)
+            encoder = build_encoder(name, architecture)
             apart[name] = float((encoder(population) - encoder(other)).norm(dim=1).min())
     assert apart["statistics"] < 1e-5
     assert apart["deep_weight_space"] > 100 * apart["statistics"]
     assert apart["deep_weight_space"] > 1e-3
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=str)
+@pytest.mark.parametrize("architecture", SPECS, ids=str)
 @pytest.mark.parametrize("name", ["transformer", "deep_weight_space"])
-def test_every_parameter_learns(name: str, spec: RNNSpec) -> None:
-    population = Population.initialise(spec, 0, range(4))
-    encoder = build_encoder(name, spec)
+def test_every_parameter_learns(name: str, architecture: Architecture) -> None:
+    population = Population.initialise(architecture, 0, range(4))
+    encoder = build_encoder(name, architecture)
     (encoder(population) * torch.randn(4, 16, generator=torch.Generator().manual_seed(0))).sum().backward()
     for parameter, tensor in encoder.named_parameters():
         assert tensor.grad is not None, parameter
@@ -179,9 +180,9 @@ def test_every_parameter_learns(name: str, spec: RNNSpec) -> None:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_all_encoders_read_any_network(name: str, tmp_path: Path) -> None:
-    for spec in (*SPECS, RNNSpec("lstm", 2, 1, 2, 2)):
-        population = Population.initialise(spec, 0, range(3))
-        encoder = build_encoder(name, spec, 0, **({"core_size": 8} if "interactive" in name else {}))
+    for architecture in (*SPECS, Architecture.stack("lstm", 2, 1, 2, 2)):
+        population = Population.initialise(architecture, 0, range(3))
+        encoder = build_encoder(name, architecture, 0, **({"core_size": 8} if "interactive" in name else {}))
         encoder.save_pretrained(tmp_path / "encoder")
         with torch.no_grad():
             z = encoder.eval()(population)

@@ -343,9 +343,9 @@ def test_memory_is_compared_with_what_training_holds(
     tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three networks of a shard: weights, gradients, two moments and three snapshots, in float32, and more."""
-    deep = dataclasses.replace(tiny_recipe.spec, cell="gru", num_layers=3)
+    deep = tiny_recipe.architecture.resized(cell="gru", num_layers=3)
     assert deep.num_parameters == sum(math.prod(shape) for shape in deep.parameter_shapes().values())
-    least = 3 * tiny_recipe.spec.num_parameters * 4 * (4 + 3)
+    least = 3 * tiny_recipe.architecture.num_parameters * 4 * (4 + 3)
     monkeypatch.setattr("rnn2vec.zoo.memory.physical_memory", lambda: least)
     with pytest.raises(RNN2VecError, match=r"needs at least .* of memory"):
         build_zoo(tiny_recipe, tmp_path / "zoo")
@@ -491,7 +491,7 @@ def test_training_is_torchs_own(tiny_zoo: Zoo) -> None:
     """Network by network with torch.nn and torch.optim, on the batches that its key names."""
     recipe = tiny_zoo.recipe
     for model in (0, 5):
-        module = Population.initialise(recipe.spec, recipe.seed, [model]).to_modules()[0]
+        module = Population.initialise(recipe.architecture, recipe.seed, [model]).to_modules()[0]
         optimizer = torch.optim.AdamW(module.parameters(), weight_decay=recipe.weight_decay)
         for step in range(recipe.steps):
             batch = recipe.task(model).sample(recipe.batch_size, generator(recipe.seed, model, "training", step))
@@ -522,7 +522,7 @@ def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
         assert strings["accuracy"][row["row"]] == np.float32(row["accuracy"])
         language = tiny_zoo.recipe.task(row["model"])
         assert (row["mb"], row["mc"], row["md"]) == language.shifts
-    untrained = Population.initialise(tiny_zoo.spec, tiny_zoo.recipe.seed, range(8))
+    untrained = Population.initialise(tiny_zoo.architecture, tiny_zoo.recipe.seed, range(8))
     assert torch.equal(population[tiny_zoo.column("step") == 0].flatten(), untrained.flatten())
     index = json.loads((directory / "zoo.json").read_text())
     for name, checksum in index["checksums"].items():
@@ -634,7 +634,7 @@ def test_the_learning_rate_is_linear_between_three_values() -> None:
 @pytest.mark.parametrize("preset", ["demo", "laptop", "paper"])
 def test_a_recipe_survives_json(preset: str) -> None:
     recipe = zoo_recipe("formal-languages", preset, seed=5, cell="elman", nonlinearity="relu", hidden_size=3)
-    assert (recipe.seed, recipe.spec.cell, recipe.spec.hidden_size) == (5, "elman", 3)
+    assert (recipe.seed, recipe.architecture.cell, recipe.architecture.widest) == (5, "elman", 3)
     assert recipe_from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 
 
@@ -693,7 +693,7 @@ def test_other_steps_bring_other_snapshots() -> None:
         ({"num_layers": 2**40}, "num_layers is at most 1000"),
         ({"hidden_size": 10**400}, "hidden_size is at most"),
         ({"input_size": 3}, "networks of languages have 6 inputs and 6 outputs"),
-        ({"spec": "lstm"}, "spec"),
+        ({"architecture": "lstm"}, "architecture"),
         ({"family": ["formal-languages"]}, "families of tasks are"),
         ({"preset": {}}, "zoo presets are"),
     ],
@@ -817,8 +817,8 @@ INDEX_DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "has the fields .*momentum",
     ),
     "a field too few": (lambda index: index["recipe"].pop("steps"), "recipe of formal-languages has the fields"),
-    "a wrong spec": (lambda index: index["recipe"]["spec"].update(cell="rwkv"), "cell must be one of"),
-    "spec as text": (lambda index: index["recipe"].update(spec="lstm"), "recipe|spec"),
+    "a wrong architecture": (lambda index: index["recipe"]["architecture"].update(cell="rwkv"), "cell must be one of"),
+    "architecture as text": (lambda index: index["recipe"].update(architecture="lstm"), "recipe|architecture"),
     "no snapshots": (lambda index: index["recipe"].update(snapshots=[]), "snapshots"),
 }
 

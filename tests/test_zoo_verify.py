@@ -153,7 +153,7 @@ def test_verify_looks_at_angles_and_weight_decays(digits_zoo: Zoo, tmp_path: Pat
         lambda index: index["recipe"].update(seed=1),
         lambda index: index.update(seed=1),
         lambda index: index["recipe"].update(learning_rates=[0.1, 0.1, 0.1]),
-        lambda index: index["spec"].update(hidden_size=9),
+        lambda index: index["architecture"].update(hidden_size=9),
         lambda index: index.update(note="new"),
         lambda index: index.update(sha256=None),
         lambda index: index.update(sha256=[7]),
@@ -178,14 +178,14 @@ def test_an_index_of_an_earlier_version_has_no_checksum(copy: Path) -> None:
         (lambda i: i["recipe"].update(seed=1), ["states the seed 0, its recipe 1", "seed of its recipe"]),
         (lambda i: (i["recipe"].update(seed=1), i.update(seed=1)), ["m[bcd] of .* seed of its recipe"]),
         (lambda i: i.update(family="sequential-digits"), ["states the family"]),
-        (lambda i: i["spec"].update(hidden_size=9), ["states the spec"]),
+        (lambda i: i["architecture"].update(hidden_size=9), ["states the architecture"]),
         (lambda i: i.pop("seed"), ["states the seed None"]),
         (lambda i: i["recipe"].update(models=9), ["9 networks with 3 snapshots each are 27 rows; got 24"]),
         (lambda i: i["recipe"].update(models=2**31 - 1), ["networks with 3 snapshots each"]),  # at once
         (lambda i: i["recipe"].update(snapshots=[0, 6, 12]), ["step of 8 rows"]),
         (lambda i: i["recipe"].update(shifts=[0, 1]), ["seed of its recipe"]),
         (lambda i: i["recipe"].update(models_per_shard=4), ["model of"]),
-        (lambda i: i["recipe"]["spec"].update(hidden_size=9), ["states the spec", "weights/00000"]),
+        (lambda i: i["recipe"]["architecture"].update(hidden_size=9), ["states the architecture", "weights/00000"]),
         (lambda i: i["checksums"].pop("README.md"), ["records no checksum of README.md"]),
         (lambda i: i["checksums"].update({"../../etc": "0"}), ["records '../../etc', no file of this zoo"]),
         (lambda i: i["checksums"].update({"README.md": 5}), ["README.md differs"]),
@@ -282,7 +282,9 @@ def test_any_value_in_any_field_of_the_index_opens_or_is_refused(
     sound = json.loads((copy / "zoo.json").read_text())
     del sound["sha256"]
     places = [(name,) for name in sound] + [("recipe", name) for name in sound["recipe"]]
-    places += [(*above, name) for above in (("spec",), ("recipe", "spec")) for name in sound["spec"]]
+    places += [
+        (*above, name) for above in (("architecture",), ("recipe", "architecture")) for name in sound["architecture"]
+    ]
     places += [("recipe", "directory"), ("checksums", "README.md"), ("published_arguments",), ("sha256",)]
 
     said: list[str] = []

@@ -1,10 +1,10 @@
 """rnn2vec: representations of recurrent networks, learned from their weights or from their behaviour."""
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
-from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.interface import Classes, Interface, Numbers, Tokens
+from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.families import zoo_recipe
@@ -14,17 +14,24 @@ from rnn2vec.zoo.store import Zoo
 
 __all__ = [
     "ENCODERS",
+    "Architecture",
+    "Callables",
+    "Classes",
     "Encoder",
     "FormalLanguage",
+    "Interface",
+    "Mixed",
+    "Modules",
+    "Networks",
+    "Numbers",
     "Population",
     "RNN2VecError",
-    "RNNSpec",
     "Recipe",
+    "Tokens",
     "Zoo",
     "build_encoder",
     "build_zoo",
     "load_encoder",
-    "run",
     "split_zoo",
     "zoo_recipe",
 ]

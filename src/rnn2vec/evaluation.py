@@ -14,8 +14,8 @@ from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervis
 from rnn2vec.downstream.properties import learnt
 from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.clones import clone_scores
-from rnn2vec.emulation.losses import LOSSES
-from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
+from rnn2vec.emulation.emulate import emulation_loss, loss_of
+from rnn2vec.emulation.pretrain import part_of_zoo
 from rnn2vec.emulation.store import EMULATOR, RECORD, TrainedEncoder, load_trained, versions, zoo_checksum
 from rnn2vec.encoders import build_encoder
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS
@@ -71,7 +71,7 @@ def evaluate(
         raise RNN2VecError(f"one evaluation compares encoders pretrained with the same loss; got {named}")
     if predictors_from:
         for run in trained:
-            run.encoder.check_readable(predictors_from.spec)  # before anything is written
+            run.encoder.check_readable(predictors_from)  # before anything is written
     if folder:
         plan = {
             "encoders": {run.encoder.name: _checksums(run.directory) for run in trained},
@@ -138,11 +138,11 @@ def evaluate_encoder(
     trained = load_trained(directory, zoo)
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
     split = split_zoo(zoo)
-    z = embed(encoder, zoo.population())
+    z = embed(encoder, zoo.networks())
     predictors = fit_predictors(zoo, z, seed)
     losses = {
         loss: {
-            part: emulation_loss(encoder, trained.emulator, *part_of_zoo(zoo, rows), LOSSES[loss])
+            part: emulation_loss(encoder, trained.emulator, part_of_zoo(zoo, rows), loss_of(zoo.interface, loss))
             for part, rows in split.tested.items()
         }
         for loss in {trained.recipe.loss, "total-variation"}
@@ -161,13 +161,15 @@ def evaluate_encoder(
     }
     if predictors_from:
         other = Zoo.open(predictors_from)
-        encoder.check_readable(other.spec)
-        fitted = fit_predictors(other, embed(encoder, other.population()), seed)
+        encoder.check_readable(other)
+        fitted = fit_predictors(other, embed(encoder, other.networks()), seed)
         results["transferred"] = evaluate_frozen(zoo, z, seed, fitted)
         results["predictors_from"] = zoo_checksum(other)
     steps = _steps(trained, supervised_steps)
     if steps:
-        rival = build_encoder(encoder.name, zoo.spec, seed, embedding_size=encoder.embedding_size, **encoder.options)
+        rival = build_encoder(
+            encoder.name, encoder.form, seed, embedding_size=encoder.embedding_size, **encoder.options
+        )
         recipe = dataclasses.replace(trained.recipe, steps=steps)
         supervised = evaluate_supervised(zoo, rival, recipe, seed, report, checkpoint)
         results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
@@ -203,7 +205,7 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
     return {
         "zoo": {
             "family": zoo.family,
-            "spec": zoo.spec.to_dict(),
+            "architecture": zoo.architecture.to_dict(),
             "models": zoo.recipe.models,
             "snapshots": len(zoo),
             "tasks": len(np.unique(zoo.tasks, axis=0)),

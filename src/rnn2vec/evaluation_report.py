@@ -13,7 +13,7 @@ import torch
 
 from rnn2vec.downstream.properties import PROPERTIES, Property
 from rnn2vec.downstream.readers import LINEAR, READERS
-from rnn2vec.emulation.pretrain import emulation_tensors
+from rnn2vec.emulation.emulate import Observed
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
 from rnn2vec.evaluation import results_table
@@ -104,10 +104,10 @@ def write_report(
     about = results["zoo"]
     view = VIEWS[zoo.family]
     lead = (
-        f"{about['models']} recurrent networks ({zoo.spec}) were trained on {about['tasks']} {view.tasks}. Encoders "
-        f"turned each of their snapshots into a vector z of length {trained[0].encoder.embedding_size}, learning only "
-        "to let an emulator imitate the networks. Networks of validation tasks were never seen in that training. "
-        f"{note}"
+        f"{about['models']} recurrent networks ({zoo.architecture}) were trained on {about['tasks']} {view.tasks}. "
+        f"Encoders turned each of their snapshots into a vector z of length {trained[0].encoder.embedding_size}, "
+        "learning only to let an emulator imitate the networks. Networks of validation tasks were never seen in that "
+        f"training. {note}"
     )
     caption = (
         f"Loss: distance of the emulator's distributions from the network's ({trained[0].recipe.loss}), on validation "
@@ -243,10 +243,9 @@ def _title(zoo: Zoo, row: int) -> str:
 @torch.no_grad()
 def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     assert isinstance(run.encoder, ProbingEncoder)
-    asked = run.encoder.interrogate(zoo.population(rows))
+    asked = run.encoder.interrogate(zoo.networks(rows))
     # of several sequences of questions, the one whose answers tell these networks apart best
     best = int(asked.answers.var(dim=0).sum((1, 2)).argmax())
-    low, high = zoo.recipe.input_range or (0.0, 1.0)
     kind = (
         "Each question depends on the answers before it: from the first that differs, the networks are asked "
         "different things."
@@ -258,20 +257,20 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
         f"One of its {run.encoder.options['probes']} sequences of questions, put to {len(rows)} networks of validation "
         f"tasks: the input it gives and the network's answer, {VIEWS[zoo.family].answer}, step by step. {kind}",
         figures.interrogation(
-            (asked.probes[:, best].numpy() - low) / (high - low),
+            zoo.interface.inputs.shares(asked.probes[:, best]).numpy(),
             asked.answers[:, best].numpy(),
             VIEWS[zoo.family].symbols,
             [_title(zoo, int(row)) for row in rows],
-            tile=math.isqrt(zoo.spec.input_size) if zoo.recipe.input_range else None,
+            tile=math.isqrt(zoo.architecture.input_size) if zoo.interface.inputs.kind == "numbers" else None,
         ),
     )
 
 
 @torch.no_grad()
 def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], row: int) -> Section:
-    rollouts, view = zoo.rollouts([row]), VIEWS[zoo.family]
-    inputs, outputs = rollouts.inputs[0], rollouts.outputs[0].astype(np.float64)
-    if zoo.recipe.input_range:
+    observed, view = Observed(zoo.networks([row]), zoo.traces([row])), VIEWS[zoo.family]
+    inputs, outputs = observed.traces.inputs[0], observed.traces.outputs[0]
+    if zoo.interface.inputs.kind == "numbers":
         chosen, steps = 0, outputs.shape[1]
         read, title = [str(step) for step in range(steps)], _title(zoo, row)
     else:
@@ -280,7 +279,7 @@ def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[
         steps = min(int(lengths[chosen]) + 3, outputs.shape[1])
         read = [SYMBOLS[token] for token in inputs[chosen, :steps]]
         title = f"{_title(zoo, row)}; string {to_text(inputs[chosen])}"
-    shown, network = emulation_tensors(inputs[None, [chosen]], rollouts.outputs[:1, [chosen]])
+    shown, network = observed.tensors(sequences=[chosen])
     emulated = {}
     for run, evaluation in zip(trained, evaluations, strict=True):
         logits, _ = run.emulator(torch.from_numpy(evaluation.embeddings[[row]]), shown)

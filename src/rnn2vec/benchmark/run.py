@@ -23,8 +23,8 @@ from rnn2vec.downstream.predict import embed, evaluate_frozen, fit_predictors
 from rnn2vec.downstream.readers import READERS
 from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
-from rnn2vec.emulation.store import RECORD, input_options, pretrain_into, versions, zoo_checksum
-from rnn2vec.encoders import ENCODERS, ProbingEncoder, build_encoder
+from rnn2vec.emulation.store import RECORD, encoder_for, pretrain_into, versions, zoo_checksum
+from rnn2vec.encoders import ENCODERS, ProbingEncoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate_encoder
 from rnn2vec.fields import whole
@@ -129,13 +129,9 @@ def plan_runs(
     return runs
 
 
-def _options(zoo: Zoo, name: str, recipe: PretrainRecipe) -> dict[str, Any]:
-    return recipe.encoder_options.get(name, {}) | input_options(name, zoo)
-
-
 def _fewer_probes(zoo: Zoo, name: str, recipe: PretrainRecipe) -> Iterator[tuple[tuple[int, int], PretrainRecipe]]:
     """Recipes with fewer sequences of questions (an eighth, a quarter, half), and with shorter ones."""
-    encoder = build_encoder(name, zoo.spec, 0, **_options(zoo, name, recipe))
+    encoder = encoder_for(zoo, name, recipe, 0)
     if not isinstance(encoder, ProbingEncoder):
         return
     probes, length = encoder.options["probes"], encoder.options["probe_length"]
@@ -210,12 +206,12 @@ def carry_out(run: Run, *, report: Callable[[int, str], None]) -> None:
     pretrain_into(run.zoo, run.encoder, run.recipe, run.seed, run.directory, report=report)
     zoo = Zoo.open(run.zoo)
     evaluation = evaluate_encoder(run.zoo, run.directory, run.supervised_steps, None, checkpoint, report=report)
-    untrained = build_encoder(run.encoder, zoo.spec, run.seed, **_options(zoo, run.encoder, run.recipe))
+    untrained = encoder_for(zoo, run.encoder, run.recipe, run.seed)
     train = split_zoo(zoo).train
-    untrained.start_probes(inputs_to_start_from(zoo, train, zoo.rollouts(train), run.seed))
+    untrained.start_probes(inputs_to_start_from(zoo, train, zoo.traces(train), run.seed))
     z = evaluation.embeddings
     controls = {
-        "untrained": evaluate_frozen(zoo, embed(untrained, zoo.population()), run.seed),
+        "untrained": evaluate_frozen(zoo, embed(untrained, zoo.networks()), run.seed),
         "shuffled": evaluate_frozen(zoo, z, run.seed, fit_predictors(zoo, z, run.seed, shuffled=True)),
     }
     at = {"zoo": run.zoo.name, "family": zoo.family, "encoder": run.encoder, "seed": run.seed}

@@ -95,7 +95,7 @@ def print_zoo(zoo: Zoo) -> None:
     tasks, learnt = len(np.unique(zoo.tasks, axis=0)), zoo.recipe.learnt_accuracy
     size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
     console.print(
-        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.spec}), {zoo.family}, {tasks} tasks, "
+        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.architecture}), {zoo.family}, {tasks} tasks, "
         f"{len(zoo)} snapshots, "
         f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
         highlight=False,

@@ -57,7 +57,7 @@ def zoo_build(
     if data and getattr(recipe, "source", None) != "mnist":
         raise RNN2VecError("--data are the files of mnist, and this zoo reads others: add --digits mnist")
     require_apart(out, [data] if data else [])
-    console.print(f"{recipe.models} networks ({recipe.spec}), {recipe.steps} steps each, preset {preset}")
+    console.print(f"{recipe.models} networks ({recipe.architecture}), {recipe.steps} steps each, preset {preset}")
     if ray:
         require_ray(ray)
     with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:

@@ -18,7 +18,7 @@ from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
+from rnn2vec.networks import Networks
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.training import OTHER_SEED, require_finite, train
 from rnn2vec.zoo.split import Split, split_zoo
@@ -58,10 +58,10 @@ class Supervised:
 
 
 @torch.no_grad()
-def embed(encoder: Encoder, population: Population) -> np.ndarray:
+def embed(encoder: Encoder, networks: Networks) -> np.ndarray:
     """Representations of N networks, ``[N, Z]``, computed in batches and without gradients."""
     encoder.eval()
-    return np.concatenate([encoder(population[start : start + 64]).numpy() for start in range(0, len(population), 64)])
+    return np.concatenate([encoder(networks[start : start + 64]).numpy() for start in range(0, len(networks), 64)])
 
 
 def fit_predictors(
@@ -131,7 +131,7 @@ def evaluate_supervised(
     """The rival: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
 
     It sees the same tasks as the predictors of :func:`evaluate_frozen`, with the batches, learning rates and clipping
-    of ``recipe``; its emulator and rollouts play no part. It trains on the labels of every snapshot, those of networks
+    of ``recipe``; its emulator and traces play no part. It trains on the labels of every snapshot, those of networks
     that have not learnt their task included, which teach it more than they cost (LOG.md, 2026-11-25). Its z is then
     read as every other, by :func:`fit_predictors`, which does better than its own heads.
 
@@ -147,8 +147,8 @@ def evaluate_supervised(
         RNN2VecError: if the checkpoint is damaged or belongs to another training, or training diverges.
     """
     seen = seen_rows(split_zoo(zoo))
-    population = zoo.population(seen)
-    encoder.start_probes(inputs_to_start_from(zoo, seen, zoo.rollouts(seen), seed))
+    networks = zoo.networks(seen)
+    encoder.start_probes(inputs_to_start_from(zoo, seen, zoo.traces(seen), seed))
     columns = [(each.kind, zoo.column(each.name)[seen]) for each in properties_of(zoo)]
     targets = [Targets(kind, truth) for kind, truth in columns]
     labels = [
@@ -166,7 +166,7 @@ def evaluate_supervised(
     def loss_at(step: int) -> Tensor:
         numbers = generator(seed, "supervised", step)
         rows = numbers.choice(len(seen), recipe.networks, replace=recipe.networks > len(seen))
-        batch = encoder.augment(population[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
+        batch = encoder.augment(networks[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         outputs = heads(encoder(batch)).split(sizes, dim=1)
         return sum(
             (target.loss(output, label[rows]) for target, output, label in zip(targets, outputs, labels, strict=True)),
@@ -176,7 +176,7 @@ def evaluate_supervised(
     identity = {"zoo": zoo.checksums, "rival": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
     progress = train(NAME, [encoder, heads], optimizer, recipe, loss_at, checkpoint, identity, report, remedy=REMEDY)
     ended = time.monotonic()
-    z = embed(encoder, zoo.population())
+    z = embed(encoder, zoo.networks())
     require_finite(z, NAME, "its z", REMEDY)
     predictors = fit_predictors(zoo, z, seed)
     metrics = evaluate_frozen(zoo, z, seed, predictors)

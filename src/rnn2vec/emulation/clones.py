@@ -22,7 +22,7 @@ def clone_scores(zoo: Zoo, emulator: Emulator, z: np.ndarray, rows: np.ndarray, 
     """How well the emulator does what each network does.
 
     Languages: the share of strings that it writes which are in the network's language, comparable with the network's
-    accuracy. Digits: the share of the zoo's rollouts on which it names the same class as the network at the last step.
+    accuracy. Digits: the share of the zoo's traces on which it names the same class as the network at the last step.
 
     Args:
         zoo: the networks.
@@ -43,10 +43,11 @@ def clone_scores(zoo: Zoo, emulator: Emulator, z: np.ndarray, rows: np.ndarray, 
         )
         judged = zip(cast(list[FormalLanguage], tasks), strings, strict=True)
         return np.array([language.accept(own.numpy()).mean() for language, own in judged])
-    rollouts, scores = zoo.rollouts(rows), []
+    traces, scores = zoo.traces(rows), []
     for start in range(0, len(rows), 64):
         part = slice(start, start + 64)
-        inputs, outputs = torch.from_numpy(rollouts.inputs[part]).float(), torch.from_numpy(rollouts.outputs[part])
+        inputs = zoo.interface.inputs.tensor(traces.inputs[part])
+        outputs = torch.from_numpy(traces.outputs[part])
         logits, _ = emulator(told[part], inputs)
         same = logits[:, :, -1].argmax(-1) == outputs[:, :, -1].float().argmax(-1)
         scores.append(same.double().mean(1).numpy())

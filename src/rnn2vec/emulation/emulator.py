@@ -15,6 +15,9 @@ CONDITIONING = ("first", "every")
 class Emulator(nn.Module):
     """An LSTM over a network's inputs that predicts the network's outputs, conditioned on its representation z.
 
+    Attributes:
+        spread: the unit of each output, ``[Y]``, see :meth:`rnn2vec.interface.Numbers.spread`; ones for classes.
+
     Args:
         input_size: X, as of the networks.
         output_size: Y, as of the networks.
@@ -26,6 +29,8 @@ class Emulator(nn.Module):
     Raises:
         RNN2VecError: if ``conditioning`` is unknown.
     """
+
+    spread: Tensor
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Emulator(nn.Module):
         self.condition = nn.Linear(embedding_size, hidden_size)
         self.rnn = nn.LSTM(hidden_size, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, output_size)
+        self.register_buffer("spread", torch.ones(output_size))
 
     def forward(self, z: Tensor, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Imitate N networks on B sequences each.
@@ -54,7 +60,7 @@ class Emulator(nn.Module):
             state: what an earlier call returned, to go on from there.
 
         Returns:
-            Logits ``[N, B, T, Y]`` and the state after the last step.
+            Logits or numbers ``[N, B, T, Y]`` and the state after the last step.
         """
         models, batch = inputs.shape[:2]
         if inputs.is_floating_point():
@@ -67,4 +73,4 @@ class Emulator(nn.Module):
         elif state is None:
             x = torch.cat([x[:, :, :1] + told, x[:, :, 1:]], dim=2)
         hidden, state = self.rnn(x.flatten(0, 1), state)
-        return self.head(hidden).unflatten(0, (models, batch)), state
+        return self.head(hidden).unflatten(0, (models, batch)) * self.spread, state

@@ -7,11 +7,11 @@ import math
 from typing import Any
 
 from rnn2vec.emulation.emulator import CONDITIONING
-from rnn2vec.emulation.losses import LOSSES
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.encoders.encoder import size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
+from rnn2vec.losses import OF_CLASSES, OF_NUMBERS
 
 DECAYS = ("none", "cosine")
 
@@ -23,13 +23,13 @@ class PretrainRecipe:
     Attributes:
         steps: gradient steps.
         networks: networks in a step's batch.
-        rollouts: rollouts of each that the emulator imitates in a step.
+        traces: traces of each that the emulator imitates in a step.
         learning_rate: of AdamW, at its highest.
         weight_decay: of AdamW.
         clip: largest gradient norm, of encoder and emulator each.
         warmup: steps over which the learning rate grows to its highest.
         decay: ``none``, or ``cosine`` down to zero at the last step.
-        loss: one of :data:`rnn2vec.emulation.losses.LOSSES`.
+        loss: one of those of the networks, see :mod:`rnn2vec.losses`.
         emulator_size: hidden units of the emulator.
         emulator_layers: its layers.
         conditioning: where the emulator is told z, see :class:`rnn2vec.emulation.emulator.Emulator`.
@@ -41,7 +41,7 @@ class PretrainRecipe:
 
     steps: int
     networks: int = 64
-    rollouts: int = 1
+    traces: int = 1
     learning_rate: float = 1e-4
     weight_decay: float = 0.01
     clip: float = 0.1
@@ -54,14 +54,14 @@ class PretrainRecipe:
     encoder_options: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        plain: dict[str, Any] = {name: whole(name, getattr(self, name)) for name in ("steps", "networks", "rollouts")}
+        plain: dict[str, Any] = {name: whole(name, getattr(self, name)) for name in ("steps", "networks", "traces")}
         plain |= {name: size_of_part(name, getattr(self, name)) for name in ("emulator_size", "emulator_layers")}
         plain["warmup"] = whole("warmup", self.warmup, 0)
         plain |= {name: number(name, getattr(self, name)) for name in ("learning_rate", "weight_decay", "clip")}
         for name, value in plain.items():
             object.__setattr__(self, name, value)
         for name, known, rule in (
-            ("loss", tuple(LOSSES), "emulation losses are"),
+            ("loss", tuple(OF_CLASSES | OF_NUMBERS), "emulation losses are"),
             ("decay", DECAYS, "decay is one of"),
             ("conditioning", CONDITIONING, "an emulator's conditioning is one of"),
         ):
@@ -83,11 +83,11 @@ class PretrainRecipe:
         return rate
 
 
-_PROBES = {"probe_init": "rollouts", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
+_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
 _LEARNS = PretrainRecipe(
     steps=1500,
     networks=32,
-    rollouts=4,
+    traces=4,
     learning_rate=2e-3,
     clip=1.0,
     warmup=50,

@@ -16,11 +16,13 @@ import safetensors.torch
 import torch
 
 from rnn2vec.checksums import CHECKSUMS, recorded_checksum, require_unaltered, sealed
+from rnn2vec.emulation.emulate import build_emulator
 from rnn2vec.emulation.emulator import Emulator
-from rnn2vec.emulation.pretrain import Pretrained, build_emulator, pretrain
+from rnn2vec.emulation.pretrain import Pretrained, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
-from rnn2vec.encoders import ENCODERS, Encoder, ProbingEncoder, build_encoder, load_encoder
+from rnn2vec.encoders import Encoder, build_encoder, load_encoder
 from rnn2vec.encoders.directory import fill
+from rnn2vec.encoders.encoder import kind_of
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
@@ -99,7 +101,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     """
     directory = Path(directory)
     encoder = load_encoder(directory)
-    encoder.check_readable(zoo.spec)
+    encoder.check_readable(zoo)
     record = read_json(directory / RECORD, "training record")
     require_unaltered(directory / RECORD, record)
     try:
@@ -117,7 +119,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
         )
     arrays = read_tensors(directory / EMULATOR, recorded_checksum(directory / RECORD, record, EMULATOR))
     try:
-        emulator = build_emulator(zoo, encoder, recipe, 0, "meta")
+        emulator = build_emulator(zoo.interface, encoder, recipe, 0, "meta")
     except (RuntimeError, OverflowError) as error:  # more than torch can count
         raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
     fill(emulator, {name: torch.from_numpy(array) for name, array in arrays.items()}, directory / EMULATOR)
@@ -152,10 +154,14 @@ def _parts_of(record: dict[str, Any], encoder: str, zoo: Zoo) -> tuple[PretrainR
     return recipe, seen
 
 
-def input_options(name: str, zoo: Zoo) -> dict[str, Any]:
-    """What a probing encoder must know of the inputs of a zoo: their range, if they are numbers and no tokens."""
-    known = issubclass(ENCODERS[name], ProbingEncoder) if name in ENCODERS else False
-    return {"input_range": zoo.recipe.input_range} if known and zoo.recipe.input_range else {}
+def encoder_for(zoo: Zoo, name: str, recipe: PretrainRecipe, seed: int) -> Encoder:
+    """The untrained encoder that a recipe begins with on a zoo.
+
+    Raises:
+        RNN2VecError: if the name or an option is unknown, or it cannot read such networks.
+    """
+    form = kind_of(name).form_of(zoo)
+    return build_encoder(name, form, seed, **recipe.encoder_options.get(name, {}))
 
 
 def pretrain_into(
@@ -173,7 +179,7 @@ def pretrain_into(
         RNN2VecError: if the directory holds anything but the same pretraining, or another process is writing to it.
     """
     zoo = Zoo.open(zoo_directory)
-    encoder = build_encoder(name, zoo.spec, seed, **recipe.encoder_options.get(name, {}) | input_options(name, zoo))
+    encoder = encoder_for(zoo, name, recipe, seed)
     with sole_writer(directory, [zoo_directory]):
         checkpoint = directory / CHECKPOINT
         if (directory / RECORD).exists():

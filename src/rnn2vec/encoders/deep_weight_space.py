@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.architecture import Architecture
+from rnn2vec.encoders.encoder import WeightEncoder, multilayer_perceptron
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.networks import Population
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +39,19 @@ class WeightSpace:
     @classmethod
     def of(cls, population: Population) -> WeightSpace:
         """The weights themselves, times the root of H: torch.nn starts training with weights of that inverse scale."""
-        spec, models, scale = population.spec, len(population), population.spec.hidden_size**0.5
+        architecture, models = population.architecture, len(population)
+        sizes, scale = architecture.hidden_sizes, architecture.hidden_sizes[-1] ** 0.5
 
         def gates_last(name: str, layer: int) -> Tensor:
             """``[N, G * H, ...]`` to ``[N, H, ..., G]``."""
-            weight = population.weights[f"{name}_l{layer}"]
-            return scale * weight.reshape(models, spec.num_gates, spec.hidden_size, *weight.shape[2:]).movedim(1, -1)
+            weight, gates = population.weights[f"{name}_l{layer}"], architecture.num_gates
+            return sizes[layer] ** 0.5 * weight.reshape(models, gates, sizes[layer], *weight.shape[2:]).movedim(1, -1)
 
-        layers = range(spec.num_layers)
+        layers = range(len(sizes))
         units = [torch.cat([gates_last("bias_ih", layer), gates_last("bias_hh", layer)], dim=2) for layer in layers]
+        for name in architecture.unit_parameters():
+            own = [population.weights[f"{name}_l{layer}"][..., None] for layer in layers]
+            units = [torch.cat(pair, dim=2) for pair in zip(units, own, strict=True)]
         units[0] = torch.cat([units[0], gates_last("weight_ih", 0).flatten(2)], dim=2)
         units[-1] = torch.cat([units[-1], scale * population.weights["linear.weight"].transpose(1, 2)], dim=2)
         return cls(
@@ -91,13 +96,13 @@ class Channels:
     network: int
 
     @classmethod
-    def of_weights(cls, spec: RNNSpec) -> Channels:
+    def of_weights(cls, architecture: Architecture) -> Channels:
         """Those of :meth:`WeightSpace.of`."""
-        gates, layers = spec.num_gates, spec.num_layers
-        units = [2 * gates] * layers
-        units[0] += gates * spec.input_size
-        units[-1] += spec.output_size
-        return cls(tuple(units), gates, spec.output_size)
+        gates, layers = architecture.num_gates, architecture.num_layers
+        units = [2 * gates + len(architecture.unit_parameters())] * layers
+        units[0] += gates * architecture.input_size
+        units[-1] += architecture.output_size
+        return cls(tuple(units), gates, architecture.output_size)
 
     def of_summaries(self) -> tuple[list[int], int]:
         """Sizes of :meth:`WeightSpace.summaries`."""
@@ -154,7 +159,7 @@ class EquivariantLayer(nn.Module):
         return WeightSpace(units, recurrent, between, network[-1][:, 0])
 
 
-class DeepWeightSpaceEncoder(Encoder):
+class DeepWeightSpaceEncoder(WeightEncoder):
     """z that is the same for every numbering of the hidden units (section 4.1 of the paper).
 
     Equivariant layers with residual connections, then means over units, rows and columns, and an MLP. The layers follow
@@ -162,7 +167,7 @@ class DeepWeightSpaceEncoder(Encoder):
     which nobody may exchange. Four layers of 32 features are our reading of the paper, which leaves the sizes open.
 
     Args:
-        spec: shape of the networks it reads.
+        architecture: of the networks it reads.
         embedding_size: Z.
         channels: C, features of every unit and entry.
         layers: equivariant layers.
@@ -172,11 +177,21 @@ class DeepWeightSpaceEncoder(Encoder):
     name = "deep_weight_space"
 
     def __init__(
-        self, spec: RNNSpec, embedding_size: int = 16, channels: int = 32, layers: int = 4, mlp_size: int = 128
+        self,
+        architecture: Architecture,
+        embedding_size: int = 16,
+        channels: int = 32,
+        layers: int = 4,
+        mlp_size: int = 128,
     ) -> None:
-        super().__init__(spec, embedding_size, {"channels": channels, "layers": layers, "mlp_size": mlp_size})
-        inner = Channels((channels,) * spec.num_layers, channels, channels)
-        sizes = [Channels.of_weights(spec), *[inner] * (layers - 1)]
+        super().__init__(architecture, embedding_size, {"channels": channels, "layers": layers, "mlp_size": mlp_size})
+        if architecture.head:
+            raise RNN2VecError(
+                "the deep_weight_space encoder knows the symmetry of recurrent layers, and reads networks with a "
+                f"linear head; got {architecture}"
+            )
+        inner = Channels((channels,) * architecture.num_layers, channels, channels)
+        sizes = [Channels.of_weights(architecture), *[inner] * (layers - 1)]
         self.layers = nn.ModuleList(EquivariantLayer(size, channels) for size in sizes)
         self.readout = multilayer_perceptron([inner.of_summaries()[1], mlp_size, embedding_size])
 

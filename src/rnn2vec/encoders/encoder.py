@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import safetensors.torch
 import torch
@@ -14,13 +14,14 @@ from huggingface_hub import ModelHubMixin, snapshot_download
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import CHECKSUMS, sealed
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS, fill, read_encoder_directory
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import whole
+from rnn2vec.fields import shown, whole
 from rnn2vec.files import write_atomically, write_json
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Networks
 
 LARGEST_SIZE = 2**20
 """Of anything in an encoder or an emulator."""
@@ -74,68 +75,80 @@ def normal_parameter(*shape: int, deviation: float = 1.0) -> nn.Parameter:
 class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec", "weight-space-learning"]):
     """Maps N recurrent networks to N representations z of unit length.
 
-    A subclass implements :meth:`represent`. ``save_pretrained(DIR)`` writes ``config.json`` and ``model.safetensors``;
-    ``push_to_hub("user/name")`` publishes them; :func:`rnn2vec.load_encoder` reads them back.
+    A subclass implements :meth:`represent`, and is a :class:`WeightEncoder` or a
+    :class:`~rnn2vec.encoders.probing.ProbingEncoder`. ``save_pretrained(DIR)`` writes ``config.json`` and
+    ``model.safetensors``; ``push_to_hub("user/name")`` publishes them; :func:`rnn2vec.load_encoder` reads them back.
 
     Attributes:
         name: how the command line calls it.
-        spec: shape of the networks it was built for.
+        form: what it must know of the networks that it reads, an interface or an architecture.
         embedding_size: Z, length of z; the paper's is 16.
         options: the other arguments it was built with.
     """
 
     name: ClassVar[str]
-    reads_weights: ClassVar[bool] = True
+    reads: ClassVar[type[Interface] | type[Architecture]]
 
-    def __init__(self, spec: RNNSpec, embedding_size: int, sizes: Mapping[str, int], **others: Any) -> None:
+    def __init__(
+        self, form: Interface | Architecture, embedding_size: int, sizes: Mapping[str, int], **others: Any
+    ) -> None:
         super().__init__()
+        if not isinstance(form, self.reads):
+            raise RNN2VecError(
+                f"the {self.name} encoder is built for an {self.reads.__name__}, what it knows of the networks that it "
+                f"reads; got {shown(form)}"
+            )
         plain = {
             name: size_of_part(f"the {self.name} encoder's {name}", value)
             for name, value in {"embedding_size": embedding_size, **sizes}.items()
         }
-        size_of_part("an encoder reads networks whose num_layers", spec.num_layers)
-        self.spec, self.embedding_size, self.options = spec, plain.pop("embedding_size"), {**plain, **others}
+        self.form, self.embedding_size, self.options = form, plain.pop("embedding_size"), {**plain, **others}
 
-    def represent(self, population: Population) -> Tensor:
+    @classmethod
+    def form_of(cls, networks: Described) -> Interface | Architecture:
+        """What an encoder of this class must know of networks, or of a zoo, to be built for them.
+
+        Raises:
+            RNN2VecError: if they do not tell.
+        """
+        raise TypeError(f"{cls.__name__} does not implement form_of")
+
+    def represent(self, networks: Any) -> Tensor:
         """Map N networks to ``[N, Z]``, of any length."""
         raise TypeError(f"{type(self).__name__} does not implement represent")
 
-    def forward(self, population: Population) -> Tensor:
+    def forward(self, networks: Networks) -> Tensor:
         """Map N networks to unit vectors ``[N, Z]``.
 
         Raises:
-            RNN2VecError: if the networks are not of a shape this encoder can read, or of another dtype or device.
+            RNN2VecError: if this encoder cannot read the networks, or they are of another dtype or device.
         """
-        self.check_population(population)
-        return F.normalize(self.represent(population), dim=-1)
+        self.check_networks(networks)
+        return F.normalize(self.represent(networks), dim=-1)
 
-    def check_readable(self, spec: RNNSpec) -> None:
-        """Raise :class:`RNN2VecError` unless networks of ``spec`` can be read: by default, the encoder's own."""
-        if spec != self.spec:
-            raise RNN2VecError(
-                f"the {self.name} encoder reads the weights of networks like those it was built for, {self.spec}; "
-                f"got {spec}: build one for them, or use a probing encoder, which reads any hidden size and cell"
-            )
+    def check_readable(self, networks: Described) -> None:
+        """Raise :class:`RNN2VecError` unless these networks, or those of a zoo, can be read."""
+        raise TypeError(f"{type(self).__name__} does not implement check_readable")
 
-    def check_population(self, population: Population) -> None:
-        """Raise :class:`RNN2VecError` unless these networks can be read: their shape, dtype and device."""
-        self.check_readable(population.spec)
+    def check_networks(self, networks: Networks) -> None:
+        """Raise :class:`RNN2VecError` unless these networks can be read: what they are, their dtype and device."""
+        self.check_readable(networks)
         own = next(self.parameters())
-        if population.dtype != own.dtype:
+        if networks.dtype != own.dtype:
             raise RNN2VecError(
                 f"an encoder and the networks it reads have one dtype; the {self.name} encoder has {own.dtype}, the "
-                f"networks {population.dtype}: use population.to({own.dtype}) or encoder.to({population.dtype})"
+                f"networks {networks.dtype}: use population.to({own.dtype}) or encoder.to({networks.dtype})"
             )
-        if population.device != own.device:
+        if networks.device != own.device:
             raise RNN2VecError(
                 f"an encoder and the networks it reads are on one device; the {self.name} encoder is on {own.device}, "
-                f"the networks on {population.device}: use population.to('{own.device}') or "
-                f"encoder.to('{population.device}')"
+                f"the networks on {networks.device}: use population.to('{own.device}') or "
+                f"encoder.to('{networks.device}')"
             )
 
-    def augment(self, population: Population, generator: torch.Generator) -> Population:
-        """The population as it is shown to the encoder in training; the same one, unless a subclass says otherwise."""
-        return population
+    def augment(self, networks: Any, generator: torch.Generator) -> Any:
+        """The networks as they are shown to the encoder in training; the same, unless a subclass says otherwise."""
+        return networks
 
     def start_probes(self, sequences: Tensor) -> None:
         """Take inputs ``[K, T]`` or ``[K, T, X]`` of a zoo's rollouts as a start; only some probing encoders do."""
@@ -145,7 +158,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """What ``config.json`` holds."""
         return {
             "encoder": self.name,
-            "spec": self.spec.to_dict(),
+            FORMS[self.reads]: self.form.to_dict(),
             "embedding_size": self.embedding_size,
             "options": self.options,
         }
@@ -222,16 +235,78 @@ def multilayer_perceptron(sizes: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
+class WeightEncoder(Encoder):
+    """An encoder that reads the weights of a :class:`~rnn2vec.networks.Population` of the architecture it is built for.
+
+    It cannot read modules or black boxes, whose weights are not known, nor networks of several architectures.
+    """
+
+    form: Architecture
+    reads = Architecture
+
+    def __init__(
+        self, architecture: Architecture, embedding_size: int, sizes: Mapping[str, int], **others: Any
+    ) -> None:
+        super().__init__(architecture, embedding_size, sizes, **others)
+        size_of_part("an encoder reads networks whose num_layers", architecture.num_layers)
+
+    @property
+    def architecture(self) -> Architecture:
+        """Of the networks that it reads."""
+        return self.form
+
+    @classmethod
+    def form_of(cls, networks: Described) -> Architecture:
+        found = getattr(networks, "architecture", None)
+        if not isinstance(found, Architecture):
+            raise RNN2VecError(
+                f"the {cls.name} encoder reads the weights of a Population, networks of one architecture; got "
+                f"{type(networks).__name__}: take its parts one by one, or a probing encoder, which only asks"
+            )
+        return found
+
+    def check_readable(self, networks: Described) -> None:
+        architecture = self.form_of(networks)
+        if architecture != self.architecture:
+            raise RNN2VecError(
+                f"the {self.name} encoder reads the weights of networks like those it was built for, "
+                f"{self.architecture}; got {architecture}: build one for them, or use a probing encoder, which reads "
+                "any hidden size and cell"
+            )
+
+
+class Described(Protocol):
+    """Networks, or a zoo of them: what tells its interface, and its architecture if there is one."""
+
+    @property
+    def interface(self) -> Interface:
+        """What goes in and what comes out."""
+        ...
+
+
+FORMS: dict[type[Interface] | type[Architecture], str] = {Interface: "interface", Architecture: "architecture"}
+"""What the two are called in ``config.json``."""
+
 ENCODERS: dict[str, type[Encoder]] = {}
 """Encoders by name; :mod:`rnn2vec.encoders` enters its own, so that whoever imports one of them can read all."""
 
 
-def of_name(name: Any, spec: RNNSpec, options: Mapping[str, Any]) -> Encoder:
-    """An encoder of a class in :data:`ENCODERS`; see :func:`rnn2vec.build_encoder`."""
+def kind_of(name: Any) -> type[Encoder]:
+    """The class of encoders of this name.
+
+    Raises:
+        RNN2VecError: if there is none.
+    """
     if not isinstance(name, str) or name not in ENCODERS:
         raise RNN2VecError(f"encoders are {', '.join(ENCODERS)}; got {name!r}")
+    return ENCODERS[name]
+
+
+def of_name(name: Any, form: Interface | Architecture, options: Mapping[str, Any]) -> Encoder:
+    """An encoder of a class in :data:`ENCODERS`; see :func:`rnn2vec.build_encoder`."""
+    kind = kind_of(name)
     try:
-        return ENCODERS[name](spec, **options)
+        return kind(form, **options)
     except TypeError as error:
         raise RNN2VecError(f"the {name} encoder does not take these options: {error}") from error
 
@@ -249,12 +324,12 @@ def load_encoder(directory: str | Path) -> Encoder:
     config, tensors = read_encoder_directory(directory)
     try:
         name, options = config["encoder"], {**config["options"], "embedding_size": config["embedding_size"]}
-        spec = RNNSpec.from_dict(config["spec"])
-    except (KeyError, TypeError) as error:
+        (form,) = (kind.from_dict(config[key]) for kind, key in FORMS.items() if key in config)
+    except (KeyError, TypeError, ValueError) as error:
         raise RNN2VecError(f"the configuration in {directory} is not that of an encoder ({error})") from error
     try:
         with initial_parameters(0, "meta"):
-            encoder = of_name(name, spec, options)
+            encoder = of_name(name, form, options)
     except (RuntimeError, OverflowError) as error:  # more than torch can count
         raise RNN2VecError(f"the configuration in {directory} is not that of an encoder ({error})") from error
     fill(encoder, tensors, directory)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.architecture import Architecture
+from rnn2vec.encoders.encoder import WeightEncoder, multilayer_perceptron
+from rnn2vec.networks import Population
 
 
-class FlatEncoder(Encoder):
+class FlatEncoder(WeightEncoder):
     """z from the flattened weights (section 4.1 of the paper).
 
     It is not invariant to the numbering of hidden units; in training it sees every network in a fresh random numbering.
 
     Args:
-        spec: shape of the networks it reads.
+        architecture: of the networks it reads.
         embedding_size: Z.
         hidden_size: width of the MLP.
         layers: hidden layers of the MLP.
@@ -24,9 +24,11 @@ class FlatEncoder(Encoder):
 
     name = "flat"
 
-    def __init__(self, spec: RNNSpec, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3) -> None:
-        super().__init__(spec, embedding_size, {"hidden_size": hidden_size, "layers": layers})
-        self.mlp = multilayer_perceptron([spec.num_parameters, *[hidden_size] * layers, embedding_size])
+    def __init__(
+        self, architecture: Architecture, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3
+    ) -> None:
+        super().__init__(architecture, embedding_size, {"hidden_size": hidden_size, "layers": layers})
+        self.mlp = multilayer_perceptron([architecture.num_parameters, *[hidden_size] * layers, embedding_size])
 
     def represent(self, population: Population) -> Tensor:
         return self.mlp(population.flatten())

@@ -5,35 +5,40 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.architecture import Architecture
+from rnn2vec.encoders.encoder import WeightEncoder, multilayer_perceptron
+from rnn2vec.networks import Population
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def weight_statistics(population: Population) -> Tensor:
     """Mean, standard deviation and the quantiles 0, .25, .5, .75, 1 of every gate's input weights, recurrent weights
-    and biases, and of the head: ``[N, 7 * (4 * G * L + 2)]``.
+    and biases, and of all else, such as the head: ``[N, 7 * (4 * G * L + 2)]`` for a linear head.
 
     They do not change when hidden units are renumbered.
     """
     columns = []
     for name, weight in population.weights.items():
-        gates = 1 if name.startswith("linear.") else population.spec.num_gates
+        gates = _gates(name, population.architecture)
         values = weight.reshape(len(population), gates, -1)
         quantiles = torch.quantile(values, values.new_tensor(QUANTILES), dim=-1)  # [5, N, gates]
         columns += [values.mean(-1), values.std(-1, correction=0), *quantiles]
     return torch.cat(columns, dim=1)
 
 
-class StatisticsEncoder(Encoder):
+def _gates(name: str, architecture: Architecture) -> int:
+    """How many gates' parameters one tensor holds."""
+    return architecture.num_gates if name.startswith(("weight_", "bias_")) else 1
+
+
+class StatisticsEncoder(WeightEncoder):
     """z from simple statistics of the weights (section 4.1 of the paper).
 
     The paper's text has an MLP of three layers; its code silently builds one hidden layer of 128. We follow the text.
 
     Args:
-        spec: shape of the networks it reads.
+        architecture: of the networks it reads.
         embedding_size: Z.
         hidden_size: width of the MLP.
         layers: hidden layers of the MLP.
@@ -41,9 +46,11 @@ class StatisticsEncoder(Encoder):
 
     name = "statistics"
 
-    def __init__(self, spec: RNNSpec, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3) -> None:
-        super().__init__(spec, embedding_size, {"hidden_size": hidden_size, "layers": layers})
-        features = 7 * (4 * spec.num_gates * spec.num_layers + 2)
+    def __init__(
+        self, architecture: Architecture, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3
+    ) -> None:
+        super().__init__(architecture, embedding_size, {"hidden_size": hidden_size, "layers": layers})
+        features = 7 * sum(_gates(name, architecture) for name in architecture.parameter_shapes())
         self.mlp = multilayer_perceptron([features, *[hidden_size] * layers, embedding_size])
 
     def represent(self, population: Population) -> Tensor:

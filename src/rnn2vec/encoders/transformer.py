@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import Encoder, multilayer_perceptron, normal_parameter
+from rnn2vec.architecture import Architecture
+from rnn2vec.encoders.encoder import WeightEncoder, multilayer_perceptron, normal_parameter
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.networks import Population
 
 
-class TransformerEncoder(Encoder):
+class TransformerEncoder(WeightEncoder):
     """z from one token for every hidden and every output unit (section 4.1 of the paper).
 
     A unit's token is a linear map of all its parameters. Those of a layer are told apart by their columns of the map:
@@ -26,7 +26,7 @@ class TransformerEncoder(Encoder):
     has about as many parameters (0.6 million) as the other encoders that it compares.
 
     Args:
-        spec: shape of the networks it reads.
+        architecture: of the networks it reads.
         embedding_size: Z.
         hidden_size: D, width of a token; the blocks' MLPs are four times as wide.
         layers: blocks.
@@ -39,18 +39,27 @@ class TransformerEncoder(Encoder):
     name = "transformer"
 
     def __init__(
-        self, spec: RNNSpec, embedding_size: int = 16, hidden_size: int = 128, layers: int = 3, heads: int = 4
+        self,
+        architecture: Architecture,
+        embedding_size: int = 16,
+        hidden_size: int = 128,
+        layers: int = 3,
+        heads: int = 4,
     ) -> None:
-        super().__init__(spec, embedding_size, {"hidden_size": hidden_size, "layers": layers, "heads": heads})
+        super().__init__(architecture, embedding_size, {"hidden_size": hidden_size, "layers": layers, "heads": heads})
         if hidden_size % heads:
             raise RNN2VecError(
                 f"the heads of a transformer share its hidden_size equally; got {heads} heads and a hidden_size of "
                 f"{hidden_size}: choose a hidden_size that is a multiple of the heads"
             )
-        columns = [spec.input_size] + [spec.hidden_size] * (spec.num_layers - 1)
-        features = [spec.num_gates * (below + spec.hidden_size + 2) for below in columns] + [spec.hidden_size + 1]
+        gates, extras = architecture.num_gates, len(architecture.unit_parameters())
+        features = [
+            gates * (architecture.layer_inputs(layer) + size + 2) + extras
+            for layer, size in enumerate(architecture.hidden_sizes)
+        ]
+        features += [inputs + 1 for _, inputs, _, _ in architecture.head_layers()]
         self.embeddings = nn.ModuleList(nn.Linear(size, hidden_size) for size in features)
-        tokens = spec.num_layers * spec.hidden_size + spec.output_size
+        tokens = sum(architecture.hidden_sizes) + sum(size for _, _, size, _ in architecture.head_layers())
         self.positions = normal_parameter(tokens, hidden_size, deviation=0.02)
         self.blocks = nn.Sequential(*(Block(hidden_size, heads) for _ in range(layers)))
         self.readout = nn.Linear(hidden_size, embedding_size)
@@ -86,16 +95,20 @@ class Block(nn.Module):
 
 
 def unit_rows(population: Population) -> list[Tensor]:
-    """The parameters of every unit: of each layer ``[N, H, G * (columns + H + 2)]``, of the head ``[N, Y, H + 1]``."""
-    spec, weights = population.spec, population.weights
+    """The parameters of every unit: of each layer ``[N, H, G * (columns + H + 2)]``, and all else that is a
+    unit's; of each layer of the head ``[N, size, inputs + 1]``.
+    """
+    architecture, weights = population.architecture, population.weights
     found = []
-    for layer in range(spec.num_layers):
+    for layer, size in enumerate(architecture.hidden_sizes):
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         parts = [
-            weights[f"{name}_l{layer}"].reshape(len(population), spec.num_gates, spec.hidden_size, -1) for name in names
+            weights[f"{name}_l{layer}"].reshape(len(population), architecture.num_gates, size, -1) for name in names
         ]
-        found.append(torch.cat(parts, dim=3).transpose(1, 2).flatten(2))
-    return [*found, torch.cat([weights["linear.weight"], weights["linear.bias"][..., None]], dim=2)]
+        own = [weights[f"{name}_l{layer}"][..., None] for name in architecture.unit_parameters()]
+        found.append(torch.cat([torch.cat(parts, dim=3).transpose(1, 2).flatten(2), *own], dim=2))
+    heads = (name for name, *_ in architecture.head_layers())
+    return [*found, *(torch.cat([weights[f"{n}.weight"], weights[f"{n}.bias"][..., None]], dim=2) for n in heads)]
 
 
 def _normalise(tokens: Tensor) -> Tensor:

@@ -7,18 +7,15 @@ import importlib
 import os
 import warnings
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.engine.stack import Stack, State
+from rnn2vec.engine.torch_backend import start
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
-from rnn2vec.population import Population
-
-State = Tensor | tuple[Tensor, Tensor]
-"""Recurrent state: ``h`` for GRU and Elman, ``(h, c)`` for LSTM, each ``[N, L, B, H]``."""
 
 BACKENDS = {"native": "rnn2vec.engine.native_backend", "torch": "rnn2vec.engine.torch_backend"}
 """Modules of the backends by name, in order of preference. Each has ``run`` and ``train_step``; a backend hands what it
@@ -57,101 +54,108 @@ def _backend(wanted: str | None) -> tuple[str, ModuleType]:
         return "torch", importlib.import_module(BACKENDS["torch"])
 
 
-def run(population: Population, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+def run(stack: Stack, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
     """Run N different networks, each on its own batch of sequences.
 
     Differentiable in the inputs, the state and the weights; a gradient that nobody asked for (``requires_grad``) is not
     computed.
 
     Args:
-        population: N networks of one spec.
+        stack: N networks of one architecture, a :class:`rnn2vec.networks.Population`.
         inputs: ``[N, B, T, X]`` floats, or ``[N, B, T]`` integer tokens in ``0..X-1``, which are looked up.
-        state: where to start, zeros by default: ``(h, c)`` for LSTM, ``h`` otherwise, each ``[N, L, B, H]``.
+        state: where to start, see :data:`State`; by default the networks' own initial states, or zeros.
 
     Returns:
         The head's outputs ``[N, B, T, Y]`` and the state after the last step, shaped like ``state``.
 
     Raises:
-        RNN2VecError: if shapes, dtypes, devices or tokens do not fit the population.
+        RNN2VecError: if shapes, dtypes, devices or tokens do not fit the stack.
     """
-    inputs = _checked_inputs(population, inputs)
-    parts = _checked_state(population, inputs, state)
-    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(population, inputs, parts)
-    return outputs, (final[0], final[1]) if population.spec.cell == "lstm" else final[0]
+    inputs = _checked_inputs(stack, inputs)
+    parts = _checked_state(stack, inputs, state)
+    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(stack, inputs, parts)
+    return outputs, (final[0], final[1]) if len(final) == 2 else final[0]
 
 
-def train_step(
-    population: Population, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float
-) -> Tensor:
-    """One step of AdamW for each of N networks, on the mean cross-entropy of its own outputs; initial states are zero.
+def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float) -> Tensor:
+    """One step of AdamW for each of N networks, on the mean loss of its own outputs: cross-entropy with classes, or
+    squared error from numbers. They start from their initial states.
 
-    The same as calling :func:`run`, ``cross_entropy``, ``backward`` and :class:`torch.optim.AdamW` for each network. A
-    network's new weights do not depend, to the last bit, on what else is in the population; on the torch backend that
+    The same as calling :func:`run`, the loss, ``backward`` and :class:`torch.optim.AdamW` for each network. A
+    network's new weights do not depend, to the last bit, on what else is in the stack; on the torch backend that
     holds for hidden sizes that are multiples of 8 and batches that are multiples of 4.
 
     Args:
-        population: N networks; their weights change in place.
+        stack: N networks; their weights change in place.
         optimizer: moments, which change in place, and options.
         inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens, as for :func:`run`.
-        targets: ``[N, B, T]`` classes in ``0..Y-1``.
+        targets: ``[N, B, T]`` classes in ``0..Y-1``, or ``[N, B, T, Y]`` floats.
         learning_rate: of this step.
 
     Returns:
         The losses ``[N]`` before the step.
 
     Raises:
-        RNN2VecError: if shapes, dtypes, devices, tokens, targets or moments do not fit the population, or the learning
+        RNN2VecError: if shapes, dtypes, devices, tokens, targets or moments do not fit the stack, or the learning
             rate is not finite.
     """
-    inputs = _checked_inputs(population, inputs)
-    targets = _checked_targets(population, inputs, targets)
-    optimizer.check_fits(population)
+    inputs = _checked_inputs(stack, inputs)
+    targets = _checked_targets(stack, inputs, targets)
+    optimizer.check_fits(stack)
     learning_rate = number("learning_rate", learning_rate)
     module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
-    return module.train_step(population, optimizer, inputs, targets, learning_rate)
+    return module.train_step(stack, optimizer, inputs, targets, learning_rate)
 
 
-def _checked_inputs(population: Population, inputs: Tensor) -> Tensor:
-    spec, models = population.spec, len(population)
-    _check_place(population, inputs, "inputs")
+def _checked_inputs(stack: Stack, inputs: Tensor) -> Tensor:
+    architecture, models = stack.architecture, len(stack)
+    _check_place(stack, inputs, "inputs")
     if inputs.is_floating_point():
-        if inputs.ndim != 4 or inputs.shape[0] != models or inputs.shape[3] != spec.input_size:
+        if inputs.ndim != 4 or inputs.shape[0] != models or inputs.shape[3] != architecture.input_size:
             raise RNN2VecError(
-                f"float inputs to {models} networks ({spec}) have the shape [{models}, B, T, {spec.input_size}]; "
-                f"got {list(inputs.shape)}"
+                f"float inputs to {models} networks ({architecture}) have the shape "
+                f"[{models}, B, T, {architecture.input_size}]; got {list(inputs.shape)}"
             )
-        if inputs.dtype != population.dtype:
-            raise RNN2VecError(f"inputs have the dtype of the weights, {population.dtype}; got {inputs.dtype}")
+        if inputs.dtype != stack.dtype:
+            raise RNN2VecError(f"inputs have the dtype of the weights, {stack.dtype}; got {inputs.dtype}")
     else:
         if inputs.ndim != 3 or inputs.shape[0] != models:
             raise RNN2VecError(
                 f"tokens for {models} networks have the shape [{models}, B, T]; got {list(inputs.shape)}"
             )
-        inputs = _whole_numbers(inputs, spec.input_size, "tokens")
+        inputs = _whole_numbers(inputs, architecture.input_size, "tokens")
     if inputs.shape[1] < 1 or inputs.shape[2] < 1:
         raise RNN2VecError(f"a batch holds at least one sequence of at least one step; got {list(inputs.shape)}")
     return inputs
 
 
-def _checked_targets(population: Population, inputs: Tensor, targets: Tensor) -> Tensor:
-    _check_place(population, targets, "targets")
+def _checked_targets(stack: Stack, inputs: Tensor, targets: Tensor) -> Tensor:
+    _check_place(stack, targets, "targets")
+    if targets.is_floating_point():
+        shape = (*inputs.shape[:3], stack.architecture.output_size)
+        if targets.shape != shape or targets.dtype != stack.dtype:
+            raise RNN2VecError(
+                f"targets that are numbers have the shape {list(shape)} and the dtype of the weights, {stack.dtype}; "
+                f"got {list(targets.shape)} of {targets.dtype}"
+            )
+        return targets
     if targets.shape != inputs.shape[:3]:
         raise RNN2VecError(
             f"targets are whole numbers of the shape {list(inputs.shape[:3])}; got {list(targets.shape)}"
         )
-    return _whole_numbers(targets, population.spec.output_size, "targets")
+    return _whole_numbers(targets, stack.architecture.output_size, "targets")
 
 
-def _check_place(population: Population, tensor: Tensor, what: str) -> None:
+def _check_place(stack: Stack, tensor: Tensor, what: str) -> None:
     """Raise :class:`RNN2VecError` unless this is an ordinary tensor on the device of the weights."""
     if not isinstance(tensor, Tensor):
         raise RNN2VecError(
             f"{what} are a torch tensor; got {type(tensor).__name__}: torch.as_tensor makes one of an array"
         )
-    if tensor.device != population.device or tensor.layout is not torch.strided:
+    if tensor.device != stack.device or tensor.layout is not torch.strided:
         layout = "" if tensor.layout is torch.strided else f" ({tensor.layout})"
         raise RNN2VecError(
-            f"{what} are a dense tensor on the device of the weights, {population.device}; got {tensor.device}{layout}"
+            f"{what} are a dense tensor on the device of the weights, {stack.device}; got {tensor.device}{layout}"
         )
 
 
@@ -165,22 +169,21 @@ def _whole_numbers(tensor: Tensor, size: int, what: str) -> Tensor:
     return tensor
 
 
-def _checked_state(population: Population, inputs: Tensor, state: State | None) -> tuple[Tensor, ...]:
-    spec = population.spec
-    shape = (len(population), spec.num_layers, inputs.shape[1], spec.hidden_size)
-    count = 2 if spec.cell == "lstm" else 1
+def _checked_state(stack: Stack, inputs: Tensor, state: State | None) -> tuple[Tensor, ...]:
+    architecture = stack.architecture
     if state is None:
-        zeros: Any = torch.zeros(shape, dtype=population.dtype, device=population.device)
-        return (zeros,) * count
+        return start(architecture, stack.weights, inputs.shape[1])
+    shape = (len(stack), architecture.num_layers, inputs.shape[1], architecture.widest)
+    count = 2 if architecture.has_cell_state else 1
     parts = tuple(state) if isinstance(state, (tuple, list)) else (state,)
     for part in parts:
-        _check_place(population, part, "states")
+        _check_place(stack, part, "states")
     if len(parts) != count or any(tuple(part.shape) != shape for part in parts):
         kind = "(h, c), each" if count == 2 else "h,"
         raise RNN2VecError(
-            f"the state of {spec} is {kind} of shape {list(shape)}; got {[list(part.shape) for part in parts]}"
+            f"the state of {architecture} is {kind} of shape {list(shape)}; got {[list(part.shape) for part in parts]}"
         )
     for part in parts:
-        if part.dtype != population.dtype:
-            raise RNN2VecError(f"the state has the dtype of the weights, {population.dtype}; got {part.dtype}")
+        if part.dtype != stack.dtype:
+            raise RNN2VecError(f"the state has the dtype of the weights, {stack.dtype}; got {part.dtype}")
     return parts

@@ -1,8 +1,9 @@
 """The native CPU backend: compiled kernels for float32, each thread at work on one whole network at a time.
 
-What they do not cover (other devices and dtypes, tensors that record or transform what is done with them) goes to the
-PyTorch backend. The kernels know addresses alone: ``native/bindings.cpp`` checks, whenever a tensor becomes one, that
-its memory is what they take it for.
+What they do not cover (other devices and dtypes, architectures beyond torch.nn's layers with a linear head, losses of
+numbers, tensors that record or transform what is done with them) goes to the PyTorch backend. The kernels know
+addresses alone: ``native/bindings.cpp`` checks, whenever a tensor becomes one, that its memory is what they take it
+for.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.engine import _native, torch_backend
 from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
 
 TAPE_BYTES = 16 << 20
 """Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which
@@ -33,36 +34,35 @@ def instruction_set() -> str:
     return _native.instruction_set()
 
 
-def run(population: Population, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(stack: Stack, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract."""
-    if not _covered(population, (inputs, *state)):
-        return torch_backend.run(population, inputs, state)
-    weights = list(population.weights.values())
+    if not _covered(stack, (inputs, *state)):
+        return torch_backend.run(stack, inputs, state)
+    weights = list(stack.weights.values())
     tensors = (inputs, *state, *weights)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        outputs, *final = _Run.apply(population.spec, *tensors)
+        outputs, *final = _Run.apply(stack.architecture, *tensors)
     else:
-        call = _native.Call(*_settings(population.spec), inputs, list(state), weights)
-        outputs, *final = _forward(population.spec, inputs, state, call, None)
+        call = _native.Call(*_settings(stack.architecture), inputs, list(state), weights)
+        outputs, *final = _forward(stack.architecture, inputs, state, call, None)
     return outputs, tuple(final)
 
 
-def train_step(
-    population: Population, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float
-) -> Tensor:
+def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float) -> Tensor:
     """Train each network for one step while its data is in cache; see :func:`rnn2vec.engine.train_step`."""
-    weights = list(population.weights.values())
-    first, second = ([moments[name] for name in population.weights] for moments in (optimizer.first, optimizer.second))
+    weights = list(stack.weights.values())
+    first, second = ([moments[name] for name in stack.weights] for moments in (optimizer.first, optimizer.second))
     in_place = [*weights, *first, *second]
-    if not _covered(population, (inputs, *in_place)) or not all(tensor.is_contiguous() for tensor in in_place):
-        return torch_backend.train_step(population, optimizer, inputs, targets, learning_rate)
+    covered = _covered(stack, (inputs, *in_place)) and not targets.is_floating_point()
+    if not covered or not all(tensor.is_contiguous() for tensor in in_place):
+        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
     shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
     numbers = [
-        (1 - learning_rate * decay, *shared, optimizer.epsilon) for decay in optimizer.decays(len(population)).tolist()
+        (1 - learning_rate * decay, *shared, optimizer.epsilon) for decay in optimizer.decays(len(stack)).tolist()
     ]
-    losses = _empty(len(population))
-    call = _native.Call(*_settings(population.spec), inputs, [], weights)
+    losses = _empty(len(stack))
+    call = _native.Call(*_settings(stack.architecture), inputs, [], weights)
     _native.train(call, weights, targets, first, second, numbers, losses)
     optimizer.step = step
     for tensor in in_place:  # so that a backward pass of what was computed before is refused, as everywhere in PyTorch
@@ -75,15 +75,15 @@ class _Run(torch.autograd.Function):
     """A forward pass that keeps its record if that is small, and a backward pass that else makes it again."""
 
     @staticmethod
-    def forward(ctx: Any, spec: RNNSpec, *tensors: Tensor) -> tuple[Tensor, ...]:
-        inputs, state, weights = _sorted(spec, tensors)
-        call = _native.Call(*_settings(spec), inputs, state, weights)
+    def forward(ctx: Any, architecture: Architecture, *tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs, state, weights = _sorted(architecture, tensors)
+        call = _native.Call(*_settings(architecture), inputs, state, weights)
         size = _native.tape_size(call)
-        ctx.spec, ctx.instruction_set = spec, call.instruction_set
+        ctx.architecture, ctx.instruction_set = architecture, call.instruction_set
         ctx.tape = _empty(size) if 4 * size <= TAPE_BYTES else None
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
-        return _forward(spec, inputs, state, call, ctx.tape)
+        return _forward(architecture, inputs, state, call, ctx.tape)
 
     @staticmethod
     def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -92,8 +92,8 @@ class _Run(torch.autograd.Function):
                 "the native backend has no second derivatives and no derivatives of many outputs at once: set "
                 "RNN2VEC_BACKEND=torch for them"
             )
-        inputs, state, weights = _sorted(ctx.spec, ctx.saved_tensors)
-        call = _native.Call(*_settings(ctx.spec), inputs, state, weights)
+        inputs, state, weights = _sorted(ctx.architecture, ctx.saved_tensors)
+        call = _native.Call(*_settings(ctx.architecture), inputs, state, weights)
         found = [
             torch.empty_like(tensor, memory_format=torch.contiguous_format) if wanted else None
             for tensor, wanted in zip((inputs, *state, *weights), ctx.needs_input_grad[1:], strict=True)
@@ -106,25 +106,25 @@ class _Run(torch.autograd.Function):
         return None, *found
 
 
-def _sorted(spec: RNNSpec, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+def _sorted(architecture: Architecture, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     """Inputs, state (h and, of an LSTM, c) and weights."""
-    first = 3 if spec.cell == "lstm" else 2
+    first = 3 if architecture.cell == "lstm" else 2
     return tensors[0], list(tensors[1:first]), list(tensors[first:])
 
 
 def _forward(
-    spec: RNNSpec, inputs: Tensor, state: Sequence[Tensor], call: _native.Call, tape: Tensor | None
+    architecture: Architecture, inputs: Tensor, state: Sequence[Tensor], call: _native.Call, tape: Tensor | None
 ) -> tuple[Tensor, ...]:
-    outputs = state[0].new_empty(*inputs.shape[:3], spec.output_size)
+    outputs = state[0].new_empty(*inputs.shape[:3], architecture.output_size)
     written = [outputs, *(torch.empty_like(part, memory_format=torch.contiguous_format) for part in state)]
     _native.forward(call, tape, written)
     return tuple(written)
 
 
-def _settings(spec: RNNSpec) -> tuple[int, tuple[int, int, int, int], int]:
+def _settings(architecture: Architecture) -> tuple[int, tuple[int, int, int, int], int]:
     """Cell, sizes and threads of a call."""
-    sizes = (spec.input_size, spec.hidden_size, spec.num_layers, spec.output_size)
-    return _CELLS[spec.cell, spec.nonlinearity], sizes, torch.get_num_threads()
+    sizes = (architecture.input_size, architecture.widest, architecture.num_layers, architecture.output_size)
+    return _CELLS[architecture.cell, architecture.nonlinearity], sizes, torch.get_num_threads()
 
 
 def _empty(size: int) -> Tensor:
@@ -132,12 +132,14 @@ def _empty(size: int) -> Tensor:
     return torch.empty(size, dtype=torch.float32, device="cpu")
 
 
-def _covered(population: Population, tensors: Iterable[Tensor]) -> bool:
+def _covered(stack: Stack, tensors: Iterable[Tensor]) -> bool:
     """Whether everything is plain memory on the CPU, single precision or tokens.
 
-    The engine has seen to it that dtypes and devices are those of the population.
+    The engine has seen to it that dtypes and devices are those of the stack.
     """
-    if population.dtype is not torch.float32 or population.device.type != "cpu" or not population.is_plain:
+    if stack.dtype is not torch.float32 or stack.device.type != "cpu" or not stack.is_plain:
+        return False
+    if not stack.architecture.is_plain_stack:
         return False
     for tensor in tensors:
         if type(tensor) is not Tensor and type(tensor) is not nn.Parameter:

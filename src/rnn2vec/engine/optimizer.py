@@ -1,4 +1,4 @@
-"""AdamW for a population: options, moments, and the numbers of one step."""
+"""AdamW for a stack: options, moments, and the numbers of one step."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import dataclasses
 import torch
 from torch import Tensor
 
+from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
-from rnn2vec.population import Population
 
 
 @dataclasses.dataclass
 class AdamW:
-    """State and options of :class:`torch.optim.AdamW`, one optimiser for each network of a population.
+    """State and options of :class:`torch.optim.AdamW`, one optimiser for each network of a stack.
 
     Attributes:
-        first: running means of the gradients, named and shaped as the population's weights.
+        first: running means of the gradients, named and shaped as the stack's weights.
         second: running means of their squares.
         betas: decay rates of the two.
         epsilon: added to the root of the second.
@@ -33,9 +33,9 @@ class AdamW:
     step: int = 0
 
     @classmethod
-    def start(cls, population: Population, weight_decay: float | Tensor = 0.01) -> AdamW:
+    def start(cls, stack: Stack, weight_decay: float | Tensor = 0.01) -> AdamW:
         """The state before the first step: moments of zero."""
-        first, second = ({name: torch.zeros_like(w) for name, w in population.weights.items()} for _ in range(2))
+        first, second = ({name: torch.zeros_like(w) for name, w in stack.weights.items()} for _ in range(2))
         return cls(first, second, weight_decay=weight_decay)
 
     def decays(self, models: int) -> Tensor:
@@ -54,18 +54,18 @@ class AdamW:
             )
         return decays.expand(models)
 
-    def check_fits(self, population: Population) -> None:
-        """Raise :class:`RNN2VecError` unless the moments are those of a population's weights, and options in range."""
+    def check_fits(self, stack: Stack) -> None:
+        """Raise :class:`RNN2VecError` unless the moments are those of a stack's weights, and options in range."""
         if len(self.betas) != 2 or not all(number("each of betas", beta) < 1 for beta in self.betas):
             raise RNN2VecError(f"betas are two numbers from 0 up to 1; got {self.betas}")
         if number("epsilon", self.epsilon) == 0:
             raise RNN2VecError("epsilon is above 0: a gradient of 0 would be divided by 0")
         whole("step", self.step, 0)
         for moments in (self.first, self.second):
-            if set(moments) != set(population.weights):
-                wrong = ", ".join(sorted(set(moments) ^ set(population.weights)))
+            if set(moments) != set(stack.weights):
+                wrong = ", ".join(sorted(set(moments) ^ set(stack.weights)))
                 raise RNN2VecError(f"AdamW's moments are named as the weights; missing or unknown: {wrong}")
-            for name, weight in population.weights.items():
+            for name, weight in stack.weights.items():
                 moment = moments[name]
                 if (moment.shape, moment.dtype, moment.device) != (weight.shape, weight.dtype, weight.device):
                     raise RNN2VecError(
@@ -73,7 +73,7 @@ class AdamW:
                         f"{list(weight.shape)} {weight.dtype} {weight.device}, its moment {list(moment.shape)} "
                         f"{moment.dtype} {moment.device}"
                     )
-        for tensor in (*population.weights.values(), *self.first.values(), *self.second.values()):
+        for tensor in (*stack.weights.values(), *self.first.values(), *self.second.values()):
             if any(size > 1 and stride == 0 for size, stride in zip(tensor.shape, tensor.stride(), strict=True)):
                 raise RNN2VecError("what is trained has memory of its own; got an expanded tensor: clone it")
-        self.decays(len(population))
+        self.decays(len(stack))

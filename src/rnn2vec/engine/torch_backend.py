@@ -1,67 +1,113 @@
-"""The plain PyTorch backend: short, differentiable by autograd, exact in double precision. The oracle of all others."""
+"""The plain PyTorch backend: short, differentiable by autograd, exact in double precision. The oracle of all others.
+
+It runs every architecture.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
+
+Parts = tuple[Tensor, ...]
+"""A state: ``(h,)`` or ``(h, c)``."""
+Step = Callable[[Tensor, Parts], Parts]
+"""Input half of the gates ``[N, B, G*H]`` and a layer's state, each ``[N, B, H]``, to the next state."""
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "softplus": F.softplus,
+}
 
 
-def run(population: Population, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+def run(stack: Stack, inputs: Tensor, state: Parts) -> tuple[Tensor, Parts]:
     """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract.
 
     Args:
-        population: N networks.
+        stack: N networks.
         inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens.
         state: ``(h,)`` or, for LSTM, ``(h, c)``, each ``[N, L, B, H]``.
 
     Returns:
         Outputs ``[N, B, T, Y]`` and the new state.
     """
-    spec, weights = population.spec, population.weights
-    step = {"lstm": _lstm_step, "gru": _gru_step, "elman": _elman_step}[spec.cell]
+    return _run(stack.architecture, stack.weights, inputs, state)
+
+
+def start(architecture: Architecture, weights: Mapping[str, Tensor], batch: int) -> Parts:
+    """The state that networks begin with: their own, or zeros."""
+    some = weights["linear.bias"]
+    names = ("h0", "c0") if architecture.has_cell_state else ("h0",)
+    shape = (some.shape[0], architecture.num_layers, batch, architecture.widest)
+    if not architecture.initial_state:
+        return (torch.zeros(shape, dtype=some.dtype, device=some.device),) * len(names)
+    layers = range(architecture.num_layers)
+    padded = [torch.stack([_widened(weights[f"{n}_l{layer}"], architecture) for layer in layers], 1) for n in names]
+    return tuple(part[:, :, None].expand(shape) for part in padded)
+
+
+def _widened(part: Tensor, architecture: Architecture) -> Tensor:
+    """A layer's state ``[..., H]``, with zeros up to the widest."""
+    return F.pad(part, (0, architecture.widest - part.shape[-1]))
+
+
+def _run(
+    architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, state: Parts
+) -> tuple[Tensor, Parts]:
     sequence, final = inputs, []
-    for layer in range(spec.num_layers):
-        weight_hh = weights[f"weight_hh_l{layer}"].transpose(1, 2)  # [N, H, G*H]
-        bias_hh = weights[f"bias_hh_l{layer}"][:, None]  # [N, 1, G*H]
-        bias_ih = weights[f"bias_ih_l{layer}"]
-        if spec.cell != "gru":  # a GRU multiplies its recurrent bias by the reset gate; the others just add it
-            bias_ih, bias_hh = bias_ih + weights[f"bias_hh_l{layer}"], torch.zeros_like(bias_hh)
-        projected = _project(weights[f"weight_ih_l{layer}"], bias_ih, sequence)  # [T, N, B, G*H]
-        current = tuple(part[:, layer] for part in state)
+    for layer, size in enumerate(architecture.hidden_sizes):
+        own = {name: weights[f"{name}_l{layer}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        own |= {"leak": weights[f"leak_l{layer}"][:, None]} if architecture.cell == "leaky" else {}
+        separate = architecture.cell == "gru"  # which may multiply its recurrent bias by the reset gate
+        bias = own["bias_ih"] if separate else own["bias_ih"] + own["bias_hh"]
+        step, read = _STEPS[architecture.cell](architecture, own)
+        current = tuple(part[:, layer, :, :size] for part in state)
         hidden = []
-        for inputs_now in projected.unbind(0):
-            current = step(inputs_now, current, weight_hh, bias_hh, spec.nonlinearity)
-            hidden.append(current[0])
+        for now in _project(own["weight_ih"], bias, sequence).unbind(0):  # [N, B, G*H]
+            current = step(now, current)
+            hidden.append(read(current[0]))
         sequence = torch.stack(hidden, dim=2)  # [N, B, T, H]
-        final.append(current)
-    flat = torch.baddbmm(weights["linear.bias"][:, None], sequence.flatten(1, 2), weights["linear.weight"].mT)
-    outputs = flat.unflatten(1, sequence.shape[1:3])
+        final.append(tuple(_widened(part, architecture) for part in current))
+    outputs = sequence
+    for name, _, _, activation in architecture.head_layers():
+        weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        flat = torch.baddbmm(bias[:, None], outputs.flatten(1, 2), weight.mT)
+        outputs = ACTIVATIONS[activation](flat.unflatten(1, sequence.shape[1:3]))
+    if architecture.skip:
+        outputs = outputs + _first_inputs(architecture, inputs, outputs)
     return outputs, tuple(torch.stack(parts, dim=1) for parts in zip(*final, strict=True))
 
 
-def train_step(
-    population: Population, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float
-) -> Tensor:
+def _first_inputs(architecture: Architecture, inputs: Tensor, outputs: Tensor) -> Tensor:
+    """The inputs that a skip connection adds, ``[N, B, T, Y]``; of a token, as a vector of one 1."""
+    read = inputs if inputs.is_floating_point() else F.one_hot(inputs, architecture.input_size).to(outputs.dtype)
+    return read[..., : architecture.output_size]
+
+
+def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float) -> Tensor:
     """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
     if torch.is_inference_mode_enabled():
         raise RNN2VecError("training on the torch backend needs autograd: leave torch.inference_mode() for it")
-    spec, size = population.spec, (len(population), population.spec.num_layers, inputs.shape[1])
-    zeros = torch.zeros(*size, spec.hidden_size, dtype=population.dtype, device=population.device)
-    learner = Population(spec, {name: w.detach().requires_grad_() for name, w in population.weights.items()})
+    learning = {name: weight.detach().requires_grad_() for name, weight in stack.weights.items()}
     with torch.enable_grad():
-        outputs, _ = run(learner, inputs, (zeros,) * (2 if spec.cell == "lstm" else 1))
-        losses = F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none")
-        losses = losses.unflatten(0, (len(population), -1)).mean(1)
-        gradients = torch.autograd.grad(losses.sum(), list(learner.weights.values()))
+        state = start(stack.architecture, learning, inputs.shape[1])
+        outputs, _ = _run(stack.architecture, learning, inputs, state)
+        losses = _losses(outputs, targets).flatten(1).mean(1)
+        gradients = torch.autograd.grad(losses.sum(), list(learning.values()))
     step = optimizer.step + 1
-    decays = optimizer.decays(len(population)).to(population.device, population.dtype)
+    decays = optimizer.decays(len(stack)).to(stack.device, stack.dtype)
     correction1, correction2 = (1 - beta**step for beta in optimizer.betas)
-    for (name, weight), gradient in zip(population.weights.items(), gradients, strict=True):
+    for (name, weight), gradient in zip(stack.weights.items(), gradients, strict=True):
         first, second = optimizer.first[name], optimizer.second[name]
         first.lerp_(gradient, 1 - optimizer.betas[0])
         second.mul_(optimizer.betas[1]).addcmul_(gradient, gradient, value=1 - optimizer.betas[1])
@@ -72,6 +118,13 @@ def train_step(
             )
     optimizer.step = step
     return losses.detach()
+
+
+def _losses(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy with classes ``[N, B, T]``, or squared differences from numbers ``[N, B, T, Y]``."""
+    if targets.is_floating_point():
+        return (outputs - targets).square()
+    return F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none").unflatten(0, targets.shape)
 
 
 def _project(weight: Tensor, bias: Tensor, sequence: Tensor) -> Tensor:
@@ -85,23 +138,60 @@ def _project(weight: Tensor, bias: Tensor, sequence: Tensor) -> Tensor:
     return torch.baddbmm(bias[:, None], times.flatten(1, 2), weight.mT).unflatten(1, times.shape[1:3]).transpose(0, 1)
 
 
-def _lstm_step(x: Tensor, state: tuple[Tensor, ...], weight: Tensor, _: Tensor, __: str) -> tuple[Tensor, ...]:
-    h, c = state
-    i, f, g, o = torch.baddbmm(x, h, weight).chunk(4, dim=-1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return o.sigmoid() * c.tanh(), c
+def _lstm(architecture: Architecture, own: Mapping[str, Tensor]) -> tuple[Step, Callable[[Tensor], Tensor]]:
+    weight = own["weight_hh"].mT  # [N, H, G*H]
+
+    def step(x: Tensor, state: Parts) -> Parts:
+        h, c = state
+        i, f, g, o = torch.baddbmm(x, h, weight).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+    return step, ACTIVATIONS["identity"]
 
 
-def _gru_step(x: Tensor, state: tuple[Tensor, ...], weight: Tensor, bias: Tensor, _: str) -> tuple[Tensor, ...]:
-    (h,) = state
-    x_r, x_z, x_n = x.chunk(3, dim=-1)
-    h_r, h_z, h_n = torch.baddbmm(bias, h, weight).chunk(3, dim=-1)
-    z = (x_z + h_z).sigmoid()
-    n = (x_n + (x_r + h_r).sigmoid() * h_n).tanh()
-    return (n + z * (h - n),)
+def _gru(architecture: Architecture, own: Mapping[str, Tensor]) -> tuple[Step, Callable[[Tensor], Tensor]]:
+    weight, bias = own["weight_hh"].mT, own["bias_hh"][:, None]
+    gates = 2 * own["weight_hh"].shape[2]  # rows of r and z; n's follow
+
+    def after(x: Tensor, state: Parts) -> Parts:
+        (h,) = state
+        x_r, x_z, x_n = x.chunk(3, dim=-1)
+        h_r, h_z, h_n = torch.baddbmm(bias, h, weight).chunk(3, dim=-1)
+        z = (x_z + h_z).sigmoid()
+        n = (x_n + (x_r + h_r).sigmoid() * h_n).tanh()
+        return (n + z * (h - n),)
+
+    def before(x: Tensor, state: Parts) -> Parts:
+        (h,) = state
+        read = torch.baddbmm(bias[..., :gates], h, weight[..., :gates])
+        r, z = (x[..., :gates] + read).sigmoid().chunk(2, dim=-1)
+        n = (x[..., gates:] + torch.baddbmm(bias[..., gates:], r * h, weight[..., gates:])).tanh()
+        return (n + z * (h - n),)
+
+    return {"after": after, "before": before}[architecture.reset], ACTIVATIONS["identity"]
 
 
-def _elman_step(
-    x: Tensor, state: tuple[Tensor, ...], weight: Tensor, _: Tensor, nonlinearity: str
-) -> tuple[Tensor, ...]:
-    return (getattr(torch, nonlinearity)(torch.baddbmm(x, state[0], weight)),)
+def _elman(architecture: Architecture, own: Mapping[str, Tensor]) -> tuple[Step, Callable[[Tensor], Tensor]]:
+    weight, nonlinearity = own["weight_hh"].mT, ACTIVATIONS[architecture.nonlinearity]
+    return lambda x, state: (nonlinearity(torch.baddbmm(x, state[0], weight)),), ACTIVATIONS["identity"]
+
+
+def _leaky(architecture: Architecture, own: Mapping[str, Tensor]) -> tuple[Step, Callable[[Tensor], Tensor]]:
+    weight, leak, nonlinearity = own["weight_hh"].mT, own["leak"], ACTIVATIONS[architecture.nonlinearity]
+
+    def outside(x: Tensor, state: Parts) -> Parts:
+        (v,) = state
+        return (v + leak * (torch.baddbmm(x, nonlinearity(v), weight) - v),)
+
+    def inside(x: Tensor, state: Parts) -> Parts:
+        (h,) = state
+        return (h + leak * (nonlinearity(torch.baddbmm(x, h, weight)) - h),)
+
+    if architecture.leak == "outside":
+        return outside, nonlinearity
+    return inside, ACTIVATIONS["identity"]
+
+
+_STEPS = {"lstm": _lstm, "gru": _gru, "elman": _elman, "leaky": _leaky}
+"""By cell: one step of a layer, and what of its state the layer above reads."""

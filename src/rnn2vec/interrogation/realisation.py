@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import torch
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.interface import Classes, Interface, Tokens
 from rnn2vec.interrogation.mealy_machine import MealyMachine
 from rnn2vec.interrogation.values import listed, real_number
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.networks import Population
 
 LARGEST = 2**31
 """Weights of all networks together."""
@@ -48,14 +49,14 @@ def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Popul
         )
     letters, states = alphabets.pop(), max(machine.num_states for machine in machines)
     answers = 1 + max(answer for machine in machines for row in machine.answers for answer in row)
-    spec = RNNSpec("elman", letters, states * letters + 1, 1, max(letters, answers), "relu")
-    if len(machines) * spec.num_parameters > LARGEST:
+    architecture = Architecture.stack("elman", letters, states * letters + 1, 1, max(letters, answers), "relu")
+    if len(machines) * architecture.num_parameters > LARGEST:
         raise RNN2VecError(
             f"networks have at most {LARGEST:,} weights in all; {len(machines)} machines of {states} states, {letters} "
-            f"letters and answers up to {answers - 1} take {len(machines) * spec.num_parameters:,}"
+            f"letters and answers up to {answers - 1} take {len(machines) * architecture.num_parameters:,}"
         )
-    started = spec.hidden_size - 1
-    weights = {name: torch.zeros(len(machines), *shape) for name, shape in spec.parameter_shapes().items()}
+    started = architecture.widest - 1
+    weights = {name: torch.zeros(len(machines), *shape) for name, shape in architecture.parameter_shapes().items()}
     reads, follows, bias = (weights[f"{name}_l0"] for name in ("weight_ih", "weight_hh", "bias_ih"))
     for network, machine in enumerate(machines):
         bias[network, started] = 1.0
@@ -70,7 +71,7 @@ def realise(machines: Sequence[MealyMachine], confidence: float = 10.0) -> Popul
                 next_state = machine.next_states[state][letter]
                 follows[network, next_state * letters : (next_state + 1) * letters, unit] = 1.0
                 weights["linear.weight"][network, machine.answers[state][letter], unit] = confidence
-    return Population(spec, weights)
+    return Population(architecture, weights, Interface(Tokens(letters), Classes(architecture.output_size)))
 
 
 def _listed(machines: Sequence[MealyMachine]) -> list[MealyMachine]:

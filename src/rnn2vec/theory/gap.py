@@ -28,8 +28,8 @@ from rnn2vec.files import read_json, write_json
 from rnn2vec.interrogation import RESTART, leaf_paths, realise, tree_path_machine
 from rnn2vec.interrogation.tree_walk import depth_of
 from rnn2vec.interrogation.values import whole_number
+from rnn2vec.networks import Population
 from rnn2vec.parallel import Report, run_jobs
-from rnn2vec.population import Population
 from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, checked_seed
 from rnn2vec.training import Progress, require_finite, train
 
@@ -139,7 +139,13 @@ def _build(name: str, population: Population, recipe: GapRecipe, seed: int) -> P
     width = recipe.core_size
     sizes = {"probe_length": recipe.questions, "core_size": width, "core_layers": 1, "mlp_size": width}
     encoder = build_encoder(
-        kind, population.spec, seed, embedding_size=recipe.embedding_size, questions="single", **sizes, **options
+        kind,
+        population.interface,
+        seed,
+        embedding_size=recipe.embedding_size,
+        questions="single",
+        **sizes,
+        **options,
     )
     assert isinstance(encoder, ProbingEncoder)
     nn.init.zeros_(encoder.probe_logits)  # every letter is as likely as any other at first

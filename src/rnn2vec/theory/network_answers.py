@@ -9,10 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from rnn2vec.engine import run
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interrogation.values import whole_number, whole_rows
-from rnn2vec.population import Population
+from rnn2vec.networks import Population
 from rnn2vec.tasks.formal_language import BOS, LETTERS
 
 ANSWERS = ("argmax", "probabilities")
@@ -67,7 +66,7 @@ def answers_to_strings(
     Raises:
         RNN2VecError: if ``answers`` is neither, ``levels`` is out of range, or strings are no tokens in order.
     """
-    levels = check_answers(answers, levels, population.spec.output_size)
+    levels = check_answers(answers, levels, population.architecture.output_size)
     strings = whole_rows(strings, "tokens of strings")
     sizes = np.array([len(string) for string in strings])
     found = np.zeros((len(population), len(strings)), dtype=np.int64)
@@ -75,15 +74,15 @@ def answers_to_strings(
         rows = np.flatnonzero(sizes == size)
         for part in np.array_split(rows, -(-len(rows) * len(population) * (size + 1) // BATCH)):
             inputs = torch.tensor([[BOS, *strings[row]] for row in part.tolist()]).expand(len(population), -1, -1)
-            found[:, part] = _as_codes(run(population, inputs)[0][:, :, -1], answers, levels)
+            found[:, part] = _as_codes(population.run(inputs)[0][:, :, -1], answers, levels)
     return found
 
 
 def answers_to_images(population: Population, images: torch.Tensor, answers: str, levels: int) -> np.ndarray:
     """What every network says after the last step of a sequence of tiles ``[Q, T, X]``; ``[N, Q]`` as above."""
-    levels = check_answers(answers, levels, population.spec.output_size)
+    levels = check_answers(answers, levels, population.architecture.output_size)
     said = [
-        _as_codes(run(population, part.expand(len(population), -1, -1, -1))[0][:, :, -1], answers, levels)
+        _as_codes(population.run(part.expand(len(population), -1, -1, -1))[0][:, :, -1], answers, levels)
         for part in images.split(max(1, BATCH // (len(population) * images.shape[1])))
     ]
     return np.concatenate(said, axis=1)

@@ -155,19 +155,19 @@ def ask_zoo(
     length = question_length(length)
     if strings not in ("ordered", "all"):
         raise RNN2VecError(f"strings are ordered or all; got {strings!r}")
-    check_answers(answers, levels, zoo.spec.output_size)
+    check_answers(answers, levels, zoo.architecture.output_size)
     step = zoo.recipe.snapshots[-1] if step is None else whole_number(step, "step")
     if step not in zoo.recipe.snapshots:
         known = ", ".join(map(str, zoo.recipe.snapshots))
         raise RNN2VecError(f"snapshots of {zoo.directory} were taken at steps {known}; got {step}")
     rows = np.flatnonzero(zoo.column("step") == step)
     population = zoo.population(rows)
-    if zoo.recipe.input_range is None:
+    if zoo.interface.inputs.kind == "tokens":
         asked = ordered_strings(length) if strings == "ordered" else all_strings(length)
         codes = answers_to_strings(population, asked, answers, levels)
         names = ["".join(LETTERS[letter] for letter in string) or "(start)" for string in asked]
     else:
-        images = zoo.rollouts(rows).inputs[:, :length]
+        images = zoo.traces(rows).inputs[:, :length]
         check_number(len(images) * images.shape[1])
         flat = torch.from_numpy(images.reshape(-1, *images.shape[2:])).to(population.dtype)
         codes = answers_to_images(population, flat, answers, levels)

@@ -15,10 +15,10 @@ from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, write_atomically, write_json
+from rnn2vec.networks import Population
 from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin, require_same
-from rnn2vec.population import Population
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.zoo.finish import finish_zoo
@@ -173,7 +173,7 @@ def train_population(
     # On PyTorch, a batch of one matrix is rounded differently from several: a lone network trains beside its copy.
     alone = len(numbers) == 1
     trained = [*numbers, *numbers] if alone else numbers
-    population = Population.initialise(recipe.spec, recipe.seed, trained)
+    population = Population.initialise(recipe.architecture, recipe.seed, trained)
     tasks = [recipe.task(model) for model in trained]
     decays = torch.tensor([recipe.weight_decay_of(model) for model in trained], dtype=torch.float64)
     optimizer = AdamW.start(population, decays)

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
-from rnn2vec.spec import RNNSpec
 from rnn2vec.zoo import formal_languages, sequential_digits
 from rnn2vec.zoo.recipe import Recipe
 
@@ -30,7 +30,7 @@ def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
     Args:
         family: ``formal-languages`` or ``sequential-digits``.
         preset: ``demo``, ``laptop`` or ``paper``.
-        overrides: fields of the family's recipe, or of its spec (``cell``, ``hidden_size``, ``num_layers``,
+        overrides: fields of the family's recipe, or of its architecture (``cell``, ``hidden_size``, ``num_layers``,
             ``nonlinearity``), that win over the preset. With other ``steps``, snapshots beyond the last step are left
             out and the last step itself is kept.
 
@@ -42,15 +42,15 @@ def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
     if preset not in [*PRESETS[family]]:
         raise RNN2VecError(f"zoo presets are {', '.join(PRESETS[family])}; got {shown(preset)}")
     base = PRESETS[family][preset]
-    spec_names = {field.name for field in dataclasses.fields(RNNSpec)}
-    values = {name: value for name, value in overrides.items() if name not in spec_names}
-    spec_values = {name: value for name, value in overrides.items() if name in spec_names}
+    architecture_names = {"cell", "hidden_size", "num_layers", "nonlinearity"}
+    values = {name: value for name, value in overrides.items() if name not in architecture_names}
+    architecture_values = {name: value for name, value in overrides.items() if name in architecture_names}
     if "steps" in values and "snapshots" not in values:
         steps = whole("steps", values["steps"])
         values["snapshots"] = (*(s for s in base.snapshots if s < steps), steps)
     try:
-        spec = dataclasses.replace(base.spec_with(values), **spec_values)
-        return dataclasses.replace(base, spec=spec, **values)
+        architecture = base.architecture_with(values).resized(**architecture_values)
+        return dataclasses.replace(base, architecture=architecture, **values)
     except TypeError as error:
         raise RNN2VecError(f"unknown field of a zoo recipe of {family}: {error}") from error
 
@@ -69,7 +69,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     if unknown := [name for name in fields if name not in known]:
         raise RNN2VecError(f"a zoo recipe of {family} has the fields {', '.join(known)}; got {', '.join(unknown)}, too")
     try:
-        fields["spec"] = RNNSpec.from_dict(fields["spec"])
+        fields["architecture"] = Architecture.from_dict(fields["architecture"])
         return FAMILIES[family](**fields)
     except (TypeError, KeyError) as error:
         raise RNN2VecError(

@@ -36,7 +36,7 @@ def finish_zoo(directory: Path, recipe: Recipe, table: pa.Table, **extra: Any) -
     index = {
         "schema_version": SCHEMA_VERSION,
         "family": recipe.family,
-        "spec": recipe.spec.to_dict(),
+        "architecture": recipe.architecture.to_dict(),
         "seed": recipe.seed,
         **extra,
     }
@@ -46,7 +46,7 @@ def finish_zoo(directory: Path, recipe: Recipe, table: pa.Table, **extra: Any) -
 def _card(recipe: Recipe, table: pa.Table) -> str:
     accuracy = table["accuracy"].to_numpy()[table["step"].to_numpy() == recipe.snapshots[-1]]
     inputs, outputs = (", ".join(map(str, ["S", *shape])) for shape in recipe.rollout_shapes())
-    said = "logits of the classes" if recipe.input_range else "log-probabilities of each next token"
+    said = f"outputs ({recipe.interface.outputs})"
     return f"""---
 pretty_name: Recurrent networks trained on {recipe.family}
 tags: [model-zoo, weight-space-learning, recurrent-neural-networks, rnn2vec]
@@ -57,7 +57,8 @@ configs:
 
 # A model zoo: {recipe.models} recurrent networks trained on {recipe.family}
 
-{recipe.spec}; snapshots at steps {", ".join(map(str, recipe.snapshots))}; {table.num_rows} in all. At the last one,
+{recipe.architecture}; snapshots at steps {", ".join(map(str, recipe.snapshots))}; {table.num_rows} in all.
+At the last one,
 {(accuracy >= recipe.learnt_accuracy).mean():.0%} of the networks have an accuracy of at least {recipe.learnt_accuracy}
 (median {np.median(accuracy):.3f}).
 

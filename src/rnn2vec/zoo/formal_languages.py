@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from rnn2vec.engine import run
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, number, sequence, whole
-from rnn2vec.population import Population
+from rnn2vec.interface import Classes, Interface, Tokens
+from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
-from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import BOS, FAMILY, SHIFTS, SYMBOLS, FormalLanguage, all_languages
 from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
 from rnn2vec.zoo.rollouts import sample_strings
@@ -54,8 +54,10 @@ class LanguageRecipe(Recipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         symbols = len(SYMBOLS)
-        if (self.spec.input_size, self.spec.output_size) != (symbols, symbols):
-            raise RNN2VecError(f"networks of languages have {symbols} inputs and {symbols} outputs; got {self.spec}")
+        if (self.architecture.input_size, self.architecture.output_size) != (symbols, symbols):
+            raise RNN2VecError(
+                f"networks of languages have {symbols} inputs and {symbols} outputs; got {self.architecture}"
+            )
         self._make_plain("weight_decay", number("weight_decay", self.weight_decay))
         for name in ("length", "max_n", "evaluation_strings"):
             self._make_plain(name, whole(name, getattr(self, name)))
@@ -95,6 +97,11 @@ class LanguageRecipe(Recipe):
         mb, mc, md = (parameters[name] for name in self.task_columns)
         return FormalLanguage(mb, mc, md, self.length, self.max_n)
 
+    @property
+    def interface(self) -> Interface:
+        """A token in, the next one out."""
+        return Interface(Tokens(len(SYMBOLS)), Classes(len(SYMBOLS)))
+
     def weight_decay_of(self, model: int) -> float:
         return self.weight_decay
 
@@ -106,9 +113,7 @@ class LanguageRecipe(Recipe):
         """Let every network write strings: ``inputs`` ``[N, R, T]``, ``outputs`` ``[N, R, T - 1, Y]``."""
         shape = (self.evaluation_strings, self.length - 1)
         uniforms = np.stack([generator(self.seed, model, "rollouts", step).random(shape) for model in models])
-        strings, log_probabilities = sample_strings(
-            lambda tokens, state: run(population, tokens, state), torch.from_numpy(uniforms), BOS, keep=self.rollouts
-        )
+        strings, log_probabilities = sample_strings(population.run, torch.from_numpy(uniforms), BOS, keep=self.rollouts)
         accuracy = [self.task(model).accept(own.numpy()).mean() for model, own in zip(models, strings, strict=True)]
         return {
             "inputs": strings[:, : self.rollouts].numpy().astype(np.int8),
@@ -117,14 +122,14 @@ class LanguageRecipe(Recipe):
         }
 
     def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return (self.rollouts, self.length), (self.rollouts, self.length - 1, self.spec.output_size)
+        return (self.rollouts, self.length), (self.rollouts, self.length - 1, self.architecture.output_size)
 
 
-_LSTM = RNNSpec("lstm", len(SYMBOLS), 32, 2, len(SYMBOLS))
+_LSTM = Architecture.stack("lstm", len(SYMBOLS), 32, 2, len(SYMBOLS))
 
 PRESETS: dict[str, Recipe] = {
     "demo": LanguageRecipe(
-        dataclasses.replace(_LSTM, hidden_size=24, num_layers=1),
+        _LSTM.resized(hidden_size=24, num_layers=1),
         models=128,
         steps=800,
         snapshots=(0, 50, 100, 200, 400, 800),

@@ -36,8 +36,8 @@ def check_memory(recipe: Recipe, workers: int = 1) -> None:
         if total > available:
             remedy = _REMEDIES[max(needed, key=needed.__getitem__)] if count == 1 else "lower workers (--workers)"
             raise RNN2VecError(
-                f"a zoo of {recipe.models} networks ({recipe.spec}) needs at least {_size(total)} of memory, this "
-                f"machine has {_size(available)}: {remedy}"
+                f"a zoo of {recipe.models} networks ({recipe.architecture}) needs at least {_size(total)} of memory, "
+                f"this machine has {_size(available)}: {remedy}"
             )
 
 
@@ -51,13 +51,17 @@ def physical_memory() -> int | None:
 
 def _bytes_of_a_shard(recipe: Recipe) -> dict[str, int]:
     """What training a shard holds at the same time, at the least."""
-    networks, spec, snapshots = min(recipe.models, recipe.models_per_shard), recipe.spec, len(recipe.snapshots)
+    networks, architecture, snapshots = (
+        min(recipe.models, recipe.models_per_shard),
+        recipe.architecture,
+        len(recipe.snapshots),
+    )
     inputs, outputs = recipe.rollout_shapes()
     return {
         # weights, gradients and AdamW's two moments, and a copy of the weights at every snapshot
-        "networks": FLOAT * networks * spec.num_parameters * (4 + snapshots),
+        "networks": FLOAT * networks * architecture.num_parameters * (4 + snapshots),
         # hidden states of every step, which the gradient needs
-        "batches": FLOAT * networks * recipe.batch_size * inputs[1] * spec.num_layers * spec.hidden_size,
+        "batches": FLOAT * networks * recipe.batch_size * inputs[1] * sum(architecture.hidden_sizes),
         # one byte for a token, two for a number
         "rollouts": networks * snapshots * (math.prod(inputs) + 2 * math.prod(outputs)),
     }

@@ -19,19 +19,19 @@ import pyarrow as pa
 import safetensors.numpy
 import torch
 
+from rnn2vec.architecture import MOST_LAYERS, Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, shown, whole
 from rnn2vec.files import read_json, write_atomically
+from rnn2vec.networks import Population
 from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import begin
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.formal_language import BOS, EOS, SYMBOLS
 from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.formal_languages import LanguageRecipe
 from rnn2vec.zoo.layout import IMPORTING, INDEX, read_index, rollouts_path, weights_path
 from rnn2vec.zoo.npy import check_shape, dimensions_of, exactly, header, load, whole_numbers
-from rnn2vec.zoo.recipe import MOST_LAYERS, Recipe
+from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.sequential_digits import DigitsRecipe
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.verify import problems_of_networks
@@ -76,7 +76,7 @@ def _import(source: Path, directory: Path) -> Zoo:
     begin(marker, "import", plan, added=["checksums"])
     for shard, part in enumerate(parts):
         flat, inputs, outputs = _read_part(arrays, part, languages)
-        population = Population.from_flat(recipe.spec, torch.from_numpy(flat))
+        population = Population.from_flat(recipe.architecture, torch.from_numpy(flat))
         weights = {name: weight.numpy() for name, weight in population.weights.items()}
         write_atomically(weights_path(directory, shard), safetensors.numpy.save(weights))
         rollouts = {"inputs": inputs, "outputs": outputs}
@@ -101,20 +101,25 @@ def export_published(zoo: Zoo, directory: str | Path) -> None:
         RNN2VecError: if the zoo holds other cells, a shard is damaged, or the disk is full.
     """
     directory, recipe = Path(directory), zoo.recipe
-    if zoo.spec.cell != "lstm":
-        raise RNN2VecError(f"the paper's layout knows LSTMs only; {zoo.directory} holds {zoo.spec}")
+    if zoo.architecture.cell != "lstm":
+        raise RNN2VecError(f"the paper's layout knows LSTMs only; {zoo.directory} holds {zoo.architecture}")
     require_new_directory(directory)
     inputs, outputs = recipe.rollout_shapes()
     languages = isinstance(recipe, LanguageRecipe)
 
     def sequences(part: np.ndarray) -> np.ndarray:
-        read = zoo.rollouts(part).inputs
+        read = zoo.traces(part).inputs
         return _without_bos(read) if languages else read
 
     for name, dtype, shape, read in (
-        ("parameters", np.float32, (zoo.spec.num_parameters,), lambda part: zoo.population(part).flatten().numpy()),
+        (
+            "parameters",
+            np.float32,
+            (zoo.architecture.num_parameters,),
+            lambda part: zoo.population(part).flatten().numpy(),
+        ),
         ("sequences", np.int16 if languages else np.float16, inputs, sequences),
-        ("logits", np.float16, outputs, lambda part: zoo.rollouts(part).outputs),
+        ("logits", np.float16, outputs, lambda part: zoo.traces(part).outputs),
     ):
         parts = (
             np.arange(start, min(start + ROWS_PER_SHARD, len(zoo))) for start in range(0, len(zoo), ROWS_PER_SHARD)
@@ -134,8 +139,8 @@ def _read_languages(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) ->
     symbols = len(SYMBOLS)
     tokens = arrays["sequences"]
     rows, rollouts, length = dimensions_of(tokens, ("S", "R", "T"), "sequences")
-    spec = _spec(arguments, symbols, symbols)
-    check_shape("parameters", arrays["parameters"], (rows, spec.num_parameters))
+    architecture = _spec(arguments, symbols, symbols)
+    check_shape("parameters", arrays["parameters"], (rows, architecture.num_parameters))
     check_shape("logits", arrays["logits"], (rows, rollouts, length - 1, symbols))
     tasks = whole_numbers("tasks", arrays["tasks"], (rows, 4))
     counts = whole_numbers("num_step_correct", arrays["num_step_correct"], (rows, 3))
@@ -146,7 +151,7 @@ def _read_languages(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) ->
     if counts[:, 2].min() < 0 or counts[:, 2].max() > CORRECT_OF:
         raise RNN2VecError(f"the last column of num_step_correct.npy counts correct strings among {CORRECT_OF}")
     recipe = LanguageRecipe(
-        spec,
+        architecture,
         **_times(counts, arguments),
         rollouts=rollouts,
         length=length,
@@ -165,8 +170,8 @@ def _read_languages(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) ->
 def _read_digits(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) -> tuple[Recipe, dict[str, np.ndarray]]:
     tasks, measured = arrays["tasks"], arrays["accuracy_losses"]
     rows, rollouts, length, features = dimensions_of(arrays["sequences"], ("S", "R", "T", "X"), "sequences")
-    spec = _spec(arguments, features, 10)
-    check_shape("parameters", arrays["parameters"], (rows, spec.num_parameters))
+    architecture = _spec(arguments, features, 10)
+    check_shape("parameters", arrays["parameters"], (rows, architecture.num_parameters))
     check_shape("logits", arrays["logits"], (rows, rollouts, length, 10))
     check_shape("tasks", tasks, (rows, 1))
     times = whole_numbers("num_step", arrays["num_step"], (rows, 2))
@@ -175,7 +180,9 @@ def _read_digits(arrays: dict[str, np.ndarray], arguments: dict[str, Any]) -> tu
         raise RNN2VecError(f"angles in tasks.npy lie in 0 up to 360; got {tasks.min()}..{tasks.max()}")
     source = arguments.get("source", DigitsRecipe.source_of(length, features))
     decays = tuple(np.unique(measured[:, 3]))
-    recipe = DigitsRecipe(spec, **_times(times, arguments), rollouts=rollouts, source=source, weight_decays=decays)
+    recipe = DigitsRecipe(
+        architecture, **_times(times, arguments), rollouts=rollouts, source=source, weight_decays=decays
+    )
     check_shape("sequences", arrays["sequences"], (rows, *recipe.rollout_shapes()[0]))
     _check_networks(times[:, 0], times[:, 1], tasks)
     accuracy, train, validation, decay = measured.T
@@ -260,10 +267,10 @@ def _argument(arguments: dict[str, Any], name: str, default: int, high: int = LA
     return whole(f"{name} in {ARGUMENTS}", arguments.get(name, default), 1, high)
 
 
-def _spec(arguments: dict[str, Any], inputs: int, outputs: int) -> RNNSpec:
+def _spec(arguments: dict[str, Any], inputs: int, outputs: int) -> Architecture:
     size = _argument(arguments, "rnn_hidden_size", 32)
     layers = _argument(arguments, "rnn_num_layers", 2, MOST_LAYERS)
-    return RNNSpec("lstm", inputs, size, layers, outputs)
+    return Architecture.stack("lstm", inputs, size, layers, outputs)
 
 
 def _times(counts: np.ndarray, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +286,7 @@ def _times(counts: np.ndarray, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(recipe: Recipe) -> dict[str, Any]:
-    named = {"rnn_hidden_size": recipe.spec.hidden_size, "rnn_num_layers": recipe.spec.num_layers}
+    named = {"rnn_hidden_size": recipe.architecture.widest, "rnn_num_layers": recipe.architecture.num_layers}
     named |= {"seed": recipe.seed, "num_training_runs": recipe.models}
     if isinstance(recipe, LanguageRecipe):
         named |= {"num_tokens": len(SYMBOLS) - 2, "sequence_length": recipe.length, "max_n": recipe.max_n}

@@ -10,18 +10,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, number, sequence, shown, whole
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Population
 from rnn2vec.tasks.task import Task
 
 ASSIGNMENTS = ("balanced", "uniform", "listed")
 PAPER_SNAPSHOTS = (0, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 LARGEST_SEED = 2**128 - 1
 """The generator's keys have so many bits."""
-MOST_LAYERS = 1000
-"""Every parameter has a name with the number of its layer, and each is looked up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Recipe(ABC):
     A subclass is a family of tasks: it adds what is particular to the family, and says how its networks are observed.
 
     Attributes:
-        spec: shape of the networks.
+        architecture: shape of the networks.
         models: how many networks are trained.
         steps: training steps of each.
         snapshots: steps at which a network is kept; 0 is the untrained one.
@@ -49,7 +48,7 @@ class Recipe(ABC):
         RNN2VecError: if a field is of another type or out of range.
     """
 
-    spec: RNNSpec
+    architecture: Architecture
     models: int
     steps: int
     snapshots: tuple[int, ...]
@@ -74,11 +73,8 @@ class Recipe(ABC):
     """What a reader calls a task, such as "language"."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.spec, RNNSpec):
-            raise RNN2VecError(f"the networks of a recipe have an RNNSpec; got {shown(self.spec)}")
-        for name in ("input_size", "hidden_size", "output_size"):
-            whole(name, getattr(self.spec, name))
-        whole("num_layers", self.spec.num_layers, 1, MOST_LAYERS)
+        if not isinstance(self.architecture, Architecture):
+            raise RNN2VecError(f"the networks of a recipe have an Architecture; got {shown(self.architecture)}")
         for name in ("models", "steps", "batch_size", "rollouts", "models_per_shard"):
             self._make_plain(name, whole(name, getattr(self, name)))
         self._make_plain("seed", whole("seed", self.seed, -LARGEST_SEED, LARGEST_SEED))
@@ -130,14 +126,14 @@ class Recipe(ABC):
     def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Shapes of one snapshot's rollouts, inputs and outputs."""
 
-    def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
-        """The spec that fits once ``overrides`` replace fields of the recipe."""
-        return self.spec
+    def architecture_with(self, overrides: Mapping[str, Any]) -> Architecture:
+        """The architecture that fits once ``overrides`` replace fields of the recipe."""
+        return self.architecture
 
     @property
-    def input_range(self) -> tuple[float, float] | None:
-        """Lowest and highest number that networks read; None if they read tokens."""
-        return None
+    @abstractmethod
+    def interface(self) -> Interface:
+        """What goes into the networks and what comes out."""
 
     @abstractmethod
     def weight_decay_of(self, model: int) -> float:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rnn2vec.engine import run
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, sequence, shown, whole
-from rnn2vec.population import Population
+from rnn2vec.interface import Classes, Interface, Numbers
+from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
-from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.digits import NORMALISATION, load_digits
 from rnn2vec.tasks.tiled_digits import FAMILY, TiledDigits
 from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
@@ -69,10 +69,10 @@ class DigitsRecipe(Recipe):
                 raise RNN2VecError(f"the directory with MNIST's files is a path; got {shown(self.directory)}")
             self._make_plain("directory", os.fspath(self.directory))
         features = TiledDigits(0.0, self.source).input_size
-        if (self.spec.input_size, self.spec.output_size) != (features, TiledDigits.output_size):
+        if (self.architecture.input_size, self.architecture.output_size) != (features, TiledDigits.output_size):
             raise RNN2VecError(
                 f"networks that read {self.source} digits have {features} inputs and {TiledDigits.output_size} "
-                f"outputs; got {self.spec}"
+                f"outputs; got {self.architecture}"
             )
 
     @staticmethod
@@ -81,10 +81,10 @@ class DigitsRecipe(Recipe):
         tasks = [TiledDigits(0.0, source) for source in NORMALISATION]
         return next((task.source for task in tasks if (task.length, task.input_size) == (length, features)), "mnist")
 
-    def spec_with(self, overrides: Mapping[str, Any]) -> RNNSpec:
+    def architecture_with(self, overrides: Mapping[str, Any]) -> Architecture:
         if "source" not in overrides:
-            return self.spec
-        return dataclasses.replace(self.spec, input_size=TiledDigits(0.0, overrides["source"]).input_size)
+            return self.architecture
+        return dataclasses.replace(self.architecture, input_size=TiledDigits(0.0, overrides["source"]).input_size)
 
     def fetch_data(self) -> None:
         load_digits(self.source, self.directory)
@@ -106,10 +106,11 @@ class DigitsRecipe(Recipe):
         return TiledDigits(number("angle", parameters["angle"]), self.source, self.directory)
 
     @property
-    def input_range(self) -> tuple[float, float]:
-        """Black and white after normalisation."""
+    def interface(self) -> Interface:
+        """A tile in, from black to white after normalisation; the class of the digit out."""
         mean, std = NORMALISATION[self.source]
-        return -mean / std, (1.0 - mean) / std
+        pixels = Numbers(self.architecture.input_size, -mean / std, (1.0 - mean) / std)
+        return Interface(pixels, Classes(TiledDigits.output_size))
 
     def weight_decay_of(self, model: int) -> float:
         draw = generator(self.seed, model, "weight decay").integers(len(self.weight_decays))
@@ -137,7 +138,7 @@ class DigitsRecipe(Recipe):
             kept.append(task.sequences(chosen)[0])
         inputs = np.stack(kept).astype(np.float16)
         with torch.no_grad():  # outputs to the very inputs that are kept
-            outputs, _ = run(population, torch.from_numpy(inputs).float())
+            outputs, _ = population.run(torch.from_numpy(inputs).float())
         return {
             "inputs": inputs,
             "outputs": outputs.numpy().astype(np.float16),
@@ -149,7 +150,11 @@ class DigitsRecipe(Recipe):
 
     def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         length = TiledDigits(0.0, self.source).length
-        return (self.rollouts, length, self.spec.input_size), (self.rollouts, length, self.spec.output_size)
+        return (self.rollouts, length, self.architecture.input_size), (
+            self.rollouts,
+            length,
+            self.architecture.output_size,
+        )
 
 
 @torch.no_grad()
@@ -167,7 +172,7 @@ def measure_classifiers(
     for start in range(0, len(images), CHUNK):
         shown = [task.sequences(images[start : start + CHUNK]) for task in tasks]
         inputs, labels = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*shown, strict=True))
-        outputs, _ = run(population, inputs)
+        outputs, _ = population.run(inputs)
         right += (outputs[:, :, -1].argmax(-1) == labels).sum(1)
         losses += _losses(outputs, labels).sum(1)
     count = len(images)
@@ -185,7 +190,7 @@ def _losses(outputs: Tensor, labels: Tensor) -> Tensor:
 
 PRESETS: dict[str, Recipe] = {
     "demo": DigitsRecipe(
-        RNNSpec("lstm", 4, 24, 1, 10),
+        Architecture.stack("lstm", 4, 24, 1, 10),
         models=128,
         steps=800,
         snapshots=(0, 50, 100, 200, 400, 800),
@@ -193,10 +198,14 @@ PRESETS: dict[str, Recipe] = {
         source="uci",
     ),
     "laptop": DigitsRecipe(
-        RNNSpec("lstm", 16, 32, 2, 10), models=240, steps=2000, snapshots=(0, 100, 200, 500, 1000, 2000), rollouts=20
+        Architecture.stack("lstm", 16, 32, 2, 10),
+        models=240,
+        steps=2000,
+        snapshots=(0, 100, 200, 500, 1000, 2000),
+        rollouts=20,
     ),
     "paper": DigitsRecipe(
-        RNNSpec("lstm", 16, 32, 2, 10),
+        Architecture.stack("lstm", 16, 32, 2, 10),
         models=1000,
         steps=20_000,
         snapshots=PAPER_SNAPSHOTS,

@@ -8,19 +8,24 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.population import Population
-from rnn2vec.spec import RNNSpec
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Population
 
 
-def networks_of(tensors: Mapping[str, np.ndarray], spec: RNNSpec, path: Path) -> Population:
+def networks_of(
+    tensors: Mapping[str, np.ndarray], architecture: Architecture, interface: Interface, path: Path
+) -> Population:
     """The networks of a shard, from the tensors in its file of weights.
 
     Raises:
-        RNN2VecError: if names, shapes or types are not those of networks of this spec, in float32.
+        RNN2VecError: if names, shapes or types are not those of networks of this architecture, in float32.
     """
     try:
-        networks = Population(spec, {name: torch.from_numpy(array) for name, array in tensors.items()})
+        networks = Population(
+            architecture, {name: torch.from_numpy(array) for name, array in tensors.items()}, interface
+        )
     except (RNN2VecError, TypeError) as error:
         raise RNN2VecError(f"{path} does not fit this zoo: {error}") from error
     if networks.dtype != torch.float32:

@@ -10,42 +10,21 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import require_unaltered
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_tensors
-from rnn2vec.population import Population, concatenate
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Networks, Population, concatenate
 from rnn2vec.rows import Rows, row_numbers
-from rnn2vec.spec import RNNSpec
 from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.layout import INDEX, TABLE, read_index, rollouts_path, weights_path
 from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
 from rnn2vec.zoo.table import places_of, read_table
+from rnn2vec.zoo.traces import Traces
 from rnn2vec.zoo.verify import problems_of_zoo
-
-
-@dataclasses.dataclass(frozen=True)
-class Rollouts:
-    """What S snapshots said.
-
-    Attributes:
-        inputs: what each network read: strings that it wrote, ``[S, R, T]`` int8, BOS first, or digits,
-            ``[S, R, T, X]`` float16.
-        outputs: log-probabilities of each next token, ``[S, R, T - 1, Y]``, or logits of the classes at each step,
-            ``[S, R, T, Y]``; float16.
-    """
-
-    inputs: np.ndarray
-    outputs: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def __getitem__(self, rows: Rows) -> Rollouts:
-        """The rollouts of some snapshots, always as rollouts (of one, for a single number)."""
-        chosen = row_numbers(rows, len(self), "snapshot")
-        return Rollouts(self.inputs[chosen], self.outputs[chosen])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +65,14 @@ class Zoo:
         return int(self.snapshots.num_rows)
 
     @property
-    def spec(self) -> RNNSpec:
+    def architecture(self) -> Architecture:
         """Shape of the networks."""
-        return self.recipe.spec
+        return self.recipe.architecture
+
+    @property
+    def interface(self) -> Interface:
+        """What goes into the networks and what comes out."""
+        return self.recipe.interface
 
     @property
     def family(self) -> str:
@@ -134,14 +118,22 @@ class Zoo:
         chosen, loaded = self._rows(rows), []
         for shard, within in self._by_shard(chosen):
             path = weights_path(self.directory, shard)
-            networks = networks_of(self._read(path), self.spec, path)
+            networks = networks_of(self._read(path), self.architecture, self.interface, path)
             if not bool(torch.isfinite(networks.flatten()).all()):
                 raise RNN2VecError(f"weights are finite numbers; {path} holds NaN or infinity")
             self._check_rows(shard, within, len(networks), path)
             loaded.append(networks[within])
         return concatenate(loaded)[self._order(chosen)]
 
-    def rollouts(self, rows: Rows | None = None) -> Rollouts:
+    def networks(self, rows: Rows | None = None) -> Networks:
+        """The networks of some rows of the table, of all by default, in the order asked for.
+
+        Raises:
+            RNN2VecError: as :meth:`population` does.
+        """
+        return self.population(rows)
+
+    def traces(self, rows: Rows | None = None) -> Traces:
         """The rollouts of some rows of the table, of all by default, in the order asked for.
 
         Args:
@@ -158,7 +150,7 @@ class Zoo:
             inputs.append(read[within])
             outputs.append(said[within])
         try:
-            return Rollouts(np.concatenate(inputs), np.concatenate(outputs))[self._order(chosen)]
+            return Traces(np.concatenate(inputs), np.concatenate(outputs))[self._order(chosen)]
         except ValueError as error:
             raise RNN2VecError(f"rollouts of all shards have one shape; those of {self.directory} differ") from error
 

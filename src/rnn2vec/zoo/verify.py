@@ -56,7 +56,7 @@ def problems_of_zoo(directory: Path, recipe: Recipe, table: pa.Table, checksums:
 
 def _problems_of_index(directory: Path, recipe: Recipe, checksums: Mapping[str, str], paths: list[Path]) -> list[str]:
     index, path = read_json(directory / INDEX, "zoo index"), directory / INDEX
-    stated = {"family": recipe.family, "spec": recipe.spec.to_dict(), "seed": recipe.seed}
+    stated = {"family": recipe.family, "architecture": recipe.architecture.to_dict(), "seed": recipe.seed}
     problems = [
         f"{path} states the {name} {index.get(name)!r}, its recipe {value!r}"
         for name, value in stated.items()
@@ -159,7 +159,7 @@ def _problems_of_weights(
     if not all(np.isfinite(array).all() for array in tensors.values()):
         problems.append(f"weights are finite numbers; {path} holds NaN or infinity")
     try:
-        networks = networks_of(tensors, recipe.spec, path)
+        networks = networks_of(tensors, recipe.architecture, recipe.interface, path)
     except RNN2VecError as error:
         return [*problems, str(error)]
     return problems + _problems_of_rows(own, len(networks), shard, path)
@@ -172,16 +172,16 @@ def _problems_of_rollouts(
     problems = []
     for name, array, shape in zip(("inputs", "outputs"), (inputs, outputs), recipe.rollout_shapes(), strict=True):
         problems += _problems_of_rows(own, len(array), shard, path)
-        wanted = ("int8" if recipe.input_range is None else "float16") if name == "inputs" else "float16"
+        wanted = (recipe.interface.inputs if name == "inputs" else recipe.interface.outputs).stored
         if array.dtype != wanted:
             problems.append(f"{name} of shard {shard} are {wanted}; got {array.dtype}; in {path}")
         if array.shape[1:] != shape:
             problems.append(f"{name} of shard {shard} have the shape {array.shape[1:]} each, not {shape}; in {path}")
     if not (np.isfinite(inputs).all() and np.isfinite(outputs).all()):
         problems.append(f"rollouts of shard {shard} hold NaN or infinity; in {path}")
-    tokens = recipe.spec.input_size
-    if recipe.input_range is None and not (inputs.dtype.kind == "i" and ((inputs >= 0) & (inputs < tokens)).all()):
-        problems.append(f"what networks read in shard {shard} are tokens 0..{tokens - 1}, whole numbers; in {path}")
+    for part, array in ((recipe.interface.inputs, inputs), (recipe.interface.outputs, outputs)):
+        if problem := part.problem(array):
+            problems.append(f"traces of shard {shard} do not fit the zoo: {problem}; in {path}")
     rows = places_of(own)[1]
     for name in recipe.metric_columns:
         if name not in tensors:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.spec import RNNSpec
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 """Recurrent layers of torch.nn by cell."""
@@ -23,24 +23,26 @@ UNCOMPARABLE = "answers are not finite"
 
 
 class RecurrentNetwork(nn.Module):
-    """One network of a spec as an ordinary torch module: ``rnn`` (batch first) and a ``linear`` head."""
+    """One network of an architecture as an ordinary torch module: ``rnn`` (batch first) and a ``linear`` head."""
 
     def __init__(
-        self, spec: RNNSpec, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+        self, architecture: Architecture, device: torch.device | str | None = None, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        options: dict[str, Any] = {"num_layers": spec.num_layers, "batch_first": True}
-        if spec.cell == "elman":
-            options["nonlinearity"] = spec.nonlinearity
+        options: dict[str, Any] = {"num_layers": architecture.num_layers, "batch_first": True}
+        if architecture.cell == "elman":
+            options["nonlinearity"] = architecture.nonlinearity
         place: Any = {"device": device, "dtype": dtype}
-        self.rnn: nn.RNNBase = CELLS[spec.cell](spec.input_size, spec.hidden_size, **options, **place)
-        self.linear = nn.Linear(spec.hidden_size, spec.output_size, **place)
+        self.rnn: nn.RNNBase = CELLS[architecture.cell](
+            architecture.input_size, architecture.widest, **options, **place
+        )
+        self.linear = nn.Linear(architecture.widest, architecture.output_size, **place)
 
     @classmethod
-    def of(cls, spec: RNNSpec, weights: Mapping[str, Tensor]) -> RecurrentNetwork:
+    def of(cls, architecture: Architecture, weights: Mapping[str, Tensor]) -> RecurrentNetwork:
         """A network with copies of one network's weights, under torch.nn's names."""
         some = next(iter(weights.values()))
-        module = cls(spec, some.device, some.dtype)
+        module = cls(architecture, some.device, some.dtype)
         module.load_state_dict({n if n.startswith("linear.") else f"rnn.{n}": w.detach() for n, w in weights.items()})
         return module
 
@@ -51,8 +53,8 @@ class RecurrentNetwork(nn.Module):
 
 
 @torch.no_grad()
-def read_module(module: nn.Module, name: str, prove: bool = True) -> tuple[RNNSpec, dict[str, Tensor]]:
-    """The spec and copies of the weights of a module that holds one recurrent layer and one linear head.
+def read_module(module: nn.Module, name: str, prove: bool = True) -> tuple[Architecture, dict[str, Tensor]]:
+    """The architecture and copies of the weights of a module that holds one recurrent layer and one linear head.
 
     Weights are read as the layers use them: tied, pruned and reparametrised ones (weight norm, spectral norm) too.
     A layer without biases (``bias=False``) has zeros for them.
@@ -70,20 +72,22 @@ def read_module(module: nn.Module, name: str, prove: bool = True) -> tuple[RNNSp
     rnn, head = _layers(module, name)
     cell = next(cell for cell, kind in CELLS.items() if isinstance(rnn, kind))
     nonlinearity = rnn.nonlinearity if isinstance(rnn, nn.RNN) else "tanh"
-    spec = RNNSpec(cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, head.out_features, nonlinearity)
+    architecture = Architecture.stack(
+        cell, rnn.input_size, rnn.hidden_size, rnn.num_layers, head.out_features, nonlinearity
+    )
     with _left_as_it_was(module):
         # Hooks of weight norm and the like bring the attributes up to date when a layer runs.
         example = head.weight.new_zeros(1, 1, rnn.input_size)
         hidden, _ = _attempt(rnn, example)
         _attempt(head, _first_tensor(hidden))
-        weights = {n: _weight(rnn, head, n, shape, name) for n, shape in spec.parameter_shapes().items()}
+        weights = {n: _weight(rnn, head, n, shape, name) for n, shape in architecture.parameter_shapes().items()}
         places = {(weight.dtype, weight.device) for weight in weights.values()}
         if len(places) > 1:
             found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in places))
             raise RNN2VecError(f"the weights of a network have one dtype and device; those of {name} are {found}")
         if prove:
-            _prove(module, RecurrentNetwork.of(spec, weights), bool(rnn.batch_first), name)
-    return spec, weights
+            _prove(module, RecurrentNetwork.of(architecture, weights), bool(rnn.batch_first), name)
+    return architecture, weights
 
 
 def _layers(module: nn.Module, name: str) -> tuple[nn.RNNBase, nn.Linear]:

@@ -1,0 +1,106 @@
+"""Networks of several kinds or architectures behind one interface, in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.interface import Interface
+from rnn2vec.networks.protocol import Networks
+from rnn2vec.rows import Rows, row_numbers
+
+
+class Mixed:
+    """Rows of several networks as one.
+
+    Args:
+        parts: networks whose interfaces agree in kinds and sizes; they are run one after the other.
+        order: the row that each network of the parts, in their order, has here, ``[N]``; the same by default.
+
+    Attributes:
+        parts: as given.
+        places: the rows of each part here.
+
+    Raises:
+        RNN2VecError: if there are none, their interfaces differ, they have several dtypes or devices, or the order is
+            none of N rows.
+    """
+
+    def __init__(self, parts: Sequence[Networks], order: np.ndarray | None = None) -> None:
+        self.parts = tuple(parts)
+        if not self.parts:
+            raise RNN2VecError("networks are at least one; got none to mix")
+        first = self.parts[0]
+        for part in self.parts:
+            if not first.interface.fits(part.interface):
+                raise RNN2VecError(f"mixed networks have one interface; got {first.interface} and {part.interface}")
+            if (part.dtype, part.device) != (first.dtype, first.device):
+                raise RNN2VecError(
+                    f"mixed networks have one dtype and device; got {first.dtype} on {first.device} and {part.dtype} "
+                    f"on {part.device}"
+                )
+        count = sum(map(len, self.parts))
+        rows = np.arange(count) if order is None else np.asarray(order)
+        if not np.array_equal(np.sort(rows), np.arange(count)):
+            raise RNN2VecError(f"an order of {count} networks names each row of 0..{count - 1} once; got {order!r}")
+        self.places = tuple(np.split(rows, np.cumsum([len(part) for part in self.parts])[:-1]))
+        self._back = torch.from_numpy(np.argsort(rows))
+
+    @property
+    def interface(self) -> Interface:
+        """That of the first part."""
+        return self.parts[0].interface
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether all are."""
+        return all(part.differentiable for part in self.parts)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of all."""
+        return self.parts[0].dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of all."""
+        return self.parts[0].device
+
+    def __len__(self) -> int:
+        return len(self._back)
+
+    def __getitem__(self, rows: Rows) -> Mixed:
+        """Some networks, in the order asked for; parts none is of are left out.
+
+        Raises:
+            RNN2VecError: see :func:`rnn2vec.rows.row_numbers`; or if no network is asked for.
+        """
+        chosen = row_numbers(rows, len(self))
+        parts, order = [], []
+        for part, places in zip(self.parts, self.places, strict=True):
+            within = np.full(len(self), -1)
+            within[places] = np.arange(len(places))
+            wanted = np.flatnonzero(within[chosen] >= 0)
+            if len(wanted):
+                parts.append(part[within[chosen[wanted]]])
+                order.append(wanted)
+        if not parts:
+            raise RNN2VecError("networks are at least one; got none of the rows")
+        return Mixed(parts, np.concatenate(order))
+
+    def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
+        """Run every network on its own batch of sequences, see :meth:`Networks.run`."""
+        if len(inputs) != len(self):
+            raise RNN2VecError(f"inputs have a batch for each of {len(self)} networks; got {list(inputs.shape)}")
+        states = (None,) * len(self.parts) if state is None else state
+        said, final = [], []
+        for part, places, own in zip(self.parts, self.places, states, strict=True):
+            outputs, after = part.run(inputs[torch.from_numpy(places)], own)
+            said.append(outputs)
+            final.append(after)
+        return torch.cat(said)[self._back], tuple(final)

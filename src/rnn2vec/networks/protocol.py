@@ -1,0 +1,55 @@
+"""The protocol of networks: everything that asking them takes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from rnn2vec.interface import Interface
+from rnn2vec.rows import Rows
+
+
+class Networks(Protocol):
+    """N recurrent networks with one interface."""
+
+    @property
+    def interface(self) -> Interface:
+        """What goes in and what comes out."""
+        ...
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients pass from outputs to inputs."""
+        ...
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the numbers that they read and say."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where these are."""
+        ...
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def __getitem__(self, rows: Rows) -> Self:
+        """Some of them, always as networks, see :func:`rnn2vec.rows.row_numbers`."""
+        ...
+
+    def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Run every network on its own batch of sequences.
+
+        Args:
+            inputs: ``[N, B, T, X]`` floats, or ``[N, B, T]`` tokens.
+            state: what an earlier call returned, to go on from there; their initial state by default.
+
+        Returns:
+            Outputs ``[N, B, T, Y]`` and the state after the last step, whose type is the networks' own affair.
+        """
+        ...
