@@ -21,13 +21,14 @@ import rnn2vec.demo
 import rnn2vec.theory.run
 from rnn2vec import ENCODERS, Zoo, build_zoo, cli
 from rnn2vec.benchmark.measurements import as_table, write_measurements
-from rnn2vec.emulation.recipe import PRESETS, pretrain_recipe
+from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
+from rnn2vec.families import FAMILIES
 from rnn2vec.files import write_record
 from rnn2vec.outputs import sole_writer
 from rnn2vec.training import Checkpoint, Progress
-from rnn2vec.zoo.families import zoo_recipe
 from rnn2vec.zoo.published import export_published
+from rnn2vec.zoo.recipes import zoo_recipe
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -346,7 +347,7 @@ def test_no_space_left(full_disk: Path, rnn2vec_command: Command) -> None:
 def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command) -> None:
     small = zoo_recipe("formal-languages", "demo", models=64, steps=4, hidden_size=4, snapshots=(0, 4), rollouts=12)
     monkeypatch.setitem(
-        PRESETS["formal-languages"],
+        FAMILIES["formal-languages"].pretraining,
         "demo",
         pretrain_recipe("formal-languages", "demo", steps=2, networks=4, rollouts=1, emulator_size=8),
     )

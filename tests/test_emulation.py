@@ -159,7 +159,7 @@ def test_probes_start_as_strings_of_trained_networks(small_zoo: Zoo) -> None:
     pretrain(small_zoo, encoder, tiny_recipe(steps=1, learning_rate=0.0))
     asked = encoder.probe_logits.argmax(-1).numpy()  # type: ignore[union-attr,operator]
     final = np.flatnonzero(small_zoo.column("step") == 30)
-    written = small_zoo.rollouts(final).inputs[:, :, :5].reshape(-1, 5)
+    written = small_zoo.traces(final).inputs[:, :, :5].reshape(-1, 5)
     assert all((written == probe).all(1).any() for probe in asked)
 
 

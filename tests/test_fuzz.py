@@ -144,7 +144,7 @@ def quiet(amount: int, note: str) -> None:
 def everything_of(zoo: Zoo) -> None:
     zoo.verify()
     zoo.population()
-    zoo.rollouts()
+    zoo.traces()
     zoo.tasks  # noqa: B018
     zoo.task(0)
 

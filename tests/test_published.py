@@ -13,11 +13,11 @@ import torch
 
 from rnn2vec import Architecture, FormalLanguage, Population, RNN2VecError, zoo_recipe
 from rnn2vec.engine import run
+from rnn2vec.families.formal_languages import LanguageRecipe
+from rnn2vec.families.sampling import sample_strings
 from rnn2vec.tasks.formal_language import BOS, EOS
 from rnn2vec.zoo.build import train_population
-from rnn2vec.zoo.formal_languages import LanguageRecipe
 from rnn2vec.zoo.published import export_published, import_published
-from rnn2vec.zoo.rollouts import sample_strings
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "published_zoo"
 
@@ -113,7 +113,7 @@ def test_networks_trained_alike_become_as_accurate() -> None:
 def test_a_round_trip_changes_no_byte(tmp_path: Path) -> None:
     zoo = import_published(PUBLISHED, tmp_path / "zoo")
     assert zoo.verify() == []
-    assert (zoo.rollouts().inputs[:, :, 0] == BOS).all()
+    assert (zoo.traces().inputs[:, :, 0] == BOS).all()
     assert str(zoo.task(0)) == str(FormalLanguage(*(int(m) for m in np.load(PUBLISHED / "tasks.npy")[0, 1:])))
     export_published(zoo, tmp_path / "again")
     written = sorted(path.name for path in (tmp_path / "again").iterdir())

@@ -88,7 +88,7 @@ def test_a_zoo_of_ours_can_be_exported_and_read_again(tmp_path: Path, tiny_zoo: 
     for column in ("model", "step", "mb", "mc", "md"):
         np.testing.assert_array_equal(again.column(column), zoo.column(column))
     np.testing.assert_allclose(again.column("accuracy"), zoo.column("accuracy"), atol=1e-6)
-    np.testing.assert_array_equal(again.rollouts().inputs, zoo.rollouts().inputs)
+    np.testing.assert_array_equal(again.traces().inputs, zoo.traces().inputs)
 
 
 def test_only_lstms_are_exported(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rnn2vec.engine import run
 from rnn2vec.evaluation import collect_results, evaluate, results_table
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.tasks.tiled_digits import TiledDigits
-from rnn2vec.zoo.families import recipe_from_dict
+from rnn2vec.zoo.recipes import recipe_from_dict
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_its_metrics_are_those_of_torch(digits_zoo: Zoo) -> None:
 
 
 def test_rollouts_are_validation_images_and_the_network_s_logits(digits_zoo: Zoo) -> None:
-    rollouts = digits_zoo.rollouts([5])
+    rollouts = digits_zoo.traces([5])
     assert rollouts.inputs.shape == (1, 12, 17, 4)
     task = digits_zoo.task(5)
     assert isinstance(task, TiledDigits)
@@ -143,7 +143,7 @@ def test_few_networks_cannot_be_split(tmp_path: Path) -> None:
 def test_probes_stay_in_the_range_of_the_inputs(digits_zoo: Zoo) -> None:
     options = {"probes": 2, "probe_length": 17, "probe_init": "rollouts", **input_options("interactive", digits_zoo)}
     encoder = build_encoder("interactive", digits_zoo.architecture, 0, **options)
-    sequences = torch.from_numpy(digits_zoo.rollouts([1, 3]).inputs[:, 0])
+    sequences = torch.from_numpy(digits_zoo.traces([1, 3]).inputs[:, 0])
     encoder.start_probes(sequences)
     low, high = options["input_range"]
     asked = encoder.interrogate(digits_zoo.population([0, 1])).probes

@@ -33,12 +33,12 @@ from rnn2vec import (
     zoo_recipe,
 )
 from rnn2vec.engine import backend_name
+from rnn2vec.families.sampling import sample_strings
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.zoo.build import train_population
-from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.memory import check_memory
-from rnn2vec.zoo.rollouts import sample_strings
+from rnn2vec.zoo.recipes import recipe_from_dict
 
 FileBytes = Callable[[Path], dict[str, bytes]]
 
@@ -97,7 +97,7 @@ def test_weights_do_not_depend_on_the_shards(
     zoo = build_zoo(recipe, tmp_path / "zoo")
     assert len(list((tmp_path / "zoo" / "weights").iterdir())) == 8 // models_per_shard
     assert torch.equal(final_weights(zoo), final_weights(tiny_zoo))
-    strings, expected = zoo.rollouts().inputs, tiny_zoo.rollouts().inputs
+    strings, expected = zoo.traces().inputs, tiny_zoo.traces().inputs
     assert (strings == expected).mean() > 0.99  # drawn at the same numbers; only what outputs are may round otherwise
 
 
@@ -148,7 +148,7 @@ def test_the_seed_decides(tiny_zoo: Zoo, tiny_recipe: Recipe, tmp_path: Path, fi
     assert file_bytes(tmp_path / "again") == file_bytes(tiny_zoo.directory)
     other = build_zoo(dataclasses.replace(tiny_recipe, seed=1), tmp_path / "other")
     assert (final_weights(other) == final_weights(tiny_zoo)).float().mean() < 0.01
-    assert not np.array_equal(other.rollouts().inputs, tiny_zoo.rollouts().inputs)
+    assert not np.array_equal(other.traces().inputs, tiny_zoo.traces().inputs)
 
 
 @pytest.mark.parametrize("steps_done", [1, 30, 40, 80])
@@ -418,7 +418,7 @@ def test_training_learns_the_languages(trained_zoo: Zoo) -> None:
 @pytest.mark.parametrize("which", ["tiny_zoo", "trained_zoo"])
 def test_stored_outputs_are_those_of_the_stored_weights(request: pytest.FixtureRequest, which: str) -> None:
     zoo: Zoo = request.getfixturevalue(which)
-    rollouts = zoo.rollouts()
+    rollouts = zoo.traces()
     assert rollouts.inputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length)
     assert rollouts.outputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length - 1, 6)
     assert (rollouts.inputs.dtype, rollouts.outputs.dtype) == (np.int8, np.float16)
@@ -432,7 +432,7 @@ def test_stored_outputs_are_those_of_the_stored_weights(request: pytest.FixtureR
 
 def test_strings_are_drawn_from_the_stored_probabilities(trained_zoo: Zoo) -> None:
     """Mean log-likelihood against its expectation, minus the entropy: for each step of training."""
-    rollouts, steps = trained_zoo.rollouts(), trained_zoo.column("step")
+    rollouts, steps = trained_zoo.traces(), trained_zoo.column("step")
     log_probabilities = rollouts.outputs.astype(np.float64)
     chosen = np.take_along_axis(log_probabilities, rollouts.inputs[:, :, 1:, None].astype(np.int64), -1)[..., 0]
     probabilities = np.exp(log_probabilities)
@@ -446,7 +446,7 @@ def test_strings_are_drawn_from_the_stored_probabilities(trained_zoo: Zoo) -> No
 
 
 def test_stored_accuracy_is_the_share_of_accepted_strings(trained_zoo: Zoo) -> None:
-    inputs, accuracy = trained_zoo.rollouts().inputs, trained_zoo.column("accuracy")
+    inputs, accuracy = trained_zoo.traces().inputs, trained_zoo.column("accuracy")
     for row in range(len(trained_zoo)):
         language = FormalLanguage(*(int(shift) for shift in trained_zoo.tasks[row]), 20, 5)
         assert accuracy[row] == pytest.approx(language.accept(inputs[row]).mean(), abs=1e-6)
@@ -454,10 +454,10 @@ def test_stored_accuracy_is_the_share_of_accepted_strings(trained_zoo: Zoo) -> N
 
 
 def test_every_string_has_random_numbers_of_its_own(trained_zoo: Zoo, tiny_zoo: Zoo) -> None:
-    untrained = trained_zoo.rollouts(np.flatnonzero(trained_zoo.column("step") == 0)).inputs
+    untrained = trained_zoo.traces(np.flatnonzero(trained_zoo.column("step") == 0)).inputs
     assert len(np.unique(untrained.reshape(-1, 20), axis=0)) > 0.99 * 4 * 200
     # networks that have hardly learnt: the same random numbers would give nearly the same strings
-    strings = tiny_zoo.rollouts().inputs.reshape(8, 3, 4, 20)[..., 1:]
+    strings = tiny_zoo.traces().inputs.reshape(8, 3, 4, 20)[..., 1:]
     assert (strings[:, 0] == strings[:, 1]).mean() < 0.4
     assert (strings[:4] == strings[4:]).mean() < 0.4
 
@@ -508,7 +508,7 @@ def test_training_is_torchs_own(tiny_zoo: Zoo) -> None:
 
 def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
     """Read with other people's tools: pyarrow and safetensors alone."""
-    directory, population, rollouts = tiny_zoo.directory, tiny_zoo.population(), tiny_zoo.rollouts()
+    directory, population, rollouts = tiny_zoo.directory, tiny_zoo.population(), tiny_zoo.traces()
     table = pq.read_table(directory / "snapshots.parquet").to_pylist()
     assert [(row["model"], row["step"]) for row in table] == [(m, s) for m in range(8) for s in (0, 5, 12)]
     assert [row["shard"] for row in table] == [0] * 9 + [1] * 9 + [2] * 6
@@ -538,10 +538,10 @@ def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
     ids=str,
 )
 def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> None:
-    every, rollouts = final_weights(tiny_zoo), tiny_zoo.rollouts()
+    every, rollouts = final_weights(tiny_zoo), tiny_zoo.traces()
     assert len(every.unique(dim=0)) == 24
     assert torch.equal(tiny_zoo.population(rows).flatten(), every[rows])
-    chosen = tiny_zoo.rollouts(rows)
+    chosen = tiny_zoo.traces(rows)
     np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[rows])
     np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[rows])
 
@@ -560,16 +560,16 @@ def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> Non
     ids=["mask", "mask of torch", "mask as a list", "slice", "tensor", "from the end", "one"],
 )
 def test_rows_are_named_in_any_way(tiny_zoo: Zoo, name: Any, meant: list[int]) -> None:
-    rollouts, meant = tiny_zoo.rollouts(), list(meant)
+    rollouts, meant = tiny_zoo.traces(), list(meant)
     assert torch.equal(tiny_zoo.population(name).flatten(), final_weights(tiny_zoo)[meant])
-    for chosen in (tiny_zoo.rollouts(name), rollouts[name]):
+    for chosen in (tiny_zoo.traces(name), rollouts[name]):
         np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[meant])
         np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[meant])
 
 
 @pytest.mark.parametrize("rows", [[], [24], [-25], [0, 99], [0.5], [True, False], np.zeros(24, bool)], ids=str)
 def test_rows_that_are_not_there_are_refused(tiny_zoo: Zoo, rows: list[int]) -> None:
-    for read in (tiny_zoo.population, tiny_zoo.rollouts, tiny_zoo.rollouts().__getitem__, tiny_zoo.task):
+    for read in (tiny_zoo.population, tiny_zoo.traces, tiny_zoo.traces().__getitem__, tiny_zoo.task):
         with pytest.raises(RNN2VecError, match=r"snapshot .*0\.\.23|one snapshot of 24|mask of booleans|24 in all"):
             read(rows)
 
@@ -866,7 +866,7 @@ def test_a_damaged_shard_is_named(tiny_zoo: Zoo, copy: Path, kind: str, damage: 
     path = copy / kind / "00001.safetensors"
     damage(path)
     zoo = Zoo.open(copy)
-    damaged, other = (zoo.population, zoo.rollouts) if kind == "weights" else (zoo.rollouts, zoo.population)
+    damaged, other = (zoo.population, zoo.traces) if kind == "weights" else (zoo.rollouts, zoo.population)
     with pytest.raises(RNN2VecError, match=re.escape(str(path))):
         damaged([0, 10])
     other([0, 10])
@@ -911,7 +911,7 @@ def test_tensors_that_do_not_fit_are_explained(
 ) -> None:
     rewrite_shard(copy, f"{kind}/00001.safetensors", change)
     zoo = Zoo.open(copy)
-    read = zoo.population if kind == "weights" else zoo.rollouts
+    read = zoo.population if kind == "weights" else zoo.traces
     with pytest.raises(RNN2VecError, match=message):
         read()
     problems = zoo.verify()

@@ -3,12 +3,12 @@
 from rnn2vec.architecture import Architecture
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.families import zoo_recipe
-from rnn2vec.zoo.recipe import Recipe
+from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 

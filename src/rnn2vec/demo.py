@@ -15,13 +15,13 @@ from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation import collect_results, evaluate
 from rnn2vec.evaluation_report import write_report
 from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import write_json
 from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin
-from rnn2vec.zoo import families
+from rnn2vec.zoo import recipes
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.recipe import Recipe
 
 DEMO_ENCODERS = tuple(ENCODERS)
 SUPERVISED_STEPS = 1000
@@ -61,7 +61,7 @@ def run_demo(
     Raises:
         RNN2VecError: if the directory is not empty, another process is writing to it, or the disk is full.
     """
-    zoo_recipe = zoo_recipe or families.zoo_recipe(family, "demo", seed=seed)
+    zoo_recipe = zoo_recipe or recipes.zoo_recipe(family, "demo", seed=seed)
     recipe = recipe or pretrain_recipe(zoo_recipe.family, "demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
     with sole_writer(directory):

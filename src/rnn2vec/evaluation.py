@@ -21,6 +21,7 @@ from rnn2vec.encoders import build_encoder
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation_store import PLAN, Evaluation, load_evaluation, save_evaluation
+from rnn2vec.families import family_of
 from rnn2vec.metrics import correlation
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin
@@ -219,44 +220,13 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
     }
 
 
-COLUMNS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "formal-languages": (
-        *((letter, "frozen", "validation", f"m{letter}") for letter in "bcd"),
-        ("language", "frozen", "validation", "exact"),
-        ("language OOD", "frozen", "ood", "exact"),
-        ("language (linear)", "linear", "validation", "exact"),
-        ("accuracy R2", "frozen", "validation", "accuracy_r2"),
-        ("transferred", "transferred", "validation", "exact"),
-        ("transferred OOD", "transferred", "ood", "exact"),
-        ("end-to-end", "supervised", "validation", "exact"),
-        ("end-to-end OOD", "supervised", "ood", "exact"),
-    ),
-    "sequential-digits": (
-        ("angle error", "frozen", "validation", "angle_error"),
-        ("angle error OOD", "frozen", "ood", "angle_error"),
-        ("angle error (linear)", "linear", "validation", "angle_error"),
-        ("accuracy R2", "frozen", "validation", "accuracy_r2"),
-        ("step", "frozen", "validation", "step"),
-        ("gap R2", "frozen", "validation", "generalisation_gap_r2"),
-        ("transferred", "transferred", "validation", "angle_error"),
-        ("transferred OOD", "transferred", "ood", "angle_error"),
-        ("end-to-end", "supervised", "validation", "angle_error"),
-        ("end-to-end OOD", "supervised", "ood", "angle_error"),
-    ),
-}
-"""Columns of the closing table by family: title, how it was read, part of the zoo, metric."""
-
-HEADLINES = {"formal-languages": "language", "sequential-digits": "angle error"}
-"""The column that says what z knows of the task, by family."""
-
-
 def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
     """The closing table, a row an encoder, as text: for the terminal and the report alike.
 
     What was measured of no encoder has no column.
     """
     measured = {kind for values in results["encoders"].values() for kind in values}
-    columns = [column for column in COLUMNS[results["zoo"]["family"]] if column[1] in measured]
+    columns = [column for column in family_of(results["zoo"]["family"]).columns if column.reading in measured]
     rows = []
     for name, values in results["encoders"].items():
         rows.append(
@@ -265,8 +235,8 @@ def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
                 "loss": f"{values['emulation_loss']['validation']:.4f}",
                 "loss OOD": f"{values['emulation_loss']['ood']:.4f}",
                 **{
-                    title: _number(values.get(kind, {}).get(part, {}).get(metric), metric)
-                    for title, kind, part, metric in columns
+                    each.title: _number(values.get(each.reading, {}).get(each.part, {}).get(each.metric), each.metric)
+                    for each in columns
                 },
                 "parameters": f"{values['parameters']:,}",
                 "seconds": f"{values['seconds']:.0f}",

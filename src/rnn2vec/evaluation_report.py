@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,70 +10,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnn2vec.downstream.properties import PROPERTIES, Property
 from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.emulate import Observed
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
 from rnn2vec.evaluation import results_table
 from rnn2vec.evaluation_store import Evaluation
+from rnn2vec.families import family_of
+from rnn2vec.families.family import Property
 from rnn2vec.files import write_atomically
 from rnn2vec.report import figures, maps
 from rnn2vec.report.page import Section, render_page
-from rnn2vec.tasks.formal_language import SYMBOLS, to_text
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
-
-
-@dataclasses.dataclass(frozen=True)
-class View:
-    """How a family of tasks is put to a reader.
-
-    Attributes:
-        tasks: the tasks, in the plural.
-        columns: what the family's columns of the table mean.
-        symbols: names of the classes that networks predict.
-        answer: what a network's answer is.
-        step: what it reads in a step.
-        where: where in a sequence to look.
-        clones: what is counted of the emulator; ``clone_axis``: the same on an axis.
-    """
-
-    tasks: str
-    columns: str
-    symbols: Sequence[str]
-    answer: str
-    step: str
-    where: str
-    clones: str
-    clone_axis: str
-
-
-VIEWS = {
-    "formal-languages": View(
-        tasks="formal languages a^n b^(n+mb) c^(n+mc) d^(n+md)",
-        columns="b, c, d and language: share of networks whose shift of that letter, and whole language, is read from "
-        "the frozen z (networks that generate their language only); (linear): by the linear reader alone.",
-        symbols=SYMBOLS,
-        answer="the next token",
-        step="token just read",
-        where="The information is in the steps where one letter gives way to the next.",
-        clones="the share of strings in its language written by the emulator",
-        clone_axis="share of the emulator's strings in the language",
-    ),
-    "sequential-digits": View(
-        tasks="angles: digits rotated by an angle, read tile by tile",
-        columns="Angle error: median, in degrees, of the angle that is read from the frozen z (networks that have "
-        "learnt their task only; 90 by chance); (linear): by the linear reader alone. Step: share of snapshots whose "
-        "training step is right. Gap R2: how well z predicts validation loss less training loss.",
-        symbols=tuple("0123456789"),
-        answer="the class of the digit",
-        step="tile just read",
-        where="Networks commit themselves as more of the digit is read.",
-        clones="the share of images in which it is joined in naming the digit by the emulator",
-        clone_axis="agreement of the emulator",
-    ),
-}
 
 INTERROGATED = 4
 """Networks whose interrogation is drawn."""
@@ -102,7 +50,7 @@ def write_report(
     """
     trained = [load_trained(directory, zoo) for directory in directories]
     about = results["zoo"]
-    view = VIEWS[zoo.family]
+    view = family_of(zoo.family).words
     lead = (
         f"{about['models']} recurrent networks ({zoo.architecture}) were trained on {about['tasks']} {view.tasks}. "
         f"Encoders turned each of their snapshots into a vector z of length {trained[0].encoder.embedding_size}, "
@@ -126,7 +74,7 @@ def write_report(
 def _sections(
     zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], results: Mapping[str, Any]
 ) -> list[Section]:
-    accuracy, view = zoo.column("accuracy"), VIEWS[zoo.family]
+    accuracy, view = zoo.column("accuracy"), family_of(zoo.family).words
     validation = split_zoo(zoo).validation
     sections = [
         _knowledge(zoo, results),
@@ -145,7 +93,7 @@ def _sections(
         Section(
             "Maps of the zoo",
             f"The first two principal components of z, a dot for every snapshot. Above: coloured by "
-            f"{zoo.recipe.task_noun}; networks of one task should meet, whichever seed they grew from. Below: by the "
+            f"{view.task}; networks of one task should meet, whichever seed they grew from. Below: by the "
             "accuracy the network has reached.",
             maps.embedding_maps({e.name: e.embeddings for e in evaluations}, zoo.tasks, accuracy),
         ),
@@ -176,25 +124,11 @@ def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
         "Solid: from the frozen z, by the reader that cross-validation prefers. Hatched: the same encoder "
         "trained end to end on the labels."
     )
-    if zoo.family == "formal-languages":
-        chance = 1 / results["zoo"]["tasks"]
-        return Section(
-            "What the frozen representation knows",
-            "Share of validation networks whose language is read correctly, letter by letter and as a whole. "
-            f"{how} Dashed: chance for the whole language.",
-            figures.task_bars(metrics, chance),
-        )
-    panels = {
-        "angle_error": "angle, degrees off",
-        "accuracy_r2": "accuracy, R2",
-        "step": "training step, share",
-        "generalisation_gap_r2": "generalisation gap, R2",
-    }
+    words = family_of(zoo.family).words
     return Section(
         "What the frozen representation knows",
-        "Properties of validation networks. Angles: median error of networks that have learnt their task, 90 degrees "
-        f"by chance. {how}",
-        figures.property_bars(metrics, panels),
+        f"{words.knowledge_caption} {how} There are {results['zoo']['tasks']} tasks.",
+        figures.property_bars(metrics, words.knowledge),
     )
 
 
@@ -206,7 +140,7 @@ def _readers_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
         {"encoder": name}
         | {
             wanted.name.replace("_", " "): _reading(wanted, values["readers"][wanted.name])
-            for wanted in PROPERTIES[results["zoo"]["family"]]
+            for wanted in family_of(results["zoo"]["family"]).properties
         }
         for name, values in results["encoders"].items()
     ]
@@ -243,6 +177,7 @@ def _title(zoo: Zoo, row: int) -> str:
 @torch.no_grad()
 def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     assert isinstance(run.encoder, ProbingEncoder)
+    view = family_of(zoo.family).words
     asked = run.encoder.interrogate(zoo.networks(rows))
     # of several sequences of questions, the one whose answers tell these networks apart best
     best = int(asked.answers.var(dim=0).sum((1, 2)).argmax())
@@ -255,30 +190,23 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     return Section(
         f"What the {run.encoder.name} encoder asks",
         f"One of its {run.encoder.options['probes']} sequences of questions, put to {len(rows)} networks of validation "
-        f"tasks: the input it gives and the network's answer, {VIEWS[zoo.family].answer}, step by step. {kind}",
+        f"tasks: the input it gives and the network's answer, {view.answer}, step by step. {kind}",
         figures.interrogation(
             zoo.interface.inputs.shares(asked.probes[:, best]).numpy(),
             asked.answers[:, best].numpy(),
-            VIEWS[zoo.family].symbols,
+            view.symbols,
             [_title(zoo, int(row)) for row in rows],
-            tile=math.isqrt(zoo.architecture.input_size) if zoo.interface.inputs.kind == "numbers" else None,
+            tile=math.isqrt(zoo.architecture.input_size) if view.tile else None,
         ),
     )
 
 
 @torch.no_grad()
 def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], row: int) -> Section:
-    observed, view = Observed(zoo.networks([row]), zoo.traces([row])), VIEWS[zoo.family]
-    inputs, outputs = observed.traces.inputs[0], observed.traces.outputs[0]
-    if zoo.interface.inputs.kind == "numbers":
-        chosen, steps = 0, outputs.shape[1]
-        read, title = [str(step) for step in range(steps)], _title(zoo, row)
-    else:
-        lengths = (inputs < len(SYMBOLS) - 2).sum(1)
-        chosen = int(lengths.argmax())
-        steps = min(int(lengths[chosen]) + 3, outputs.shape[1])
-        read = [SYMBOLS[token] for token in inputs[chosen, :steps]]
-        title = f"{_title(zoo, row)}; string {to_text(inputs[chosen])}"
+    observed, view = Observed(zoo.networks([row]), zoo.traces([row])), family_of(zoo.family).words
+    reading = family_of(zoo.family).show(observed.traces.inputs[0], observed.traces.outputs[0])
+    chosen, steps, read = reading.sequence, reading.steps, reading.labels
+    title = _title(zoo, row) + (f"; {reading.text}" if reading.text else "")
     shown, network = observed.tensors(sequences=[chosen])
     emulated = {}
     for run, evaluation in zip(trained, evaluations, strict=True):

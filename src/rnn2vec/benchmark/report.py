@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from rnn2vec.benchmark.paper import EMULATION_LOSS
 from rnn2vec.benchmark.tables import (
     LOSS,
     ZooResults,
@@ -19,6 +18,7 @@ from rnn2vec.benchmark.tables import (
     main_table,
     reader_table,
 )
+from rnn2vec.families import family_of
 from rnn2vec.files import write_atomically
 from rnn2vec.report import figures, intervals, maps
 from rnn2vec.report.page import Section, render_page
@@ -121,7 +121,7 @@ def _sections(results: ZooResults) -> list[Section]:
 
 def knowledge_panels(results: ZooResults) -> dict[str, intervals.Panel]:
     """Loss, headline and accuracy of every encoder, for :func:`rnn2vec.report.intervals.interval_panels`."""
-    paper, known = EMULATION_LOSS[results.family], headline(results.family)
+    paper, known = family_of(results.family).paper_losses, headline(results.family)
     panels: dict[str, intervals.Panel] = {
         "emulation loss, validation": {
             name: {"frozen": _ends(results, name, *LOSS)} | ({"paper": (paper[name],) * 3} if name in paper else {})

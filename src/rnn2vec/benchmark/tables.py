@@ -11,12 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnn2vec.benchmark.measurements import CONSTANT
-from rnn2vec.benchmark.paper import EMULATION_LOSS
-from rnn2vec.downstream.properties import PROPERTIES
 from rnn2vec.downstream.readers import READERS
 from rnn2vec.downstream.statistics import Interval, interval, paired_difference
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.evaluation import COLUMNS, HEADLINES
+from rnn2vec.families import family_of
 
 LOSS = ("emulation", "validation", "total-variation")
 """Reading, part and metric of the loss that is compared: the same for all, whichever was trained with."""
@@ -47,9 +45,8 @@ class Headline:
 
 def headline(family: str) -> Headline:
     """The headline of a family of tasks."""
-    title = HEADLINES[family]
-    metric = next(metric for name, _, _, metric in COLUMNS[family] if name == title)
-    return Headline(title, metric, -1 if metric.endswith("_error") else 1)
+    column = family_of(family).headline_column
+    return Headline(column.title, column.metric, -1 if column.metric.endswith("_error") else 1)
 
 
 class _Place(NamedTuple):
@@ -146,12 +143,15 @@ def main_table(results: ZooResults) -> list[dict[str, str]]:
     """A row an encoder, means and intervals; the paper's loss beside ours. Below them the controls, each column's
     best: what a figure must exceed to say anything.
     """
-    paper = EMULATION_LOSS[results.family]
+    family = family_of(results.family)
+    paper = family.paper_losses
     rows = []
     for name in results.encoders:
         row = {"encoder": name, "loss (TV)": results.interval(name, *LOSS).text(4)}
         row["paper's loss"] = f"{paper[name]:.3f}" if name in paper else "-"
-        row |= {title: _cell(results, name, *where) for title, *where in COLUMNS[results.family]}
+        row |= {
+            column.title: _cell(results, name, column.reading, column.part, column.metric) for column in family.columns
+        }
         row["seconds"] = results.interval(name, "cost", "pretraining", "seconds").text(0)
         rows.append(row)
     return _drop_empty([*rows, *_best_controls(results, list(rows[0]) if rows else [])])
@@ -162,25 +162,26 @@ def _best_controls(results: ZooResults, columns: Sequence[str]) -> list[dict[str
     rows = []
     for reading, (title, single) in CONTROLS.items():
         row = dict.fromkeys(columns, "-") | {"encoder": title}
-        for column, kind, part, metric in COLUMNS[results.family]:
-            if kind == "frozen":
+        for column in family_of(results.family).columns:
+            if column.reading == "frozen":
+                part, metric = column.part, column.metric
                 sign = -1 if metric == "angle_error" else 1
                 names = [CONSTANT] if single else results.encoders
                 found = [results.interval(name, reading, part, metric) for name in names]
                 known = [interval for interval in found if not np.isnan(interval.mean)]
                 if known:
                     best = max(known, key=lambda interval: sign * interval.mean)
-                    row[column] = best.text(_digits(metric), _unit(metric))
+                    row[column.title] = best.text(_digits(metric), _unit(metric))
         rows.append(row)
     return rows
 
 
 def control_table(results: ZooResults) -> list[dict[str, str]]:
     """What the same predictors get right where there is nothing, or nothing learnt, to be read."""
-    columns = [column for column in COLUMNS[results.family] if column[1] == "frozen"]
+    columns = [column for column in family_of(results.family).columns if column.reading == "frozen"]
 
     def row(control: str, name: str, reading: str) -> dict[str, str]:
-        cells = {title: _cell(results, name, reading, part, metric) for title, _, part, metric in columns}
+        cells = {column.title: _cell(results, name, reading, column.part, column.metric) for column in columns}
         return {"control": control, "encoder": name, **cells}
 
     rows = [row("the same z for all", CONSTANT, "frozen")]
@@ -194,7 +195,7 @@ def reader_table(results: ZooResults) -> list[dict[str, str]]:
     rows = []
     for name in results.encoders:
         row = {"encoder": name}
-        for wanted in PROPERTIES[results.family]:
+        for wanted in family_of(results.family).properties:
             chosen = {reader: len(results.seeds(name, "chosen", reader, wanted.name)) for reader in READERS}
             counts = sorted(chosen.items(), key=lambda item: -item[1])
             row[wanted.name.replace("_", " ")] = ", ".join(f"{reader} {n}" for reader, n in counts if n) or "-"

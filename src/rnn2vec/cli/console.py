@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnn2vec.evaluation import HEADLINES, results_table
+from rnn2vec.evaluation import results_table
+from rnn2vec.families import family_of
 from rnn2vec.parallel import Report
 from rnn2vec.zoo.store import Zoo
 
@@ -28,10 +29,6 @@ class _Console(Console):
 
 
 console = _Console()
-EXPLANATIONS = {
-    "formal-languages": "language: share read correctly from the frozen z.",
-    "sequential-digits": "angle error: median, read from the frozen z; 90\u00b0 by chance.",
-}
 PROJECTION_SECONDS = 30.0
 """After which a long job says how long it will take."""
 
@@ -70,14 +67,15 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
 
 def print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
-    known = HEADLINES[results["zoo"]["family"]]
+    family = family_of(results["zoo"]["family"])
+    known = family.headline
     wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
     columns = [name for name in wanted if name in rows[0]]
     print_rows(
         "Validation tasks, and out-of-distribution (OOD) ones", [{name: row[name] for name in columns} for row in rows]
     )
     console.print(
-        f"loss: of emulation. {EXPLANATIONS[results['zoo']['family']]} end-to-end: by training on labels.",
+        f"loss: of emulation. {family.words.headline} end-to-end: by training on labels.",
         style="dim",
     )
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from rnn2vec.zoo.families import PRESETS
+from rnn2vec.families import FAMILIES
 
-PRESET_NAMES = ", ".join(PRESETS["formal-languages"])
+PRESET_NAMES = ", ".join(dict.fromkeys(preset for family in FAMILIES.values() for preset in family.presets))
 
 LARGEST_SEED = 2**32 - 1  # what scikit-learn takes, too
 MOST_WORKERS = 1000

@@ -13,8 +13,8 @@ from rnn2vec.cli.options import Out, Seed, Workers
 from rnn2vec.demo import run_demo
 from rnn2vec.emulation.store import versions
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
+from rnn2vec.families import FAMILIES
 from rnn2vec.parallel import available_cores
-from rnn2vec.zoo.families import FAMILIES
 
 
 def demo(

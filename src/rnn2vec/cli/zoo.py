@@ -11,11 +11,12 @@ from rnn2vec.cli.console import console, print_error, print_zoo, stage
 from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families import FAMILIES
 from rnn2vec.outputs import require_apart
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.families import FAMILIES, zoo_recipe
 from rnn2vec.zoo.published import export_published, import_published
+from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.store import Zoo
 
 

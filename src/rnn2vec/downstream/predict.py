@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnn2vec.downstream.properties import Prediction, measure, properties_of
+from rnn2vec.downstream.properties import Prediction, measure, properties_of, shown_by
 from rnn2vec.downstream.readers import READERS, Reading, choose_reader
 from rnn2vec.downstream.targets import Targets
 from rnn2vec.emulation.pretrain import inputs_to_start_from
@@ -95,7 +95,7 @@ def fit_predictors(
     tasks = np.unique(zoo.tasks, axis=0, return_inverse=True)[1].reshape(-1)
     readings = {}
     for wanted in properties_of(zoo):
-        rows = seen[wanted.shown_by(zoo)[seen]]
+        rows = seen[shown_by(wanted, zoo)[seen]]
         labelled = generator(seed, "shuffled labels").permutation(rows) if shuffled else rows
         truth = zoo.column(wanted.name)[labelled]
         readings[wanted.name] = choose_reader(wanted, z[rows], truth, tasks[rows], seed, readers)

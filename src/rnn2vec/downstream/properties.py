@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
+from rnn2vec.families import family_of
+from rnn2vec.families.family import Property
 from rnn2vec.metrics import r2
 from rnn2vec.zoo.store import Zoo
-
-
-@dataclasses.dataclass(frozen=True)
-class Property:
-    """A property of a network that a predictor reads from z.
-
-    Attributes:
-        name: a column of the zoo's table, and what the metrics are called after.
-        kind: ``class`` (one of the values that occur), ``number``, or ``angle`` in degrees.
-        of_task: whether it is a property of the task; only networks that have learnt their task can show it.
-    """
-
-    name: str
-    kind: str
-    of_task: bool = False
-
-    def shown_by(self, zoo: Zoo) -> np.ndarray:
-        """Which snapshots of a zoo show it, ``[snapshots]`` booleans: what predictors are fitted to and scored on."""
-        return learnt(zoo) if self.of_task else np.ones(len(zoo), dtype=bool)
-
-
-PROPERTIES: dict[str, tuple[Property, ...]] = {
-    "formal-languages": (
-        Property("mb", "class", of_task=True),
-        Property("mc", "class", of_task=True),
-        Property("md", "class", of_task=True),
-        Property("accuracy", "number"),
-    ),
-    "sequential-digits": (
-        Property("angle", "angle", of_task=True),
-        Property("accuracy", "number"),
-        Property("step", "class"),
-        Property("generalisation_gap", "number"),
-    ),
-}
-"""Properties by family (section 5.3 of the paper)."""
 
 Prediction = dict[str, np.ndarray]
 """Predicted values of some rows by property, ``[rows]`` each; without those that there is nothing to fit to."""
@@ -52,7 +17,12 @@ Prediction = dict[str, np.ndarray]
 
 def properties_of(zoo: Zoo) -> tuple[Property, ...]:
     """What is predicted for the networks of a zoo."""
-    return PROPERTIES[zoo.family]
+    return family_of(zoo.family).properties
+
+
+def shown_by(wanted: Property, zoo: Zoo) -> np.ndarray:
+    """Which snapshots of a zoo show a property, ``[snapshots]``: what predictors are fitted to and scored on."""
+    return learnt(zoo) if wanted.of_task else np.ones(len(zoo), dtype=bool)
 
 
 def learnt(zoo: Zoo) -> np.ndarray:
@@ -98,7 +68,7 @@ def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, flo
     metrics: dict[str, float] = {}
     classes = [each.name for each in properties_of(zoo) if each.of_task and each.kind == "class"]
     for wanted in properties_of(zoo):
-        scored = wanted.shown_by(zoo)[rows] & (wanted.name in prediction)
+        scored = shown_by(wanted, zoo)[rows] & (wanted.name in prediction)
         truth = zoo.column(wanted.name)[rows]
         found = prediction.get(wanted.name, truth)
         if wanted.kind == "class":

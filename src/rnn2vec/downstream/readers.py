@@ -15,8 +15,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from rnn2vec.downstream.properties import SCORES, Property
+from rnn2vec.downstream.properties import SCORES
 from rnn2vec.downstream.targets import Targets
+from rnn2vec.families.family import Property
 from rnn2vec.randomness import generator
 
 FOLDS = 5

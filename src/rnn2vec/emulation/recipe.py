@@ -10,6 +10,7 @@ from rnn2vec.emulation.emulator import CONDITIONING
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.encoders.encoder import size_of_part
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families import family_of
 from rnn2vec.fields import number, whole
 from rnn2vec.losses import OF_CLASSES, OF_NUMBERS
 
@@ -83,62 +84,16 @@ class PretrainRecipe:
         return rate
 
 
-_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
-_LEARNS = PretrainRecipe(
-    steps=1500,
-    networks=32,
-    traces=4,
-    learning_rate=2e-3,
-    clip=1.0,
-    warmup=50,
-    decay="cosine",
-    emulator_size=96,
-    emulator_layers=1,
-    conditioning="every",
-)
-
-
-_SMALLER = {"deep_weight_space": {"channels": 16, "layers": 3}, "transformer": {"hidden_size": 64, "layers": 2}}
-
-
-def _asks(probe_length: int, **interactive: Any) -> dict[str, dict[str, Any]]:
-    """Options of the encoders; ``interactive`` are those of that one alone."""
-    probing = _PROBES | {"probe_length": probe_length}
-    return {"noninteractive": probing, "interactive": probing | interactive, **_SMALLER}
-
-
-PRESETS = {
-    "formal-languages": {
-        "demo": dataclasses.replace(_LEARNS, encoder_options=_asks(19, feedback="echo")),
-        "laptop": dataclasses.replace(
-            _LEARNS, steps=3000, loss="kl", emulator_size=128, encoder_options=_asks(41, feedback="echo")
-        ),
-        "paper": PretrainRecipe(steps=100_000),
-    },
-    "sequential-digits": {
-        "demo": dataclasses.replace(_LEARNS, encoder_options=_asks(17)),
-        "laptop": dataclasses.replace(_LEARNS, emulator_size=128, encoder_options=_asks(50)),
-        "paper": PretrainRecipe(
-            steps=100_000,
-            encoder_options={"noninteractive": {"probe_length": 50}, "interactive": {"probe_length": 50}},
-        ),
-    },
-}
-"""Sizes of a pretraining by family of tasks. ``paper`` is the paper's; ``demo`` and ``laptop`` hold what learns in
-minutes."""
-
-
 def pretrain_recipe(family: str, preset: str, **overrides: Any) -> PretrainRecipe:
     """A preset of a family of tasks with some fields replaced.
 
     Raises:
         RNN2VecError: if the family, the preset or a field is unknown or out of range.
     """
-    if family not in PRESETS:
-        raise RNN2VecError(f"families of tasks are {', '.join(PRESETS)}; got {family!r}")
-    if preset not in PRESETS[family]:
-        raise RNN2VecError(f"pretraining presets are {', '.join(PRESETS[family])}; got {preset!r}")
+    presets = family_of(family).pretraining
+    if preset not in presets:
+        raise RNN2VecError(f"pretraining presets are {', '.join(presets)}; got {preset!r}")
     try:
-        return dataclasses.replace(PRESETS[family][preset], **overrides)
+        return PretrainRecipe(**{**presets[preset], **overrides})
     except TypeError as error:
         raise RNN2VecError(f"unknown field of a pretraining recipe: {error}") from error

@@ -24,13 +24,13 @@ from rnn2vec.encoders import Encoder, build_encoder, load_encoder
 from rnn2vec.encoders.directory import fill
 from rnn2vec.encoders.encoder import kind_of
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.recipe import LARGEST_SEED
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
 from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import require_same
 from rnn2vec.training import CHECKPOINT
 from rnn2vec.zoo.layout import INDEX
-from rnn2vec.zoo.recipe import LARGEST_SEED
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 

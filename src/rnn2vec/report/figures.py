@@ -14,8 +14,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from rnn2vec.report.style import ASKED, GREY, INK, PALE, WIDTH, bare, colour, label, styled
 
@@ -168,46 +167,6 @@ def _heat(axes: Axes, probabilities: np.ndarray, shade: str, symbols: Sequence[s
 
 def _ramp(shade: str) -> Colormap:
     return LinearSegmentedColormap.from_list("ramp", [PALE, shade])
-
-
-@styled
-def task_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], chance: float) -> Figure:
-    """Share of networks whose shift of a letter, and whole language, is read correctly from z.
-
-    Args:
-        metrics: by encoder, ``frozen`` and maybe ``supervised``, each with ``mb``, ``mc``, ``md`` and ``exact`` in [0,
-            1].
-        chance: of guessing the whole language; a line in that group.
-    """
-    figure = Figure(figsize=(WIDTH, 3.4))
-    axes = figure.subplots()
-    bars = [(name, kind) for name, kinds in metrics.items() for kind in ("frozen", "supervised") if kind in kinds]
-    width = 0.84 / max(1, len(bars))
-    groups = {"mb": "shift of b", "mc": "shift of c", "md": "shift of d", "exact": "whole language"}
-    for place, (name, kind) in enumerate(bars):
-        shares = [metrics[name][kind][group] for group in groups]
-        solid = {"color": colour(name)}
-        hatched = {"facecolor": "white", "edgecolor": colour(name), "hatch": "////", "linewidth": 0}
-        x = np.arange(len(groups)) + (place - (len(bars) - 1) / 2) * width
-        drawn = axes.bar(x, shares, 0.88 * width, **(solid if kind == "frozen" else hatched))
-        if len(bars) <= 8:  # more are too narrow for numbers
-            labels = ["" if np.isnan(share) else f"{100 * share:.0f}" for share in shares]
-            axes.bar_label(drawn, labels, padding=1.5, fontsize=8)
-    axes.plot([2.55, 3.45], [chance, chance], "--", color=INK, linewidth=1)
-    axes.annotate("chance", (3.45, chance), (4, 0), textcoords="offset points", va="center", annotation_clip=False)
-    axes.set(xlim=(-0.5, 3.5), ylim=(0, 1.06), ylabel="networks read correctly")
-    axes.set_xticks(range(len(groups)), list(groups.values()), fontsize=9)
-    axes.set_yticks(np.linspace(0, 1, 5))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.tick_params(axis="x", length=0)
-    patches = [Patch(color=colour(name), label=label(name)) for name in metrics]
-    if any(kind == "supervised" for _, kind in bars):
-        patches.append(Patch(color=GREY, label="solid: frozen z"))
-        patches.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", linewidth=0, label="hatched: end to end"))
-    figure.legend(
-        handles=patches, loc="outside upper left", ncols=max(1, len(patches)), columnspacing=1.4, handlelength=1.1
-    )
-    return figure
 
 
 @styled

@@ -19,7 +19,6 @@ BOS, EOS = 4, 5
 SYMBOLS = (*LETTERS, "BOS", "EOS")
 SHIFTS = tuple(range(-3, 3))
 """Values that each of mb, mc and md takes in the paper: 216 languages."""
-FAMILY = "formal-languages"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +44,6 @@ class FormalLanguage:
     length: int = 42
     max_n: int = 10
 
-    family: ClassVar[str] = FAMILY
     input_size: ClassVar[int] = len(SYMBOLS)
     output_size: ClassVar[int] = len(SYMBOLS)
 

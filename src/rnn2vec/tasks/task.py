@@ -12,12 +12,10 @@ class Task(Protocol):
     """One task of a family, and so the data of one network.
 
     Attributes:
-        family: name of the family, as in ``zoo.json``.
         input_size: X, features of an input, or the number of different tokens.
         output_size: Y, classes that a network predicts at every step.
     """
 
-    family: ClassVar[str]
     output_size: ClassVar[int]
 
     @property

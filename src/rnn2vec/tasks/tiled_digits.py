@@ -16,7 +16,6 @@ from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.digits import IMAGE_SIDE, NORMALISATION, Digits, check_source, load_digits
 
-FAMILY = "sequential-digits"
 TILE_SIDE = {"mnist": 4, "uci": 2}
 """Pixels of a tile's side, by source of digits."""
 
@@ -43,7 +42,6 @@ class TiledDigits:
     source: str = "mnist"
     directory: str | None = dataclasses.field(default=None, compare=False)
 
-    family: ClassVar[str] = FAMILY
     output_size: ClassVar[int] = 10
 
     def __post_init__(self) -> None:

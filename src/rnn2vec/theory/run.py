@@ -17,7 +17,7 @@ from rnn2vec.theory.gap_recipe import checked_seed, gap_recipes
 from rnn2vec.theory.report import as_json, write_theory_report
 from rnn2vec.theory.zoo_questions import interrogate_zoo
 from rnn2vec.zoo.build import build_zoo
-from rnn2vec.zoo.families import zoo_recipe
+from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.store import Zoo
 
 PLAN = "theory.json"

@@ -14,6 +14,7 @@ import torch
 from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import read_json, write_atomically, write_json
 from rnn2vec.networks import Population
 from rnn2vec.outputs import sole_writer
@@ -24,7 +25,6 @@ from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.layout import BUILDING, INDEX, rollouts_path, weights_path
 from rnn2vec.zoo.memory import check_memory
-from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.table import snapshot_table
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import write_atomically
 from rnn2vec.zoo.layout import CARD, INDEX, SCHEMA_VERSION, TABLE, rollouts_path, weights_path, write_index
-from rnn2vec.zoo.recipe import Recipe
 
 
 def finish_zoo(directory: Path, recipe: Recipe, table: pa.Table, **extra: Any) -> None:

@@ -6,7 +6,7 @@ import math
 import os
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.zoo.recipe import Recipe
+from rnn2vec.families.recipe import Recipe
 
 FLOAT = 4
 CELL = 40

@@ -21,6 +21,9 @@ import torch
 
 from rnn2vec.architecture import MOST_LAYERS, Architecture
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.formal_languages import LanguageRecipe
+from rnn2vec.families.recipe import Recipe
+from rnn2vec.families.sequential_digits import DigitsRecipe
 from rnn2vec.fields import LARGEST, shown, whole
 from rnn2vec.files import read_json, write_atomically
 from rnn2vec.networks import Population
@@ -28,11 +31,8 @@ from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import begin
 from rnn2vec.tasks.formal_language import BOS, EOS, SYMBOLS
 from rnn2vec.zoo.finish import finish_zoo
-from rnn2vec.zoo.formal_languages import LanguageRecipe
 from rnn2vec.zoo.layout import IMPORTING, INDEX, read_index, rollouts_path, weights_path
 from rnn2vec.zoo.npy import check_shape, dimensions_of, exactly, header, load, whole_numbers
-from rnn2vec.zoo.recipe import Recipe
-from rnn2vec.zoo.sequential_digits import DigitsRecipe
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.verify import problems_of_networks
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families import family_of
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.store import Zoo
 
@@ -43,7 +44,7 @@ def split_zoo(zoo: Zoo) -> Split:
     """
     tasks, of_row = np.unique(zoo.tasks, axis=0, return_inverse=True)
     of_row = of_row.reshape(-1)
-    count, noun = round(0.15 * len(tasks)), zoo.recipe.task_noun
+    count, noun = round(0.15 * len(tasks)), family_of(zoo.family).words.task
     order = generator(zoo.recipe.seed, "split").permutation(len(tasks))
     ood = zoo.recipe.ood_tasks(tasks, order)
     rest = order[~np.isin(order, ood)]

@@ -13,14 +13,14 @@ import torch
 from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import require_unaltered
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import read_tensors
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks, Population, concatenate
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.task import Task
-from rnn2vec.zoo.families import recipe_from_dict
 from rnn2vec.zoo.layout import INDEX, TABLE, read_index, rollouts_path, weights_path
-from rnn2vec.zoo.recipe import Recipe
+from rnn2vec.zoo.recipes import recipe_from_dict
 from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
 from rnn2vec.zoo.table import places_of, read_table
 from rnn2vec.zoo.traces import Traces

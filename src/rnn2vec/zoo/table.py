@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.fields import are_whole
 from rnn2vec.files import parse_parquet, read_bytes, read_tensors
 from rnn2vec.zoo.layout import TABLE, rollouts_path
-from rnn2vec.zoo.recipe import Recipe
 
 _WHOLE = ("model", "step", "shard", "row")
 

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import read_bytes, read_json, read_tensors
 from rnn2vec.zoo.layout import CARD, INDEX, TABLE, rollouts_path, weights_path
-from rnn2vec.zoo.recipe import Recipe
 from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
 from rnn2vec.zoo.table import places_of
 

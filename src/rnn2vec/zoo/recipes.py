@@ -1,4 +1,4 @@
-"""The families of tasks that zoos are made of, and the presets of each."""
+"""Zoo recipes from presets, with some fields replaced, and from JSON."""
 
 from __future__ import annotations
 
@@ -8,20 +8,9 @@ from typing import Any
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families import family_of
+from rnn2vec.families.recipe import Recipe
 from rnn2vec.fields import shown, whole
-from rnn2vec.zoo import formal_languages, sequential_digits
-from rnn2vec.zoo.recipe import Recipe
-
-FAMILIES: dict[str, type[Recipe]] = {
-    cls.family: cls for cls in (formal_languages.LanguageRecipe, sequential_digits.DigitsRecipe)
-}
-"""Recipe classes by the name of their family."""
-
-PRESETS: dict[str, dict[str, Recipe]] = {
-    formal_languages.LanguageRecipe.family: formal_languages.PRESETS,
-    sequential_digits.DigitsRecipe.family: sequential_digits.PRESETS,
-}
-"""Sizes by family: ``demo`` for minutes on two cores, ``laptop``, and ``paper`` for the paper's protocol."""
 
 
 def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
@@ -37,11 +26,10 @@ def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
     Raises:
         RNN2VecError: if the family, the preset or a field is unknown or out of range.
     """
-    if family not in [*PRESETS]:
-        raise RNN2VecError(f"families of tasks are {', '.join(PRESETS)}; got {shown(family)}")
-    if preset not in [*PRESETS[family]]:
-        raise RNN2VecError(f"zoo presets are {', '.join(PRESETS[family])}; got {shown(preset)}")
-    base = PRESETS[family][preset]
+    presets = family_of(family).presets
+    if preset not in [*presets]:
+        raise RNN2VecError(f"zoo presets are {', '.join(presets)}; got {shown(preset)}")
+    base = presets[preset]
     architecture_names = {"cell", "hidden_size", "num_layers", "nonlinearity"}
     values = {name: value for name, value in overrides.items() if name not in architecture_names}
     architecture_values = {name: value for name, value in overrides.items() if name in architecture_names}
@@ -62,15 +50,14 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
         RNN2VecError: if a field is missing, unknown or out of range.
     """
     family = values.get("family")
-    if family not in [*FAMILIES]:
-        raise RNN2VecError(f"families of tasks are {', '.join(FAMILIES)}; got {shown(family)}: upgrade rnn2vec")
-    known = [field.name for field in dataclasses.fields(FAMILIES[family]) if field.compare]
+    kind = family_of(family).recipe
+    known = [field.name for field in dataclasses.fields(kind) if field.compare]
     fields = {name: value for name, value in values.items() if name != "family"}
     if unknown := [name for name in fields if name not in known]:
         raise RNN2VecError(f"a zoo recipe of {family} has the fields {', '.join(known)}; got {', '.join(unknown)}, too")
     try:
         fields["architecture"] = Architecture.from_dict(fields["architecture"])
-        return FAMILIES[family](**fields)
+        return kind(**fields)
     except (TypeError, KeyError) as error:
         raise RNN2VecError(
             f"a zoo recipe of {family} has the fields {', '.join(known)}; this one does not fit ({error})"

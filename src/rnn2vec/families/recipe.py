@@ -69,8 +69,6 @@ class Recipe(ABC):
     """What is measured of every snapshot; ``accuracy`` is among them."""
     learnt_accuracy: ClassVar[float]
     """A network has learnt its task if its accuracy is at least this."""
-    task_noun: ClassVar[str]
-    """What a reader calls a task, such as "language"."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.architecture, Architecture):

@@ -15,17 +15,22 @@ from torch.nn import functional as F
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
+from rnn2vec.families.pretraining import LEARNS, SMALLER_ENCODERS
+from rnn2vec.families.recipe import PAPER_SNAPSHOTS, Recipe
 from rnn2vec.fields import number, sequence, shown, whole
 from rnn2vec.interface import Classes, Interface, Numbers
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.digits import NORMALISATION, load_digits
-from rnn2vec.tasks.tiled_digits import FAMILY, TiledDigits
-from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
+from rnn2vec.tasks.tiled_digits import TiledDigits
 
 OOD_ANGLES = (312.0, 360.0)
 """Angles from the first up to the second, in degrees, are out of distribution."""
 
+NAME = "sequential-digits"
+CLONE_BATCH = 64
+"""Networks that are compared with the emulator at once."""
 CHUNK = 256
 """Images that all networks of a shard look at in one call."""
 
@@ -50,12 +55,11 @@ class DigitsRecipe(Recipe):
     evaluation_images: int = 2000
     directory: str | None = dataclasses.field(default=None, compare=False)
 
-    family: ClassVar[str] = FAMILY
+    family: ClassVar[str] = NAME
     task_columns: ClassVar[tuple[str, ...]] = ("angle",)
     setting_columns: ClassVar[tuple[str, ...]] = ("weight_decay",)
     metric_columns: ClassVar[tuple[str, ...]] = ("accuracy", "train_loss", "validation_loss", "generalisation_gap")
     learnt_accuracy: ClassVar[float] = 0.5
-    task_noun: ClassVar[str] = "angle"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,9 +140,9 @@ class DigitsRecipe(Recipe):
         for model, task in zip(models, tasks, strict=True):
             chosen = generator(self.seed, model, "rollouts", step).choice(task.validation, self.rollouts)
             kept.append(task.sequences(chosen)[0])
-        inputs = np.stack(kept).astype(np.float16)
-        with torch.no_grad():  # outputs to the very inputs that are kept
-            outputs, _ = population.run(torch.from_numpy(inputs).float())
+        inputs = np.stack(kept)
+        with torch.no_grad():
+            outputs, _ = population.run(torch.from_numpy(inputs))
         return {
             "inputs": inputs,
             "outputs": outputs.numpy().astype(np.float16),
@@ -216,3 +220,101 @@ PRESETS: dict[str, Recipe] = {
 }
 """``demo`` reads small digits that need no download; ``laptop`` and ``paper`` read MNIST, ``paper`` by the paper's
 protocol."""
+
+
+def clone_scores(
+    tasks: Sequence[TiledDigits],
+    emulate: Emulate,
+    interface: Interface,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    seeds: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """The share of each network's traces on which the emulator names the same class as the network at the last step."""
+    scores = []
+    for start in range(0, len(tasks), CLONE_BATCH):
+        rows = slice(start, start + CLONE_BATCH)
+        said, _ = emulate(rows, interface.inputs.tensor(inputs[rows]), None)
+        same = said[:, :, -1].argmax(-1).numpy() == outputs[rows, :, -1].argmax(-1)
+        scores.append(same.mean(1, dtype=np.float64))
+    return np.concatenate(scores)
+
+
+def show(inputs: np.ndarray, outputs: np.ndarray) -> Reading:
+    """The first image."""
+    return Reading(0, outputs.shape[1], [str(step) for step in range(outputs.shape[1])])
+
+
+_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
+
+
+def _asks(probe_length: int) -> dict[str, dict[str, Any]]:
+    probing = _PROBES | {"probe_length": probe_length}
+    return {"noninteractive": probing, "interactive": probing, **SMALLER_ENCODERS}
+
+
+FAMILY = Family(
+    name=NAME,
+    recipe=DigitsRecipe,
+    presets=PRESETS,
+    pretraining={
+        "demo": LEARNS | {"encoder_options": _asks(17)},
+        "laptop": LEARNS | {"emulator_size": 128, "encoder_options": _asks(50)},
+        "paper": {
+            "steps": 100_000,
+            "encoder_options": {"noninteractive": {"probe_length": 50}, "interactive": {"probe_length": 50}},
+        },
+    },
+    properties=(
+        Property("angle", "angle", of_task=True),
+        Property("accuracy", "number"),
+        Property("step", "class"),
+        Property("generalisation_gap", "number"),
+    ),
+    columns=(
+        Column("angle error", "frozen", "validation", "angle_error"),
+        Column("angle error OOD", "frozen", "ood", "angle_error"),
+        Column("angle error (linear)", "linear", "validation", "angle_error"),
+        Column("accuracy R2", "frozen", "validation", "accuracy_r2"),
+        Column("step", "frozen", "validation", "step"),
+        Column("gap R2", "frozen", "validation", "generalisation_gap_r2"),
+        Column("transferred", "transferred", "validation", "angle_error"),
+        Column("transferred OOD", "transferred", "ood", "angle_error"),
+        Column("end-to-end", "supervised", "validation", "angle_error"),
+        Column("end-to-end OOD", "supervised", "ood", "angle_error"),
+    ),
+    headline="angle error",
+    words=Words(
+        task="angle",
+        tasks="angles: digits rotated by an angle, read tile by tile",
+        columns="Angle error: median, in degrees, of the angle that is read from the frozen z (networks that have "
+        "learnt their task only; 90 by chance); (linear): by the linear reader alone. Step: share of snapshots whose "
+        "training step is right. Gap R2: how well z predicts validation loss less training loss.",
+        headline="angle error: median, read from the frozen z; 90\u00b0 by chance.",
+        symbols=tuple("0123456789"),
+        answer="the class of the digit",
+        step="tile just read",
+        where="Networks commit themselves as more of the digit is read.",
+        clones="the share of images in which it is joined in naming the digit by the emulator",
+        clone_axis="agreement of the emulator",
+        knowledge={
+            "angle_error": "angle, degrees off",
+            "accuracy_r2": "accuracy, R2",
+            "step": "training step, share",
+            "generalisation_gap_r2": "generalisation gap, R2",
+        },
+        knowledge_caption="Properties of validation networks. Angles: median error of networks that have learnt their "
+        "task, 90 degrees by chance.",
+        tile=True,
+    ),
+    clone_scores=clone_scores,
+    show=show,
+    paper_losses={
+        "statistics": 0.039,
+        "flat": 0.024,
+        "transformer": 0.067,
+        "deep_weight_space": 0.024,
+        "noninteractive": 0.017,
+        "interactive": 0.017,
+    },
+)

@@ -12,14 +12,19 @@ import torch
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
+from rnn2vec.families.pretraining import LEARNS, SMALLER_ENCODERS
+from rnn2vec.families.recipe import PAPER_SNAPSHOTS, Recipe
+from rnn2vec.families.sampling import sample_strings
 from rnn2vec.fields import LARGEST, number, sequence, whole
 from rnn2vec.interface import Classes, Interface, Tokens
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
-from rnn2vec.tasks.formal_language import BOS, FAMILY, SHIFTS, SYMBOLS, FormalLanguage, all_languages
-from rnn2vec.zoo.recipe import PAPER_SNAPSHOTS, Recipe
-from rnn2vec.zoo.rollouts import sample_strings
+from rnn2vec.tasks.formal_language import BOS, SHIFTS, SYMBOLS, FormalLanguage, all_languages, to_text
 
+NAME = "formal-languages"
+CLONE_STRINGS = 100
+"""Strings that the emulator writes for each network."""
 MOST_SHIFTS = 100
 """Values of a shift: a million languages."""
 
@@ -45,11 +50,10 @@ class LanguageRecipe(Recipe):
     shifts: tuple[int, ...] = SHIFTS
     evaluation_strings: int = 1000
 
-    family: ClassVar[str] = FAMILY
+    family: ClassVar[str] = NAME
     task_columns: ClassVar[tuple[str, ...]] = ("mb", "mc", "md")
     metric_columns: ClassVar[tuple[str, ...]] = ("accuracy",)
     learnt_accuracy: ClassVar[float] = 0.9
-    task_noun: ClassVar[str] = "language"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,3 +150,93 @@ PRESETS: dict[str, Recipe] = {
 }
 """``demo`` has 64 languages in short windows, for minutes on two cores; ``laptop`` every language twice; ``paper`` the
 paper's protocol."""
+
+
+def clone_scores(
+    tasks: Sequence[FormalLanguage],
+    emulate: Emulate,
+    interface: Interface,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    seeds: Sequence[tuple[int, int]],
+) -> np.ndarray:
+    """The share of the emulator's strings that are in each network's language, comparable with its accuracy."""
+    shape = (CLONE_STRINGS, tasks[0].length - 1)
+    uniforms = np.stack([generator(seed, row, "clone").random(shape) for seed, row in seeds])
+    strings, _ = sample_strings(
+        lambda tokens, state: emulate(slice(None), tokens, state), torch.from_numpy(uniforms), BOS, keep=0
+    )
+    return np.array([task.accept(own.numpy()).mean() for task, own in zip(tasks, strings, strict=True)])
+
+
+def show(inputs: np.ndarray, outputs: np.ndarray) -> Reading:
+    """The longest string."""
+    lengths = (inputs < len(SYMBOLS) - 2).sum(1)
+    chosen = int(lengths.argmax())
+    steps = min(int(lengths[chosen]) + 3, outputs.shape[1])
+    text = f"string {to_text(inputs[chosen])}"
+    return Reading(chosen, steps, [SYMBOLS[token] for token in inputs[chosen, :steps]], text)
+
+
+_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
+
+
+def _asks(probe_length: int) -> dict[str, dict[str, Any]]:
+    probing = _PROBES | {"probe_length": probe_length}
+    return {"noninteractive": probing, "interactive": probing | {"feedback": "echo"}, **SMALLER_ENCODERS}
+
+
+FAMILY = Family(
+    name=NAME,
+    recipe=LanguageRecipe,
+    presets=PRESETS,
+    pretraining={
+        "demo": LEARNS | {"encoder_options": _asks(19)},
+        "laptop": LEARNS | {"steps": 3000, "loss": "kl", "emulator_size": 128, "encoder_options": _asks(41)},
+        "paper": {"steps": 100_000},
+    },
+    properties=(
+        Property("mb", "class", of_task=True),
+        Property("mc", "class", of_task=True),
+        Property("md", "class", of_task=True),
+        Property("accuracy", "number"),
+    ),
+    columns=(
+        *(Column(letter, "frozen", "validation", f"m{letter}") for letter in "bcd"),
+        Column("language", "frozen", "validation", "exact"),
+        Column("language OOD", "frozen", "ood", "exact"),
+        Column("language (linear)", "linear", "validation", "exact"),
+        Column("accuracy R2", "frozen", "validation", "accuracy_r2"),
+        Column("transferred", "transferred", "validation", "exact"),
+        Column("transferred OOD", "transferred", "ood", "exact"),
+        Column("end-to-end", "supervised", "validation", "exact"),
+        Column("end-to-end OOD", "supervised", "ood", "exact"),
+    ),
+    headline="language",
+    words=Words(
+        task="language",
+        tasks="formal languages a^n b^(n+mb) c^(n+mc) d^(n+md)",
+        columns="b, c, d and language: share of networks whose shift of that letter, and whole language, is read from "
+        "the frozen z (networks that generate their language only); (linear): by the linear reader alone.",
+        headline="language: share read correctly from the frozen z.",
+        symbols=SYMBOLS,
+        answer="the next token",
+        step="token just read",
+        where="The information is in the steps where one letter gives way to the next.",
+        clones="the share of strings in its language written by the emulator",
+        clone_axis="share of the emulator's strings in the language",
+        knowledge={"mb": "shift of b", "mc": "shift of c", "md": "shift of d", "exact": "whole language"},
+        knowledge_caption="Share of validation networks whose language is read correctly, letter by letter and as a "
+        "whole.",
+    ),
+    clone_scores=clone_scores,
+    show=show,
+    paper_losses={
+        "statistics": 0.051,
+        "flat": 0.045,
+        "transformer": 0.043,
+        "deep_weight_space": 0.046,
+        "noninteractive": 0.023,
+        "interactive": 0.015,
+    },
+)
