@@ -62,7 +62,7 @@ def run_demo(
         RNN2VecError: if the directory is not empty, another process is writing to it, or the disk is full.
     """
     zoo_recipe = zoo_recipe or recipes.zoo_recipe(family, "demo", seed=seed)
-    recipe = recipe or pretrain_recipe(zoo_recipe.family, "demo")
+    recipe = recipe or pretrain_recipe(zoo_recipe.task_set.family, "demo")
     supervised_steps = SUPERVISED_STEPS if supervised_steps is None else supervised_steps
     with sole_writer(directory):
         return _run_demo(directory, stage, seed, workers, zoo_recipe, recipe, supervised_steps)

@@ -202,15 +202,15 @@ def _check_transfer(source: Zoo, zoo: Zoo) -> None:
 
 def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     """``results.json``: the zoo in a few numbers, and every encoder's results by name."""
-    last = zoo.column("step") == zoo.recipe.snapshots[-1]
+    last = zoo.column("step") == zoo.steps[-1]
     return {
         "zoo": {
             "family": zoo.family,
             "architecture": zoo.architecture.to_dict(),
-            "models": zoo.recipe.models,
+            "models": zoo.models,
             "snapshots": len(zoo),
             "tasks": len(np.unique(zoo.tasks, axis=0)),
-            "seed": zoo.recipe.seed,
+            "seed": zoo.seed,
             "final_accuracy": float(zoo.column("accuracy")[last].mean()),
             "final_learnt": float(learnt(zoo)[last].mean()),
             "checksum": zoo_checksum(zoo),

@@ -163,7 +163,7 @@ def _score(kind: str, score: float | None) -> str:
 
 def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:
     """Fully trained networks of different tasks, the most accurate first."""
-    last = rows[zoo.column("step")[rows] == zoo.recipe.snapshots[-1]]
+    last = rows[zoo.column("step")[rows] == zoo.steps[-1]]
     last = last[np.argsort(-zoo.column("accuracy")[last], kind="stable")]
     _, first = np.unique(zoo.tasks[last], axis=0, return_index=True)
     return last[np.sort(first)][:INTERROGATED]

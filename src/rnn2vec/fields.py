@@ -58,6 +58,13 @@ def sequence(name: str, value: object) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def make_plain(owner: object, name: str, value: object) -> None:
+    """Keep a field of a frozen dataclass as Python's own number or tuple, which JSON holds and which equals what is
+    read from there.
+    """
+    object.__setattr__(owner, name, value)
+
+
 def shown(value: object) -> str:
     """A value as a message shows it; Python refuses to write very long numbers."""
     try:

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,22 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
     try:
         return safetensors.numpy.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
+
+
+@contextlib.contextmanager
+def open_tensors(path: Path) -> Iterator[Any]:
+    """Open a safetensors file to read parts of its tensors (:class:`safetensors.safe_open`).
+
+    Raises:
+        RNN2VecError: if the file is missing or damaged, or what is read of it is.
+    """
+    if not path.is_file():  # a pipe would be waited for without end
+        raise RNN2VecError(f"cannot read {path}: " + ("it is no regular file" if path.exists() else "no such file"))
+    try:
+        with safetensors.safe_open(path, framework="np") as file:
+            yield file
+    except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
 
 

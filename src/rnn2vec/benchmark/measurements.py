@@ -53,13 +53,13 @@ Row = dict[str, Any]
 def zoo_rows(zoo: Zoo, name: str) -> list[Row]:
     """The zoo itself: tasks, accuracy and training step of its snapshots, and its size."""
     at = {"zoo": name, "family": zoo.family, "reading": "truth"}
-    columns = [*zoo.recipe.task_columns, "accuracy", "step"]
+    columns = [*zoo.task_set.task_columns, "accuracy", "step"]
     rows = [
         at | {"metric": metric, "snapshot": snapshot, "value": float(value)}
         for metric in columns
         for snapshot, value in enumerate(zoo.column(metric))
     ]
-    sizes = {"models": zoo.recipe.models, "tasks": len(np.unique(zoo.tasks, axis=0)), "seed": zoo.recipe.seed}
+    sizes = {"models": zoo.models, "tasks": len(np.unique(zoo.tasks, axis=0)), "seed": zoo.seed}
     return rows + [at | {"metric": metric, "value": float(value)} for metric, value in sizes.items()]
 
 

@@ -90,19 +90,19 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def print_zoo(zoo: Zoo) -> None:
-    tasks, learnt = len(np.unique(zoo.tasks, axis=0)), zoo.recipe.learnt_accuracy
+    tasks, learnt = len(np.unique(zoo.tasks, axis=0)), zoo.task_set.learnt_accuracy
     size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
     console.print(
-        f"{zoo.directory}: {zoo.recipe.models} networks ({zoo.architecture}), {zoo.family}, {tasks} tasks, "
+        f"{zoo.directory}: {zoo.models} networks ({zoo.architecture}), {zoo.family}, {tasks} tasks, "
         f"{len(zoo)} snapshots, "
-        f"{size / 1e6:.0f} MB, seed {zoo.recipe.seed}",
+        f"{size / 1e6:.0f} MB, seed {zoo.seed}",
         highlight=False,
         markup=False,
     )
     table = Table()
     for name in ("step", "mean accuracy", "median", f"learnt (>= {learnt})"):
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="right")
-    for step in zoo.recipe.snapshots:
+    for step in zoo.steps:
         accuracy = zoo.column("accuracy")[zoo.column("step") == step]
         table.add_row(
             str(step), f"{accuracy.mean():.3f}", f"{np.median(accuracy):.3f}", f"{(accuracy >= learnt).mean():.0%}"

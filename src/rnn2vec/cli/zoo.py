@@ -55,7 +55,7 @@ def zoo_build(
         "directory": str(data) if data else None,
     }
     recipe = zoo_recipe(family, preset, **{name: value for name, value in flags.items() if value is not None})
-    if data and getattr(recipe, "source", None) != "mnist":
+    if data and getattr(recipe.task_set, "source", None) != "mnist":
         raise RNN2VecError("--data are the files of mnist, and this zoo reads others: add --digits mnist")
     require_apart(out, [data] if data else [])
     console.print(f"{recipe.models} networks ({recipe.architecture}), {recipe.steps} steps each, preset {preset}")

@@ -27,7 +27,7 @@ def shown_by(wanted: Property, zoo: Zoo) -> np.ndarray:
 
 def learnt(zoo: Zoo) -> np.ndarray:
     """Which snapshots have learnt their task, ``[snapshots]`` booleans."""
-    return zoo.column("accuracy") >= zoo.recipe.learnt_accuracy
+    return zoo.column("accuracy") >= zoo.task_set.learnt_accuracy
 
 
 def angle_error(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -151,7 +151,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         return networks
 
     def start_probes(self, sequences: Tensor) -> None:
-        """Take inputs ``[K, T]`` or ``[K, T, X]`` of a zoo's rollouts as a start; only some probing encoders do."""
+        """Take inputs ``[K, T]`` or ``[K, T, X]`` of a zoo's traces as a start; only some probing encoders do."""
 
     @property
     def config(self) -> dict[str, Any]:

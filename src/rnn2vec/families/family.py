@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from rnn2vec.families.recipe import Recipe
+from rnn2vec.families.task_set import TaskSet
 
 KINDS = ("class", "number", "angle")
 
@@ -114,6 +115,7 @@ class Family:
 
     Attributes:
         name: as in ``zoo.json`` and on the command line.
+        task_set: the class that says what a zoo's tasks are.
         recipe: the class of its zoos' recipes.
         presets: zoo recipes by name.
         pretraining: fields of :class:`rnn2vec.emulation.recipe.PretrainRecipe` by the same names.
@@ -127,6 +129,7 @@ class Family:
     """
 
     name: str
+    task_set: type[TaskSet]
     recipe: type[Recipe]
     presets: Mapping[str, Recipe]
     pretraining: Mapping[str, Mapping[str, Any]]

@@ -14,9 +14,10 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
 from rnn2vec.families.pretraining import LEARNS, SMALLER_ENCODERS
-from rnn2vec.families.recipe import PAPER_SNAPSHOTS, Recipe
+from rnn2vec.families.recipe import PAPER_SNAPSHOTS, TRACES_KEY, Recipe
 from rnn2vec.families.sampling import sample_strings
-from rnn2vec.fields import LARGEST, number, sequence, whole
+from rnn2vec.families.task_set import TaskSet
+from rnn2vec.fields import LARGEST, make_plain, number, sequence, whole
 from rnn2vec.interface import Classes, Interface, Tokens
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
@@ -30,25 +31,18 @@ MOST_SHIFTS = 100
 
 
 @dataclasses.dataclass(frozen=True)
-class LanguageRecipe(Recipe):
-    """A zoo of language models, each of one language. See :class:`Recipe` for the other fields.
-
-    A snapshot's rollouts are strings that the network wrote, with its log-probabilities of every next token; its
-    accuracy is the share of them that are in its language.
+class Languages(TaskSet):
+    """Formal languages a^n b^(n+mb) c^(n+mc) d^(n+md).
 
     Attributes:
-        weight_decay: of AdamW.
         length: tokens in a window.
         max_n: training strings have ``n < max_n``.
-        shifts: values that mb, mc and md take.
-        evaluation_strings: strings sampled to measure a snapshot's accuracy.
+        shifts: values that mb, mc and md take in training.
     """
 
-    weight_decay: float = 1e-4
     length: int = 42
     max_n: int = 10
     shifts: tuple[int, ...] = SHIFTS
-    evaluation_strings: int = 1000
 
     family: ClassVar[str] = NAME
     task_columns: ClassVar[tuple[str, ...]] = ("mb", "mc", "md")
@@ -56,96 +50,118 @@ class LanguageRecipe(Recipe):
     learnt_accuracy: ClassVar[float] = 0.9
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        symbols = len(SYMBOLS)
-        if (self.architecture.input_size, self.architecture.output_size) != (symbols, symbols):
-            raise RNN2VecError(
-                f"networks of languages have {symbols} inputs and {symbols} outputs; got {self.architecture}"
-            )
-        self._make_plain("weight_decay", number("weight_decay", self.weight_decay))
-        for name in ("length", "max_n", "evaluation_strings"):
-            self._make_plain(name, whole(name, getattr(self, name)))
-        if self.evaluation_strings < self.rollouts:
-            raise RNN2VecError(
-                f"the rollouts are the first of the strings that measure accuracy, so evaluation_strings is at least "
-                f"{self.rollouts}; got {self.evaluation_strings}"
-            )
+        for name in ("length", "max_n"):
+            make_plain(self, name, whole(name, getattr(self, name)))
         shifts = sequence("shifts", self.shifts)
         if not 1 <= len(shifts) <= MOST_SHIFTS:
             raise RNN2VecError(
                 f"shifts are the values that mb, mc and md take, 1..{MOST_SHIFTS} of them; got {len(shifts) or 'none'}"
             )
-        self._make_plain("shifts", tuple(whole("each of shifts", shift, -LARGEST, LARGEST) for shift in shifts))
-        if self.assignment != "listed":  # whose tasks are few of these, and in the table
-            for shift in self.shifts:  # with any one of them, these have the longest shortest string
-                FormalLanguage(shift, max(self.shifts), max(self.shifts), self.length, self.max_n)
-
-    @functools.cached_property
-    def languages(self) -> list[FormalLanguage]:
-        """All languages that networks may be trained on."""
-        return all_languages(self.length, self.max_n, self.shifts)
-
-    def fetch_data(self) -> None:
-        """Languages need none."""
-
-    def task(self, model: int) -> FormalLanguage:
-        """The language of network ``model``; balanced: every language is dealt once before any is dealt again."""
-        self._check_assigned(model)
-        languages = self.languages
-        if self.assignment == "uniform":
-            return languages[int(generator(self.seed, model, "task").integers(len(languages)))]
-        deal, place = divmod(model, len(languages))
-        return languages[int(generator(self.seed, deal, "deal").permutation(len(languages))[place])]
-
-    def task_from(self, parameters: Mapping[str, Any]) -> FormalLanguage:
-        mb, mc, md = (parameters[name] for name in self.task_columns)
-        return FormalLanguage(mb, mc, md, self.length, self.max_n)
+        make_plain(self, "shifts", tuple(whole("each of shifts", shift, -LARGEST, LARGEST) for shift in shifts))
 
     @property
     def interface(self) -> Interface:
         """A token in, the next one out."""
         return Interface(Tokens(len(SYMBOLS)), Classes(len(SYMBOLS)))
 
-    def weight_decay_of(self, model: int) -> float:
-        return self.weight_decay
+    @property
+    def trace_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The last token is written and not read."""
+        return (self.length,), (self.length - 1, len(SYMBOLS))
+
+    @functools.cached_property
+    def languages(self) -> list[FormalLanguage]:
+        """All of them, in lexicographic order."""
+        return all_languages(self.length, self.max_n, self.shifts)
+
+    def fetch_data(self) -> None:
+        """Languages need none."""
+
+    def task_from(self, parameters: Mapping[str, Any]) -> FormalLanguage:
+        mb, mc, md = (parameters[name] for name in self.task_columns)
+        return FormalLanguage(mb, mc, md, self.length, self.max_n)
 
     def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
         """The 15 % with the smallest |mb| + |mc| + |md|."""
         return order[np.argsort(np.abs(tasks[order]).sum(1), kind="stable")][: round(0.15 * len(tasks))]
 
+
+@dataclasses.dataclass(frozen=True)
+class LanguageRecipe(Recipe):
+    """A zoo of language models, each of one language. See :class:`Recipe` for the other fields.
+
+    A snapshot's traces are strings that the network wrote, with its log-probabilities of every next token; its
+    accuracy is the share of them that are in its language.
+
+    Attributes:
+        task_set: the languages.
+        weight_decay: of AdamW.
+        evaluation_strings: strings sampled to measure a snapshot's accuracy.
+    """
+
+    task_set: Languages
+    weight_decay: float = 1e-4
+    evaluation_strings: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        make_plain(self, "weight_decay", number("weight_decay", self.weight_decay))
+        make_plain(self, "evaluation_strings", whole("evaluation_strings", self.evaluation_strings))
+        if self.evaluation_strings < self.traces:
+            raise RNN2VecError(
+                f"the traces are the first of the strings that measure accuracy, so evaluation_strings is at least "
+                f"{self.traces}; got {self.evaluation_strings}"
+            )
+        tasks = self.task_set
+        for shift in tasks.shifts:  # with any one of them, these have the longest shortest string
+            FormalLanguage(shift, max(tasks.shifts), max(tasks.shifts), tasks.length, tasks.max_n)
+
+    def task(self, model: int) -> FormalLanguage:
+        """The language of network ``model``; balanced: every language is dealt once before any is dealt again."""
+        whole("the number of a network", model, 0, self.models - 1)
+        languages = self.task_set.languages
+        if self.assignment == "uniform":
+            return languages[int(generator(self.seed, model, "task").integers(len(languages)))]
+        deal, place = divmod(model, len(languages))
+        return languages[int(generator(self.seed, deal, "deal").permutation(len(languages))[place])]
+
+    def weight_decay_of(self, model: int) -> float:
+        return self.weight_decay
+
     def observe(self, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
         """Let every network write strings: ``inputs`` ``[N, R, T]``, ``outputs`` ``[N, R, T - 1, Y]``."""
-        shape = (self.evaluation_strings, self.length - 1)
-        uniforms = np.stack([generator(self.seed, model, "rollouts", step).random(shape) for model in models])
-        strings, log_probabilities = sample_strings(population.run, torch.from_numpy(uniforms), BOS, keep=self.rollouts)
+        shape = (self.evaluation_strings, self.task_set.length - 1)
+        uniforms = np.stack([generator(self.seed, model, TRACES_KEY, step).random(shape) for model in models])
+        strings, log_probabilities = sample_strings(population.run, torch.from_numpy(uniforms), BOS, keep=self.traces)
         accuracy = [self.task(model).accept(own.numpy()).mean() for model, own in zip(models, strings, strict=True)]
         return {
-            "inputs": strings[:, : self.rollouts].numpy().astype(np.int8),
-            "outputs": log_probabilities.numpy().astype(np.float16),
+            "inputs": strings[:, : self.traces].numpy(),
+            "outputs": log_probabilities.numpy(),
             "accuracy": np.array(accuracy, dtype=np.float32),
         }
-
-    def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return (self.rollouts, self.length), (self.rollouts, self.length - 1, self.architecture.output_size)
 
 
 _LSTM = Architecture.stack("lstm", len(SYMBOLS), 32, 2, len(SYMBOLS))
 
 PRESETS: dict[str, Recipe] = {
     "demo": LanguageRecipe(
+        Languages(length=20, max_n=5, shifts=(-1, 0, 1, 2)),
         _LSTM.resized(hidden_size=24, num_layers=1),
         models=128,
         steps=800,
         snapshots=(0, 50, 100, 200, 400, 800),
-        length=20,
-        max_n=5,
-        shifts=(-1, 0, 1, 2),
-        rollouts=50,
+        traces=50,
         evaluation_strings=200,
     ),
-    "laptop": LanguageRecipe(_LSTM, models=432, steps=2000, snapshots=(0, 100, 200, 500, 1000, 2000)),
+    "laptop": LanguageRecipe(Languages(), _LSTM, models=432, steps=2000, snapshots=(0, 100, 200, 500, 1000, 2000)),
     "paper": LanguageRecipe(
-        _LSTM, models=1000, steps=20_000, snapshots=PAPER_SNAPSHOTS, assignment="uniform", models_per_shard=10
+        Languages(),
+        _LSTM,
+        models=1000,
+        steps=20_000,
+        snapshots=PAPER_SNAPSHOTS,
+        assignment="uniform",
+        models_per_shard=10,
     ),
 }
 """``demo`` has 64 languages in short windows, for minutes on two cores; ``laptop`` every language twice; ``paper`` the
@@ -188,6 +204,7 @@ def _asks(probe_length: int) -> dict[str, dict[str, Any]]:
 
 FAMILY = Family(
     name=NAME,
+    task_set=Languages,
     recipe=LanguageRecipe,
     presets=PRESETS,
     pretraining={

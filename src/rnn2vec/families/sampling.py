@@ -1,4 +1,4 @@
-"""Rollouts: strings that recurrent networks write by sampling their own next token."""
+"""Strings that recurrent networks write by sampling their own next token."""
 
 from __future__ import annotations
 

@@ -17,8 +17,9 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
 from rnn2vec.families.pretraining import LEARNS, SMALLER_ENCODERS
-from rnn2vec.families.recipe import PAPER_SNAPSHOTS, Recipe
-from rnn2vec.fields import number, sequence, shown, whole
+from rnn2vec.families.recipe import PAPER_SNAPSHOTS, TRACES_KEY, Recipe
+from rnn2vec.families.task_set import TaskSet
+from rnn2vec.fields import make_plain, number, sequence, shown, whole
 from rnn2vec.interface import Classes, Interface, Numbers
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
@@ -36,23 +37,15 @@ CHUNK = 256
 
 
 @dataclasses.dataclass(frozen=True)
-class DigitsRecipe(Recipe):
-    """A zoo of classifiers, each of digits rotated by its own angle. See :class:`Recipe` for the other fields.
-
-    A snapshot's rollouts are validation images with the logits at every tile. Its accuracy is that of the last step on
-    validation images; its losses are cross-entropies averaged over all steps, as in training; the generalisation gap is
-    validation loss less training loss.
+class RotatedDigits(TaskSet):
+    """Digits rotated by an angle, read tile by tile.
 
     Attributes:
         source: ``mnist``, or ``uci`` for the 8 x 8 digits that scikit-learn ships.
-        weight_decays: of AdamW; each network draws one.
-        evaluation_images: of either part that a snapshot is measured on, at most.
         directory: where the files of ``mnist`` are; decides no byte, so it is no part of a zoo.
     """
 
     source: str = "mnist"
-    weight_decays: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1)
-    evaluation_images: int = 2000
     directory: str | None = dataclasses.field(default=None, compare=False)
 
     family: ClassVar[str] = NAME
@@ -62,22 +55,11 @@ class DigitsRecipe(Recipe):
     learnt_accuracy: ClassVar[float] = 0.5
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        decays = sequence("weight_decays", self.weight_decays)
-        if not decays:
-            raise RNN2VecError("weight_decays are numbers from 0 on, at least one; got none")
-        self._make_plain("weight_decays", tuple(number("each of weight_decays", decay) for decay in decays))
-        self._make_plain("evaluation_images", whole("evaluation_images", self.evaluation_images))
         if self.directory is not None:
             if not isinstance(self.directory, (str, os.PathLike)):
                 raise RNN2VecError(f"the directory with MNIST's files is a path; got {shown(self.directory)}")
-            self._make_plain("directory", os.fspath(self.directory))
-        features = TiledDigits(0.0, self.source).input_size
-        if (self.architecture.input_size, self.architecture.output_size) != (features, TiledDigits.output_size):
-            raise RNN2VecError(
-                f"networks that read {self.source} digits have {features} inputs and {TiledDigits.output_size} "
-                f"outputs; got {self.architecture}"
-            )
+            make_plain(self, "directory", os.fspath(self.directory))
+        TiledDigits(0.0, self.source)
 
     @staticmethod
     def source_of(length: int, features: int) -> str:
@@ -85,36 +67,69 @@ class DigitsRecipe(Recipe):
         tasks = [TiledDigits(0.0, source) for source in NORMALISATION]
         return next((task.source for task in tasks if (task.length, task.input_size) == (length, features)), "mnist")
 
-    def architecture_with(self, overrides: Mapping[str, Any]) -> Architecture:
-        if "source" not in overrides:
-            return self.architecture
-        return dataclasses.replace(self.architecture, input_size=TiledDigits(0.0, overrides["source"]).input_size)
+    @property
+    def interface(self) -> Interface:
+        """A tile in, from black to white after normalisation; the class of the digit out."""
+        mean, std = NORMALISATION[self.source]
+        pixels = Numbers(TiledDigits(0.0, self.source).input_size, -mean / std, (1.0 - mean) / std)
+        return Interface(pixels, Classes(TiledDigits.output_size))
+
+    @property
+    def trace_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """A tile and the logits at every step."""
+        task = TiledDigits(0.0, self.source)
+        return (task.length, task.input_size), (task.length, task.output_size)
 
     def fetch_data(self) -> None:
         load_digits(self.source, self.directory)
 
+    def task_from(self, parameters: Mapping[str, Any]) -> TiledDigits:
+        return TiledDigits(number("angle", parameters["angle"]), self.source, self.directory)
+
+    def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
+        """Angles in [312, 360)."""
+        angles = tasks[order, 0]
+        return order[(angles >= OOD_ANGLES[0]) & (angles < OOD_ANGLES[1])]
+
+
+@dataclasses.dataclass(frozen=True)
+class DigitsRecipe(Recipe):
+    """A zoo of classifiers, each of digits rotated by its own angle. See :class:`Recipe` for the other fields.
+
+    A snapshot's traces are validation images with the logits at every tile. Its accuracy is that of the last step on
+    validation images; its losses are cross-entropies averaged over all steps, as in training; the generalisation gap is
+    validation loss less training loss.
+
+    Attributes:
+        task_set: the digits.
+        weight_decays: of AdamW; each network draws one.
+        evaluation_images: of either part that a snapshot is measured on, at most.
+    """
+
+    task_set: RotatedDigits
+    weight_decays: tuple[float, ...] = (0.0, 0.001, 0.01, 0.1)
+    evaluation_images: int = 2000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        decays = sequence("weight_decays", self.weight_decays)
+        if not decays:
+            raise RNN2VecError("weight_decays are numbers from 0 on, at least one; got none")
+        make_plain(self, "weight_decays", tuple(number("each of weight_decays", decay) for decay in decays))
+        make_plain(self, "evaluation_images", whole("evaluation_images", self.evaluation_images))
+
     def task(self, model: int) -> TiledDigits:
         """The angle of network ``model``; balanced: one in each of as many equal sectors as there are networks."""
-        self._check_assigned(model)
+        whole("the number of a network", model, 0, self.models - 1)
         turn = float(generator(self.seed, model, "task").random())
         if self.assignment == "balanced":
             turn = (int(self._sectors[model]) + turn) / self.models
-        return self.task_from({"angle": 360.0 * turn})
+        return self.task_set.task_from({"angle": 360.0 * turn})
 
     @functools.cached_property
     def _sectors(self) -> np.ndarray:
         """The sector of each network's angle, of as many as there are networks."""
         return generator(self.seed, "deal").permutation(self.models)
-
-    def task_from(self, parameters: Mapping[str, Any]) -> TiledDigits:
-        return TiledDigits(number("angle", parameters["angle"]), self.source, self.directory)
-
-    @property
-    def interface(self) -> Interface:
-        """A tile in, from black to white after normalisation; the class of the digit out."""
-        mean, std = NORMALISATION[self.source]
-        pixels = Numbers(self.architecture.input_size, -mean / std, (1.0 - mean) / std)
-        return Interface(pixels, Classes(TiledDigits.output_size))
 
     def weight_decay_of(self, model: int) -> float:
         draw = generator(self.seed, model, "weight decay").integers(len(self.weight_decays))
@@ -123,11 +138,6 @@ class DigitsRecipe(Recipe):
     def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
         values = super().snapshot_values(model, step, metrics)
         return values | {"weight_decay": self.weight_decay_of(model)}
-
-    def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """Angles in [312, 360)."""
-        angles = tasks[order, 0]
-        return order[(angles >= OOD_ANGLES[0]) & (angles < OOD_ANGLES[1])]
 
     def observe(self, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
         """Let every network read validation images: ``inputs`` ``[N, R, T, X]``, ``outputs`` ``[N, R, T, Y]``."""
@@ -138,27 +148,19 @@ class DigitsRecipe(Recipe):
         _, train_loss = measure_classifiers(population, tasks, tasks[0].training[: self.evaluation_images])
         kept = []
         for model, task in zip(models, tasks, strict=True):
-            chosen = generator(self.seed, model, "rollouts", step).choice(task.validation, self.rollouts)
+            chosen = generator(self.seed, model, TRACES_KEY, step).choice(task.validation, self.traces)
             kept.append(task.sequences(chosen)[0])
         inputs = np.stack(kept)
         with torch.no_grad():
             outputs, _ = population.run(torch.from_numpy(inputs))
         return {
             "inputs": inputs,
-            "outputs": outputs.numpy().astype(np.float16),
+            "outputs": outputs.numpy(),
             "accuracy": accuracy,
             "train_loss": train_loss,
             "validation_loss": validation_loss,
             "generalisation_gap": validation_loss - train_loss,
         }
-
-    def rollout_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        length = TiledDigits(0.0, self.source).length
-        return (self.rollouts, length, self.architecture.input_size), (
-            self.rollouts,
-            length,
-            self.architecture.output_size,
-        )
 
 
 @torch.no_grad()
@@ -194,21 +196,23 @@ def _losses(outputs: Tensor, labels: Tensor) -> Tensor:
 
 PRESETS: dict[str, Recipe] = {
     "demo": DigitsRecipe(
+        RotatedDigits("uci"),
         Architecture.stack("lstm", 4, 24, 1, 10),
         models=128,
         steps=800,
         snapshots=(0, 50, 100, 200, 400, 800),
-        rollouts=50,
-        source="uci",
+        traces=50,
     ),
     "laptop": DigitsRecipe(
+        RotatedDigits(),
         Architecture.stack("lstm", 16, 32, 2, 10),
         models=240,
         steps=2000,
         snapshots=(0, 100, 200, 500, 1000, 2000),
-        rollouts=20,
+        traces=20,
     ),
     "paper": DigitsRecipe(
+        RotatedDigits(),
         Architecture.stack("lstm", 16, 32, 2, 10),
         models=1000,
         steps=20_000,
@@ -255,6 +259,7 @@ def _asks(probe_length: int) -> dict[str, dict[str, Any]]:
 
 FAMILY = Family(
     name=NAME,
+    task_set=RotatedDigits,
     recipe=DigitsRecipe,
     presets=PRESETS,
     pretraining={

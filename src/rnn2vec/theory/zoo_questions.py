@@ -156,9 +156,9 @@ def ask_zoo(
     if strings not in ("ordered", "all"):
         raise RNN2VecError(f"strings are ordered or all; got {strings!r}")
     check_answers(answers, levels, zoo.architecture.output_size)
-    step = zoo.recipe.snapshots[-1] if step is None else whole_number(step, "step")
-    if step not in zoo.recipe.snapshots:
-        known = ", ".join(map(str, zoo.recipe.snapshots))
+    step = zoo.steps[-1] if step is None else whole_number(step, "step")
+    if step not in zoo.steps:
+        known = ", ".join(map(str, zoo.steps))
         raise RNN2VecError(f"snapshots of {zoo.directory} were taken at steps {known}; got {step}")
     rows = np.flatnonzero(zoo.column("step") == step)
     population = zoo.population(rows)

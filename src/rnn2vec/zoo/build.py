@@ -23,7 +23,8 @@ from rnn2vec.plan import begin, require_same
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.zoo.finish import finish_zoo
-from rnn2vec.zoo.layout import BUILDING, INDEX, rollouts_path, weights_path
+from rnn2vec.zoo.index import Index
+from rnn2vec.zoo.layout import BUILDING, INDEX, traces_path, weights_path
 from rnn2vec.zoo.memory import check_memory
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.table import snapshot_table
@@ -56,7 +57,7 @@ def build_zoo(
     """
     if ray is None:
         check_memory(recipe, workers)
-    recipe.fetch_data()
+    recipe.task_set.fetch_data()
     directory = Path(directory)
     with sole_writer(directory):
         return _build(recipe, directory, workers, report, ray)
@@ -66,7 +67,7 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
     marker = directory / BUILDING
     if not marker.exists() and (directory / INDEX).exists():
         finished = Zoo.open(directory)
-        require_same(directory, "zoo", finished.recipe.to_dict(), recipe.to_dict())
+        require_same(directory, "zoo", finished.recipe.to_dict() if finished.recipe else {}, recipe.to_dict())
         shutil.rmtree(directory / BUILT, ignore_errors=True)
         if report:
             report(0, recipe.models * recipe.steps, "kept")
@@ -93,7 +94,7 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
         if [*directory.iterdir()] == [marker]:  # nothing is lost, and another recipe may follow
             marker.unlink()
         raise
-    finish_zoo(directory, recipe, snapshot_table(directory, recipe))
+    finish_zoo(directory, Index.of_recipe(recipe), snapshot_table(directory, recipe))
     marker.unlink()
     shutil.rmtree(directory / BUILT, ignore_errors=True)
     return Zoo.open(directory)
@@ -104,7 +105,7 @@ def _built_path(directory: Path, shard: int) -> Path:
 
 
 def _shard_paths(directory: Path, shard: int) -> tuple[Path, Path]:
-    return weights_path(directory, shard), rollouts_path(directory, shard)
+    return weights_path(directory, shard), traces_path(directory, shard)
 
 
 def _is_unrecorded(directory: Path, shard: int) -> bool:
@@ -128,12 +129,12 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
     """Train the networks of one shard and write its two files, and last their checksums."""
     check_memory(recipe)  # of the machine that trains it
     models = recipe.shard_models(shard)
-    weights, rollouts = [], []
+    weights, traces = [], []
     for step, population in train_population(recipe, models, report):
         weights.append({name: weight.numpy().copy() for name, weight in population.weights.items()})
         _check_finite("weights", weights[-1], models, step)
-        rollouts.append(recipe.observe(population, models, step))
-        _check_finite("outputs", rollouts[-1], models, step)
+        traces.append(_stored(recipe, recipe.observe(population, models, step)))
+        _check_finite("outputs", traces[-1], models, step)
 
     def stacked(snapshots: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         # rows run over models first, then over their snapshots, so that one model's history lies together
@@ -144,12 +145,20 @@ def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable
             for name in snapshots[0]
         }
 
-    files = {weights_path(directory, shard): weights, rollouts_path(directory, shard): rollouts}
+    files = {weights_path(directory, shard): weights, traces_path(directory, shard): traces}
     checksums = {
         path.parent.name: write_atomically(path, safetensors.numpy.save(stacked(tensors)))
         for path, tensors in files.items()
     }
     write_json(_built_path(directory, shard), checksums)
+
+
+def _stored(recipe: Recipe, observed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Traces in the types that hold them on disk, and metrics."""
+    interface = recipe.task_set.interface
+    types = {"inputs": interface.inputs.stored, "outputs": interface.outputs.stored}
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        return observed | {name: observed[name].astype(kind) for name, kind in types.items()}
 
 
 def _check_finite(what: str, arrays: Mapping[str, np.ndarray], models: Sequence[int], step: int) -> None:

@@ -7,6 +7,7 @@ import os
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
+from rnn2vec.zoo.table import OWN
 
 FLOAT = 4
 CELL = 40
@@ -15,7 +16,7 @@ CELL = 40
 _REMEDIES = {
     "networks": "lower hidden_size or num_layers (--hidden-size, --layers)",
     "batches": "lower batch_size (--batch-size)",
-    "rollouts": "lower rollouts",
+    "traces": "lower traces",
     "table": "lower models (--models)",
 }
 
@@ -30,7 +31,7 @@ def check_memory(recipe: Recipe, workers: int = 1) -> None:
     if available is None:
         return
     shard, side_by_side = _bytes_of_a_shard(recipe), max(1, min(workers, recipe.num_shards))
-    table = {"table": recipe.models * len(recipe.snapshots) * CELL * (4 + len(recipe.metric_columns))}
+    table = {"table": recipe.models * len(recipe.snapshots) * CELL * (len(OWN) + len(recipe.task_set.columns))}
     for needed, count in ((shard, 1), (shard, side_by_side), (table, 1)):
         total = count * sum(needed.values())
         if total > available:
@@ -56,14 +57,15 @@ def _bytes_of_a_shard(recipe: Recipe) -> dict[str, int]:
         recipe.architecture,
         len(recipe.snapshots),
     )
-    inputs, outputs = recipe.rollout_shapes()
+    inputs, outputs = recipe.trace_shapes()
+    interface = recipe.task_set.interface
+    sizes = interface.inputs.stored.itemsize, interface.outputs.stored.itemsize
     return {
         # weights, gradients and AdamW's two moments, and a copy of the weights at every snapshot
         "networks": FLOAT * networks * architecture.num_parameters * (4 + snapshots),
         # hidden states of every step, which the gradient needs
         "batches": FLOAT * networks * recipe.batch_size * inputs[1] * sum(architecture.hidden_sizes),
-        # one byte for a token, two for a number
-        "rollouts": networks * snapshots * (math.prod(inputs) + 2 * math.prod(outputs)),
+        "traces": networks * snapshots * (sizes[0] * math.prod(inputs) + sizes[1] * math.prod(outputs)),
     }
 
 

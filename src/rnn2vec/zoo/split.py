@@ -40,13 +40,13 @@ def split_zoo(zoo: Zoo) -> Split:
     """Split a zoo by task as the paper does (section 5.2). The same zoo always splits the same way.
 
     Raises:
-        RNN2VecError: if there are too few tasks to fill every part.
+        RNN2VecError: if tasks are of no family, or too few to fill every part.
     """
     tasks, of_row = np.unique(zoo.tasks, axis=0, return_inverse=True)
     of_row = of_row.reshape(-1)
     count, noun = round(0.15 * len(tasks)), family_of(zoo.family).words.task
-    order = generator(zoo.recipe.seed, "split").permutation(len(tasks))
-    ood = zoo.recipe.ood_tasks(tasks, order)
+    order = generator(zoo.seed, "split").permutation(len(tasks))
+    ood = zoo.task_set.ood_tasks(tasks, order)
     rest = order[~np.isin(order, ood)]
     if count < 2:
         raise RNN2VecError(f"a split by {noun} needs at least 10 {noun}s in the zoo; this one has {len(tasks)}")
@@ -55,7 +55,7 @@ def split_zoo(zoo: Zoo) -> Split:
             f"a split by {noun} needs tasks in and out of distribution; of the {len(tasks)} {noun}s of this zoo, "
             f"{len(ood)} are out of distribution"
         )
-    seen = generator(zoo.recipe.seed, "split", "ood").permutation(ood)[: len(ood) // 2]
+    seen = generator(zoo.seed, "split", "ood").permutation(ood)[: len(ood) // 2]
 
     def rows(chosen: np.ndarray) -> np.ndarray:
         return np.flatnonzero(np.isin(of_row, chosen))

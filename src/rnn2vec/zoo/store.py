@@ -1,27 +1,27 @@
-"""A zoo on disk: weights and rollouts in safetensors shards, a row a snapshot in parquet, one index in JSON."""
+"""A zoo on disk: weights and traces in safetensors shards, a row a network in parquet, one index in JSON."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from rnn2vec.architecture import Architecture
-from rnn2vec.checksums import require_unaltered
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
-from rnn2vec.files import read_tensors
+from rnn2vec.families.task_set import TaskSet
 from rnn2vec.interface import Interface
-from rnn2vec.networks import Networks, Population, concatenate
+from rnn2vec.networks import Mixed, Networks, Population
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.task import Task
-from rnn2vec.zoo.layout import INDEX, TABLE, read_index, rollouts_path, weights_path
-from rnn2vec.zoo.recipes import recipe_from_dict
-from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
+from rnn2vec.zoo.index import Index, read_index
+from rnn2vec.zoo.layout import traces_path, weights_path
+from rnn2vec.zoo.schema1 import VERSION, index_of_schema_1
+from rnn2vec.zoo.shards import TRACES, population_of, read_rows
 from rnn2vec.zoo.table import places_of, read_table
 from rnn2vec.zoo.traces import Traces
 from rnn2vec.zoo.verify import problems_of_zoo
@@ -29,58 +29,115 @@ from rnn2vec.zoo.verify import problems_of_zoo
 
 @dataclasses.dataclass(frozen=True)
 class Zoo:
-    """A zoo that is opened for reading. Weights and rollouts are read only when asked for.
+    """A zoo that is opened for reading. Weights and traces are read only when asked for, row by row.
 
     Attributes:
         directory: where it is.
-        recipe: how it was built.
-        snapshots: the table, one row a snapshot: ``model``, ``step``, the task's parameters, metrics, ``shard``,
-            ``row``.
-        checksums: SHA-256 of every file, by its path within the directory.
+        index: what it says of itself.
+        snapshots: the table, one row a network: ``name``, ``source``, where it is (``architecture``, ``shard``,
+            ``row``), and what else is known: ``model``, ``step``, its task, labels, metrics.
     """
 
     directory: Path
-    recipe: Recipe
+    index: Index
     snapshots: pa.Table
-    checksums: dict[str, str]
 
     @classmethod
     def open(cls, directory: str | Path) -> Zoo:
-        """Open a zoo that was built or downloaded.
+        """Open a zoo that was built, imported or downloaded.
 
         Raises:
             RNN2VecError: if the directory is no zoo, an unfinished one, of a newer schema, its index was altered, or
-                its table is damaged or such that later calls would be wrong: a column is missing, a snapshot has no
-                place or shares one. :meth:`verify` looks at the rest.
+                its table is damaged or such that later calls would be wrong: a column is missing, a network has no
+                place or name, or shares one. :meth:`verify` looks at the rest.
         """
         directory = Path(directory)
-        index = read_index(directory)
-        recipe = recipe_from_dict(index["recipe"])
-        require_unaltered(directory / INDEX, index)
-        checksums = {str(name): str(checksum) for name, checksum in index["checksums"].items()}
-        return cls(directory, recipe, read_table(directory, recipe, checksums.get(TABLE)), checksums)
+        values = read_index(directory)
+        index = index_of_schema_1(values) if values["schema_version"] == VERSION else Index.from_dict(values)
+        return cls(directory, index, read_table(directory, index))
 
     def __len__(self) -> int:
-        """Snapshots."""
+        """Networks, each snapshot of one counted for itself."""
         return int(self.snapshots.num_rows)
-
-    @property
-    def architecture(self) -> Architecture:
-        """Shape of the networks."""
-        return self.recipe.architecture
 
     @property
     def interface(self) -> Interface:
         """What goes into the networks and what comes out."""
-        return self.recipe.interface
+        return self.index.interface
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """What its networks are made of."""
+        return self.index.architectures
+
+    @property
+    def architecture(self) -> Architecture:
+        """What all its networks are made of.
+
+        Raises:
+            RNN2VecError: if there are several architectures.
+        """
+        if len(self.architectures) > 1:
+            raise RNN2VecError(
+                f"the networks of {self.directory} have {len(self.architectures)} architectures "
+                f"({'; '.join(map(str, self.architectures))}), and one is needed here: choose rows of one"
+            )
+        return self.architectures[0]
+
+    @property
+    def task_set(self) -> TaskSet:
+        """What the networks were trained on.
+
+        Raises:
+            RNN2VecError: if that is no family's.
+        """
+        if self.index.task_set is None:
+            raise RNN2VecError(
+                f"the networks of {self.directory} belong to no family of tasks, and this needs one: it works with a "
+                "zoo that was built, or imported in the paper's layout"
+            )
+        return self.index.task_set
 
     @property
     def family(self) -> str:
-        """Family of tasks."""
-        return self.recipe.family
+        """Name of the family of tasks.
+
+        Raises:
+            RNN2VecError: if there is none.
+        """
+        return self.task_set.family
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How the networks were trained; None if that was not here."""
+        return self.index.recipe
+
+    @property
+    def seed(self) -> int:
+        """Of what is drawn of the zoo."""
+        return self.index.seed
+
+    @property
+    def checksums(self) -> Mapping[str, str]:
+        """SHA-256 of every file, by its path within the directory."""
+        return self.index.checksums
+
+    @cached_property
+    def models(self) -> int:
+        """How many networks there are, all snapshots of one counted once."""
+        return len(np.unique(self.column("model"))) if "model" in self.snapshots.column_names else len(self)
+
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """Training steps of which there are snapshots, ascending.
+
+        Raises:
+            RNN2VecError: if the table says no steps.
+        """
+        return tuple(np.unique(self.column("step")).astype(int).tolist())
 
     def column(self, name: str) -> np.ndarray:
-        """A column of the table, ``[snapshots]``.
+        """A column of the table, ``[networks]``.
 
         Raises:
             RNN2VecError: if there is no such column.
@@ -91,68 +148,103 @@ class Zoo:
 
     @cached_property
     def tasks(self) -> np.ndarray:
-        """The task of every snapshot, ``[snapshots, P]``: mb, mc, md, or the angle."""
-        return np.stack([self.column(name) for name in self.recipe.task_columns], axis=1)
-
-    def task(self, row: int) -> Task:
-        """The task of the snapshot in a row of the table.
+        """The task of every network, ``[networks, P]``: mb, mc, md, or the angle.
 
         Raises:
-            RNN2VecError: if there is no such row, or several are meant.
+            RNN2VecError: if they are of no family.
+        """
+        return np.stack([self.column(name) for name in self.task_set.task_columns], axis=1)
+
+    def task(self, row: int) -> Task:
+        """The task of the network in a row of the table.
+
+        Raises:
+            RNN2VecError: if there is no such row, several are meant, or tasks are of no family.
         """
         chosen = self._rows(row)
         if len(chosen) != 1:
-            raise RNN2VecError(f"one snapshot has one task; got {len(chosen)} rows: see the table's task columns")
-        return self.recipe.task_from({name: self.column(name)[chosen[0]] for name in self.recipe.task_columns})
+            raise RNN2VecError(f"one network has one task; got {len(chosen)} rows: see the table's task columns")
+        names = self.task_set.task_columns
+        return self.task_set.task_from({name: self.column(name)[chosen[0]] for name in names})
 
-    def population(self, rows: Rows | None = None) -> Population:
+    def networks(self, rows: Rows | None = None) -> Networks:
         """The networks of some rows of the table, of all by default, in the order asked for.
 
         Args:
             rows: numbers, a slice, or a mask with a boolean for each row, see :func:`rnn2vec.rows.row_numbers`.
 
-        Raises:
-            RNN2VecError: if a row is not there, or a shard is missing, truncated, altered, of another shape, or holds
-                NaN or infinity.
-        """
-        chosen, loaded = self._rows(rows), []
-        for shard, within in self._by_shard(chosen):
-            path = weights_path(self.directory, shard)
-            networks = networks_of(self._read(path), self.architecture, self.interface, path)
-            if not bool(torch.isfinite(networks.flatten()).all()):
-                raise RNN2VecError(f"weights are finite numbers; {path} holds NaN or infinity")
-            self._check_rows(shard, within, len(networks), path)
-            loaded.append(networks[within])
-        return concatenate(loaded)[self._order(chosen)]
-
-    def networks(self, rows: Rows | None = None) -> Networks:
-        """The networks of some rows of the table, of all by default, in the order asked for.
+        Returns:
+            A population if they have one architecture, mixed networks if several.
 
         Raises:
-            RNN2VecError: as :meth:`population` does.
+            RNN2VecError: if a row is not there, or is missing in its shard, altered, of another shape, or holds NaN or
+                infinity.
         """
-        return self.population(rows)
+        chosen = self._rows(rows)
+        kinds = self._places[0][chosen]
+        wheres = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+        parts = [self._population(chosen[where]) for where in wheres]
+        return parts[0] if len(parts) == 1 else Mixed(parts, np.concatenate(wheres))
 
-    def traces(self, rows: Rows | None = None) -> Traces:
-        """The rollouts of some rows of the table, of all by default, in the order asked for.
+    def population(self, rows: Rows | None = None) -> Population:
+        """The networks of some rows of the table, which have one architecture.
 
         Args:
-            rows: as for :meth:`population`.
+            rows: as for :meth:`networks`.
 
         Raises:
-            RNN2VecError: if a row is not there, or a shard is missing, truncated or altered.
+            RNN2VecError: as :meth:`networks` does, or if there are several architectures.
         """
-        chosen, inputs, outputs = self._rows(rows), [], []
-        for shard, within in self._by_shard(chosen):
-            path = rollouts_path(self.directory, shard)
-            read, said = rollouts_of(self._read(path), path)
-            self._check_rows(shard, within, min(len(read), len(said)), path)
-            inputs.append(read[within])
-            outputs.append(said[within])
+        chosen = self._rows(rows)
+        kinds = np.unique(self._places[0][chosen])
+        if len(kinds) > 1:
+            raise RNN2VecError(
+                f"a population has one architecture; the {len(chosen)} networks asked for have {len(kinds)} "
+                f"({'; '.join(str(self.architectures[kind]) for kind in kinds)}): ask for zoo.networks(rows), or for "
+                "rows of one"
+            )
+        return self._population(chosen)
+
+    def _population(self, chosen: np.ndarray) -> Population:
+        architecture = self.architectures[int(self._places[0][chosen[0]])]
+        names = list(architecture.parameter_shapes())
+        parts = []
+        for path, rows, own in self._by_shard(chosen, "weights_sha256"):
+            tensors = read_rows(path, names, rows, own, self._recorded(path))
+            population_of(tensors, architecture, self.interface, path)
+            parts.append(tensors)
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
+        order = self._order(chosen)
+        if not np.array_equal(order, np.arange(len(order))):
+            joined = {name: array[order] for name, array in joined.items()}
+        return population_of(joined, architecture, self.interface, self.directory)
+
+    def traces(self, rows: Rows | None = None) -> Traces:
+        """The traces of some rows of the table, of all by default, in the order asked for.
+
+        Args:
+            rows: as for :meth:`networks`.
+
+        Raises:
+            RNN2VecError: if a row is not there, has no traces, or is missing in its shard or altered, or if not all
+                traces have one shape.
+        """
+        chosen = self._rows(rows)
+        parts = []
+        for path, within, own in self._by_shard(chosen, "traces_sha256"):
+            if self._recorded(path) is None and None in own:
+                raise RNN2VecError(
+                    f"networks of {self.directory} have no traces, such as {self.column('name')[chosen[0]]}: let them "
+                    "read inputs, Traces.of(zoo.networks(rows), inputs)"
+                )
+            parts.append(read_rows(path, TRACES, within, own, self._recorded(path)))
         try:
-            return Traces(np.concatenate(inputs), np.concatenate(outputs))[self._order(chosen)]
+            read, said = (np.concatenate([part[name] for part in parts]) for name in TRACES)
         except ValueError as error:
-            raise RNN2VecError(f"rollouts of all shards have one shape; those of {self.directory} differ") from error
+            raise RNN2VecError(
+                f"traces that are read at once have one shape; those of {self.directory} differ"
+            ) from error
+        return Traces(read, said)[self._order(chosen)]
 
     def verify(self) -> list[str]:
         """Check everything: the index, the table against the recipe, and every file: checksum, shapes, numbers.
@@ -160,26 +252,30 @@ class Zoo:
         Returns:
             One line for each thing that is wrong; an empty list for a sound zoo.
         """
-        return problems_of_zoo(self.directory, self.recipe, self.snapshots, self.checksums)
+        return problems_of_zoo(self.directory, self.index, self.snapshots)
 
-    def _read(self, path: Path) -> dict[str, np.ndarray]:
-        return read_tensors(path, self.checksums.get(path.relative_to(self.directory).as_posix(), ""))
-
-    def _check_rows(self, shard: int, within: np.ndarray, length: int, path: Path) -> None:
-        if problems := problems_of_rows(within, length, shard, path):
-            raise RNN2VecError(problems[0])
+    def _recorded(self, path: Path) -> str | None:
+        return self.checksums.get(path.relative_to(self.directory).as_posix())
 
     def _rows(self, rows: Rows | None) -> np.ndarray:
-        return np.arange(len(self)) if rows is None else row_numbers(rows, len(self), "snapshot")
+        return np.arange(len(self)) if rows is None else row_numbers(rows, len(self), "network")
 
     @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return places_of(self.snapshots)
 
-    def _by_shard(self, chosen: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        shards, places = (values[chosen] for values in self._places)
-        return [(int(shard), places[shards == shard]) for shard in np.unique(shards)]
+    def _by_shard(self, chosen: np.ndarray, checksums: str) -> Iterator[tuple[Path, np.ndarray, list[str | None]]]:
+        """The file of each shard that holds rows which are asked for, with these rows and their checksums."""
+        shards, places = (values[chosen] for values in self._places[1:])
+        own = self.column(checksums)[chosen]
+        for shard in np.unique(shards).tolist():
+            path = (
+                weights_path(self.directory, shard)
+                if checksums == "weights_sha256"
+                else traces_path(self.directory, shard, self.index.version)
+            )
+            yield path, places[shards == shard], own[shards == shard].tolist()
 
     def _order(self, chosen: np.ndarray) -> np.ndarray:
         """Where the k-th row asked for lies once the shards are joined."""
-        return np.argsort(np.argsort(self._places[0][chosen], kind="stable"), kind="stable")
+        return np.argsort(np.argsort(self._places[1][chosen], kind="stable"), kind="stable")

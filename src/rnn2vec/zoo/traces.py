@@ -43,5 +43,5 @@ class Traces:
 
     def __getitem__(self, rows: Rows) -> Traces:
         """The traces of some networks, always as traces (of one, for a single number)."""
-        chosen = row_numbers(rows, len(self), "snapshot")
+        chosen = row_numbers(rows, len(self), "network")
         return Traces(self.inputs[chosen], self.outputs[chosen])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,60 +11,57 @@ import pyarrow as pa
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
-from rnn2vec.files import read_bytes, read_json, read_tensors
-from rnn2vec.zoo.layout import CARD, INDEX, TABLE, rollouts_path, weights_path
-from rnn2vec.zoo.shards import networks_of, problems_of_rows, rollouts_of
-from rnn2vec.zoo.table import places_of
+from rnn2vec.families.task_set import TaskSet
+from rnn2vec.files import read_bytes, read_tensors
+from rnn2vec.zoo.index import Index
+from rnn2vec.zoo.layout import CARD, INDEX, SCHEMA_VERSION, TABLE, traces_path, weights_path
+from rnn2vec.zoo.shards import TRACES, population_of, problems_of_rows, row_checksums
+from rnn2vec.zoo.table import CHECKSUMS, places_of, snapshot_name
 
 
-def problems_of_zoo(directory: Path, recipe: Recipe, table: pa.Table, checksums: Mapping[str, str]) -> list[str]:
+def problems_of_zoo(directory: Path, index: Index, table: pa.Table) -> list[str]:
     """Check a zoo that could be opened.
 
     Each file is looked at for itself: what is wrong with one hides nothing of another.
 
     Args:
         directory: where it is.
-        recipe: what its index says it was made of.
+        index: what it says of itself.
         table: its table.
-        checksums: SHA-256 of its files by their paths within the directory.
 
     Returns:
         One line for each thing that is wrong; an empty list for a sound zoo.
     """
-    places = places_of(table)
-    shards = [int(shard) for shard in np.unique(places[0])]
-    paths = [path(directory, shard) for shard in shards for path in (weights_path, rollouts_path)]
-    problems = _problems_of_index(directory, recipe, checksums, [directory / TABLE, directory / CARD, *paths])
-    problems += _problems_of_file(directory / CARD, checksums.get(CARD))
-    problems += [f"{directory / TABLE}: {problem}" for problem in _problems_of_values(table, recipe, *places)]
+    _, shards, _ = places_of(table)
+    files = []
+    for shard in np.unique(shards).tolist():
+        own = table.take(np.flatnonzero(shards == shard))
+        files.append((_problems_of_weights, weights_path(directory, shard), own))
+        if index.version < SCHEMA_VERSION or own["traces_sha256"].null_count < own.num_rows:
+            files.append((_problems_of_traces, traces_path(directory, shard, index.version), own))
+    known = [directory / TABLE, directory / CARD, *(path for _, path, _ in files)]
+    problems = _problems_of_files(directory, index.checksums, known)
+    problems += _problems_of_file(directory / CARD, index.checksums.get(CARD))
+    problems += [f"{directory / TABLE}: {problem}" for problem in _problems_of_values(table, index)]
     unreadable, unsound = [], []
-    for shard in shards:
-        own = table.take(np.flatnonzero(places[0] == shard))
-        for check, path in ((_problems_of_weights, weights_path), (_problems_of_rollouts, rollouts_path)):
-            file = path(directory, shard)
-            try:
-                tensors = read_tensors(file, checksums.get(file.relative_to(directory).as_posix(), ""))
-            except RNN2VecError as error:
-                unreadable.append(str(error))
-                continue
-            try:
-                unsound += check(tensors, recipe, own, shard, file)
-            except RNN2VecError as error:
-                unsound.append(str(error))
+    for check, file, own in files:
+        try:
+            tensors = read_tensors(file, index.checksums.get(file.relative_to(directory).as_posix(), ""))
+        except RNN2VecError as error:
+            unreadable.append(str(error))
+            continue
+        try:
+            unsound += check(tensors, index, own, file)
+        except RNN2VecError as error:
+            unsound.append(str(error))
     return list(dict.fromkeys([*problems, *unreadable, *unsound]))
 
 
-def _problems_of_index(directory: Path, recipe: Recipe, checksums: Mapping[str, str], paths: list[Path]) -> list[str]:
-    index, path = read_json(directory / INDEX, "zoo index"), directory / INDEX
-    stated = {"family": recipe.family, "architecture": recipe.architecture.to_dict(), "seed": recipe.seed}
-    problems = [
-        f"{path} states the {name} {index.get(name)!r}, its recipe {value!r}"
-        for name, value in stated.items()
-        if index.get(name) != value
-    ]
+def _problems_of_files(directory: Path, checksums: Mapping[str, str], paths: list[Path]) -> list[str]:
+    index = directory / INDEX
     files = {path.relative_to(directory).as_posix() for path in paths}
-    problems += [f"{path} records no checksum of {name}" for name in sorted(files - checksums.keys())]
-    problems += [f"{path} records {name!r}, no file of this zoo" for name in sorted(checksums.keys() - files)]
+    problems = [f"{index} records no checksum of {name}" for name in sorted(files - checksums.keys())]
+    problems += [f"{index} records {name!r}, no file of this zoo" for name in sorted(checksums.keys() - files)]
     there = {place.relative_to(directory).as_posix() for place in directory.rglob("*") if not place.is_dir()}
     visible = {name for name in there if not any(part.startswith(".") for part in name.split("/"))}
     return problems + [f"{directory / name} is no file of this zoo" for name in sorted(visible - files - {INDEX})]
@@ -79,28 +76,40 @@ def _problems_of_file(path: Path, sha256: str | None) -> list[str]:
     return []
 
 
-def _problems_of_values(table: pa.Table, recipe: Recipe, shards: np.ndarray, rows: np.ndarray) -> list[str]:
-    accuracy = table["accuracy"].to_numpy()
+def _problems_of_values(table: pa.Table, index: Index) -> list[str]:
     problems = []
+    if index.version == SCHEMA_VERSION and (missing := table["weights_sha256"].null_count):
+        problems.append(f"weights of every row have a checksum; {missing} have none")
+    if index.task_set is None:
+        return problems
+    accuracy = table["accuracy"].to_numpy()
     if not ((accuracy >= 0) & (accuracy <= 1)).all():
         problems.append(f"accuracies are shares from 0 to 1; got {accuracy.min()} to {accuracy.max()}")
-    model, step = table["model"].to_numpy(), table["step"].to_numpy()
-    if recipe.assignment == "listed":
-        return problems + _problems_of_listed(table, recipe, model, step)
+    if index.recipe is None:
+        return problems + _problems_of_tasks(table, index.task_set)
+    return problems + _problems_of_recipe(table, index.recipe)
+
+
+def _problems_of_recipe(table: pa.Table, recipe: Recipe) -> list[str]:
+    """Whatever the recipe does not give for a row's place."""
     snapshots = len(recipe.snapshots)
     if table.num_rows != recipe.models * snapshots:
         return [
-            *problems,
             f"{recipe.models} networks with {snapshots} snapshots each are {recipe.models * snapshots} rows; got "
-            f"{table.num_rows}",
+            f"{table.num_rows}"
         ]
+    model, step = table["model"].to_numpy(), table["step"].to_numpy()
+    _, shards, rows = places_of(table)
     beyond = rows >= recipe.models_per_shard * snapshots
-    expected = np.where(beyond, -1, shards * recipe.models_per_shard + rows // snapshots)
-    problems += _differences(model, expected, "model", "its shard and row")
-    problems += _differences(step, np.array(recipe.snapshots)[rows % snapshots], "step", "its shard and row")
+    models = np.where(beyond, -1, shards * recipe.models_per_shard + rows // snapshots)
+    steps = np.array(recipe.snapshots)[rows % snapshots]
+    names = np.array([snapshot_name(*at) for at in zip(models.tolist(), steps.tolist(), strict=True)])
+    problems = _differences(model, models, "model", "its shard and row")
+    problems += _differences(step, steps, "step", "its shard and row")
+    problems += _differences(table["name"].to_numpy().astype(str), names, "name", "its shard and row")
     known = np.flatnonzero((model >= 0) & (model < recipe.models))
     given = [recipe.snapshot_values(number, 0, {}) for number in range(recipe.models)]
-    for name in (*recipe.task_columns, *recipe.setting_columns):
+    for name in (*recipe.task_set.task_columns, *recipe.task_set.setting_columns):
         found, right = table[name].to_numpy(), np.array([values[name] for values in given])
         expected = found.astype(np.result_type(found, right))
         expected[known] = right[model[known].astype(np.int64)]
@@ -108,16 +117,13 @@ def _problems_of_values(table: pa.Table, recipe: Recipe, shards: np.ndarray, row
     return problems
 
 
-def _problems_of_listed(table: pa.Table, recipe: Recipe, model: np.ndarray, step: np.ndarray) -> list[str]:
-    tasks = np.stack([table[name].to_numpy() for name in recipe.task_columns], axis=1)
-    problems = problems_of_networks(model, step, tasks)
-    if (networks := len(np.unique(model))) != recipe.models:
-        problems.append(f"its recipe is of {recipe.models} networks; got {networks}")
-    if (steps := np.unique(step).tolist()) != list(recipe.snapshots):
-        problems.append(f"its recipe has snapshots at steps {list(recipe.snapshots)}; got {steps}")
+def _problems_of_tasks(table: pa.Table, task_set: TaskSet) -> list[str]:
+    """Tasks that there are not, or that cannot be of their networks."""
+    tasks = np.stack([table[name].to_numpy() for name in task_set.task_columns], axis=1)
+    problems = problems_of_networks(table["model"].to_numpy(), table["step"].to_numpy(), tasks)
     for values in np.unique(tasks, axis=0):
         try:
-            recipe.task_from(dict(zip(recipe.task_columns, values.tolist(), strict=True)))
+            task_set.task_from(dict(zip(task_set.task_columns, values.tolist(), strict=True)))
         except RNN2VecError as error:
             problems.append(str(error))
     return problems
@@ -152,50 +158,80 @@ def _differences(found: np.ndarray, expected: np.ndarray, name: str, given: str)
     ]
 
 
-def _problems_of_weights(
-    tensors: Mapping[str, np.ndarray], recipe: Recipe, own: pa.Table, shard: int, path: Path
-) -> list[str]:
+def _problems_of_weights(tensors: Mapping[str, np.ndarray], index: Index, own: pa.Table, path: Path) -> list[str]:
     problems = []
     if not all(np.isfinite(array).all() for array in tensors.values()):
         problems.append(f"weights are finite numbers; {path} holds NaN or infinity")
+    architecture = index.architectures[int(own["architecture"][0].as_py())]
     try:
-        networks = networks_of(tensors, recipe.architecture, recipe.interface, path)
+        networks = population_of(tensors, architecture, index.interface, path)
     except RNN2VecError as error:
-        return [*problems, str(error)]
-    return problems + _problems_of_rows(own, len(networks), shard, path)
+        return list(dict.fromkeys([*problems, str(error)]))
+    problems += _problems_of_rows(own, len(networks), path)
+    return problems + _problems_of_checksums(tensors, list(networks.weights), own, CHECKSUMS[0], path)
 
 
-def _problems_of_rollouts(
-    tensors: Mapping[str, np.ndarray], recipe: Recipe, own: pa.Table, shard: int, path: Path
-) -> list[str]:
-    inputs, outputs = rollouts_of(tensors, path)
+def _problems_of_traces(tensors: Mapping[str, np.ndarray], index: Index, own: pa.Table, path: Path) -> list[str]:
+    if missing := [name for name in TRACES if name not in tensors]:
+        return [f"a file of traces holds inputs and outputs; {path} lacks {' and '.join(missing)}"]
+    if single := [name for name in TRACES if tensors[name].ndim == 0]:
+        return [f"{' and '.join(single)} of traces have a row for each network; those of {path} are single numbers"]
     problems = []
-    for name, array, shape in zip(("inputs", "outputs"), (inputs, outputs), recipe.rollout_shapes(), strict=True):
-        problems += _problems_of_rows(own, len(array), shard, path)
-        wanted = (recipe.interface.inputs if name == "inputs" else recipe.interface.outputs).stored
-        if array.dtype != wanted:
-            problems.append(f"{name} of shard {shard} are {wanted}; got {array.dtype}; in {path}")
-        if array.shape[1:] != shape:
-            problems.append(f"{name} of shard {shard} have the shape {array.shape[1:]} each, not {shape}; in {path}")
-    if not (np.isfinite(inputs).all() and np.isfinite(outputs).all()):
-        problems.append(f"rollouts of shard {shard} hold NaN or infinity; in {path}")
-    for part, array in ((recipe.interface.inputs, inputs), (recipe.interface.outputs, outputs)):
-        if problem := part.problem(array):
-            problems.append(f"traces of shard {shard} do not fit the zoo: {problem}; in {path}")
-    rows = places_of(own)[1]
-    for name in recipe.metric_columns:
-        if name not in tensors:
-            if recipe.assignment != "listed":  # imported shards hold none
-                problems.append(f"shard {shard} holds {name} as it was measured; it is missing in {path}")
-        elif tensors[name].shape != (len(inputs),):
-            problems.append(f"{name} of shard {shard} has a number for each of {len(inputs)} rows; in {path}")
-        elif rows.max() < len(inputs) and not np.array_equal(tensors[name][rows], own[name].to_numpy(), equal_nan=True):
-            problems.append(f"{name} of shard {shard} in the table is not what was measured; in {path}")
+    for name, part in zip(TRACES, (index.interface.inputs, index.interface.outputs), strict=True):
+        array = tensors[name]
+        problems += _problems_of_rows(own, len(array), path)
+        older = [np.dtype(np.float16)] if index.version < SCHEMA_VERSION and part.stored.kind == "f" else []
+        if array.dtype not in [part.stored, *older]:
+            problems.append(f"{name} are stored as {part.stored}; got {array.dtype}; in {path}")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            problems.append(f"{name} hold NaN or infinity; in {path}")
+        elif problem := part.problem(array):
+            problems.append(f"{name} do not fit the zoo: {problem}; in {path}")
+    problems += _problems_of_shapes(tensors, index, path)
+    problems += _problems_of_metrics(tensors, index, own, path)
+    if len(tensors["inputs"]) == len(tensors["outputs"]):
+        problems += _problems_of_checksums(tensors, TRACES, own, CHECKSUMS[1], path)
     return problems
 
 
-def _problems_of_rows(own: pa.Table, length: int, shard: int, path: Path) -> list[str]:
-    rows = own["row"].to_numpy()
-    if problems := problems_of_rows(rows, length, shard, path):
+def _problems_of_shapes(tensors: Mapping[str, np.ndarray], index: Index, path: Path) -> list[str]:
+    """Traces of other sequences than the family's, or of another number of them."""
+    inputs, outputs = (tensors[name].shape[1:] for name in TRACES)
+    if index.task_set is None:
+        fits = inputs[:2] == outputs[:2] or index.interface.inputs.kind == "tokens"
+        return [] if fits else [f"inputs and outputs have the same steps; got {inputs} and {outputs}; in {path}"]
+    count = index.recipe.traces if index.recipe else inputs[0] if inputs else 0
+    return [
+        f"{name} have the shape {found} each, not {(count, *wanted)}; in {path}"
+        for name, found, wanted in zip(TRACES, (inputs, outputs), index.task_set.trace_shapes, strict=True)
+        if found != (count, *wanted)
+    ]
+
+
+def _problems_of_metrics(tensors: Mapping[str, np.ndarray], index: Index, own: pa.Table, path: Path) -> list[str]:
+    """Metrics in the table that are not those that a shard holds; only those that were built hold any."""
+    problems, rows, length = [], places_of(own)[2], len(tensors["inputs"])
+    for name in index.task_set.metric_columns if index.recipe and index.task_set else ():
+        if name not in tensors:
+            problems.append(f"a shard holds {name} as it was measured; it is missing in {path}")
+        elif tensors[name].shape != (length,):
+            problems.append(f"{name} is a number for each of {length} rows; in {path}")
+        elif rows.max() < length and not np.array_equal(tensors[name][rows], own[name].to_numpy(), equal_nan=True):
+            problems.append(f"{name} in the table is not what was measured; in {path}")
+    return problems
+
+
+def _problems_of_checksums(
+    tensors: Mapping[str, np.ndarray], names: Sequence[str], own: pa.Table, column: str, path: Path
+) -> list[str]:
+    found = row_checksums(tensors, names)
+    recorded = zip(places_of(own)[2].tolist(), own[column].to_pylist(), strict=True)
+    wrong = [row for row, sha256 in recorded if sha256 is not None and row < len(found) and found[row] != sha256]
+    return [f"rows {', '.join(map(str, wrong))} of {path} differ from their recorded checksums"] if wrong else []
+
+
+def _problems_of_rows(own: pa.Table, length: int, path: Path) -> list[str]:
+    rows = places_of(own)[2]
+    if problems := problems_of_rows(rows, length, path):
         return problems
-    return [] if len(rows) == length else [f"shard {shard} has {length} rows; the table has {len(rows)} of {path}"]
+    return [] if len(rows) == length else [f"{path} has {length} rows; the table has {len(rows)} of them"]
