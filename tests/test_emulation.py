@@ -13,13 +13,13 @@ import safetensors.torch
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
+from rnn2vec import ENCODERS, Numbers, RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
 from rnn2vec.emulation import pretrain as pretrain_module
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
-from rnn2vec.losses import LOSSES
+from rnn2vec.losses import OF_CLASSES, OF_NUMBERS
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +41,13 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 
 def tiny_recipe(steps: int = 12, **overrides: object):
     """The demo recipe at a size for tests."""
-    return pretrain_recipe(
-        "formal-languages", "demo", steps=steps, networks=8, rollouts=2, emulator_size=16, **overrides
-    )
+    return pretrain_recipe("formal-languages", "demo", steps=steps, networks=8, traces=2, emulator_size=16, **overrides)
 
 
 def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):
     """A probing encoder at a size for tests."""
-    options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "rollouts"} | options
-    return build_encoder(name, zoo.architecture, 0, **options)
+    options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "traces"} | options
+    return build_encoder(name, ENCODERS[name].form_of(zoo), 0, **options)
 
 
 def test_losses_agree_with_independent_formulas() -> None:
@@ -63,10 +61,22 @@ def test_losses_agree_with_independent_formulas() -> None:
         "js": (jensenshannon(p, q, axis=-1) ** 2).mean(),
         "mse": ((p - q) ** 2).mean(),
     }
-    assert set(expected) == set(LOSSES)
+    assert set(expected) == set(OF_CLASSES)
+    ones = torch.ones(6)
     for name, value in expected.items():
-        assert float(LOSSES[name](network, emulator)) == pytest.approx(value, rel=1e-9)
-        assert float(LOSSES[name](network, network)) == pytest.approx(0, abs=1e-12)
+        assert float(OF_CLASSES[name](network, emulator, ones)) == pytest.approx(value, rel=1e-9)
+        assert float(OF_CLASSES[name](network, network, ones)) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
+    generator = np.random.default_rng(0)
+    said = 3 + generator.normal(size=(5, 7, 2)) * [0.01, 100.0]
+    spread = Numbers(2).spread(torch.from_numpy(said))
+    np.testing.assert_allclose(spread, said.reshape(-1, 2).std(0), rtol=1e-5)
+    mean = torch.from_numpy(said.reshape(-1, 2).mean(0)).expand(5, 7, 2)
+    assert float(OF_NUMBERS["mse"](torch.from_numpy(said), mean, spread)) == pytest.approx(1, rel=1e-5)
+    constant = Numbers(1).spread(torch.full((4, 1), 2.5))
+    assert constant.tolist() == [1.0]  # what does not vary has no unit of its own
 
 
 @pytest.mark.parametrize("conditioning", ["first", "every"])
@@ -251,8 +261,8 @@ def test_an_encoder_directory_reads_back(small_zoo: Zoo, tmp_path: Path) -> None
     split_loss = pretrain_module.emulation_loss(
         trained.encoder,
         trained.emulator,
-        *pretrain_module.part_of_zoo(small_zoo, pretrain_module.split_zoo(small_zoo).validation),
-        LOSSES["total-variation"],
+        pretrain_module.part_of_zoo(small_zoo, pretrain_module.split_zoo(small_zoo).validation),
+        OF_CLASSES["total-variation"],
     )
     assert split_loss == pytest.approx(record["losses"]["validation"], rel=1e-6)
     (tmp_path / "e" / "training.json").write_text("{}")

@@ -17,6 +17,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from conftest import form
 from rnn2vec import ENCODERS, Architecture, Encoder, Population, RNN2VecError, build_encoder, load_encoder
 from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.encoders.statistics import weight_statistics
@@ -47,7 +48,7 @@ variants = pytest.mark.parametrize(("name", "options"), PROBING_VARIANTS.values(
 
 def small_encoder(name: str, architecture: Architecture = SPEC, seed: int = 0, **options: Any) -> Encoder:
     """An encoder of a few parameters, in double precision."""
-    return build_encoder(name, architecture, seed, **(SMALL[name] | options)).double()
+    return build_encoder(name, form(name, architecture), seed, **(SMALL[name] | options)).double()
 
 
 @torch.no_grad()
@@ -83,11 +84,11 @@ def test_z_is_a_unit_vector_for_each_network(
 ) -> None:
     architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
     population = random_population(architecture, 7, torch.float32)
-    z = build_encoder(name, architecture)(population)
+    z = build_encoder(name, form(name, architecture))(population)
     assert z.shape == (7, 16)
     assert z.dtype == torch.float32
     torch.testing.assert_close(z.norm(dim=1), torch.ones(7))
-    other = build_encoder(name, architecture, embedding_size=3)(population)
+    other = build_encoder(name, form(name, architecture), embedding_size=3)(population)
     assert other.shape == (7, 3)
     torch.testing.assert_close(other.norm(dim=1), torch.ones(7))
 
@@ -105,10 +106,12 @@ def test_networks_are_read_one_by_one(name: str, random_population: MakePopulati
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_is_a_function_of_its_seed(name: str) -> None:
     state = torch.get_rng_state()
-    first, again, other = (build_encoder(name, SPEC, seed, **SMALL[name]).state_dict() for seed in (3, 3, 4))
+    first, again, other = (
+        build_encoder(name, form(name, SPEC), seed, **SMALL[name]).state_dict() for seed in (3, 3, 4)
+    )
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(123)
-    later = build_encoder(name, SPEC, 3, **SMALL[name]).state_dict()
+    later = build_encoder(name, form(name, SPEC), 3, **SMALL[name]).state_dict()
     for key, tensor in first.items():
         assert torch.equal(again[key], tensor)
         assert torch.equal(later[key], tensor)
@@ -194,12 +197,12 @@ WRONG_OPTIONS = [
 @pytest.mark.parametrize(("name", "options", "message"), WRONG_OPTIONS, ids=str)
 def test_wrong_options_are_explained(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
-        build_encoder(name, SPEC, **options)
+        build_encoder(name, form(name, SPEC), **options)
 
 
 def test_echo_needs_networks_that_predict_their_next_input() -> None:
     with pytest.raises(RNN2VecError, match="predict their next input; got the interactive encoder"):
-        build_encoder("interactive", Architecture.stack("lstm", 6, 5, 1, 4), feedback="echo")
+        build_encoder("interactive", form("interactive", Architecture.stack("lstm", 6, 5, 1, 4)), feedback="echo")
 
 
 # --- files ---
@@ -213,7 +216,7 @@ def test_echo_needs_networks_that_predict_their_next_input() -> None:
 def test_an_encoder_reads_back_exactly(
     name: str, options: dict[str, Any], random_population: MakePopulation, tmp_path: Path
 ) -> None:
-    encoder = build_encoder(name, SPEC, 5, embedding_size=7, **(SMALL[name] | options))
+    encoder = build_encoder(name, form(name, SPEC), 5, embedding_size=7, **(SMALL[name] | options))
     encoder.save_pretrained(tmp_path / "encoder")
     config = json.loads((tmp_path / "encoder" / "config.json").read_text())
     assert (config["encoder"], config["embedding_size"]) == (name, 7)
@@ -311,14 +314,14 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_encoder_is_explained(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
-    build_encoder("flat", SPEC, hidden_size=9).save_pretrained(tmp_path / "encoder")
+    build_encoder("flat", form("flat", SPEC), hidden_size=9).save_pretrained(tmp_path / "encoder")
     damage(tmp_path / "encoder")
     with pytest.raises(RNN2VecError, match=message):
         load_encoder(tmp_path / "encoder")
 
 
 def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
-    encoder = build_encoder("flat", SPEC, hidden_size=9)
+    encoder = build_encoder("flat", form("flat", SPEC), hidden_size=9)
     encoder.save_pretrained(tmp_path)
     rewrite_weights(tmp_path, lambda tensors: None)
     loaded = load_encoder(tmp_path)
@@ -344,7 +347,7 @@ def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_configuration_takes_no_memory_before_it_fits(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
-    build_encoder("flat", SPEC, hidden_size=9).save_pretrained(tmp_path)
+    build_encoder("flat", form("flat", SPEC), hidden_size=9).save_pretrained(tmp_path)
     rewrite_config(tmp_path, **changed)
     tracemalloc.start()
     try:
@@ -360,11 +363,11 @@ def test_a_configuration_takes_no_memory_before_it_fits(changed: dict[str, Any],
 )
 def test_a_range_is_two_finite_numbers(field: str, value: Any) -> None:
     with pytest.raises(RNN2VecError, match="input_range"):
-        build_encoder("noninteractive", SPEC, **{field: value})
+        build_encoder("noninteractive", form("noninteractive", SPEC), **{field: value})
 
 
 def test_a_class_of_encoders_reads_its_own_kind(tmp_path: Path) -> None:
-    build_encoder("interactive", SPEC, **SMALL["interactive"]).save_pretrained(tmp_path / "e")
+    build_encoder("interactive", form("interactive", SPEC), **SMALL["interactive"]).save_pretrained(tmp_path / "e")
     for cls in (Encoder, ProbingEncoder, ENCODERS["interactive"]):
         assert type(cls.from_pretrained(tmp_path / "e")) is ENCODERS["interactive"]
     for name in ("noninteractive", "flat"):
@@ -404,7 +407,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(hub, "HfApi", Api)
     monkeypatch.setattr(module, "snapshot_download", download)
-    encoder = build_encoder("flat", SPEC, hidden_size=9)
+    encoder = build_encoder("flat", form("flat", SPEC), hidden_size=9)
     encoder.push_to_hub("user/name")
     assert {path.name for path in (tmp_path / "hub").iterdir()} == {"README.md", "config.json", "model.safetensors"}
     loaded = ENCODERS["flat"].from_pretrained("user/name")
@@ -413,7 +416,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_and_its_networks_have_one_dtype_and_device(name: str, random_population: MakePopulation) -> None:
-    encoder, population = build_encoder(name, SPEC, **SMALL[name]), random_population(SPEC)
+    encoder, population = build_encoder(name, form(name, SPEC), **SMALL[name]), random_population(SPEC)
     reads = [encoder, encoder.interrogate] if isinstance(encoder, ProbingEncoder) else [encoder]
     for read in reads:
         with pytest.raises(RNN2VecError, match=r"torch.float32, the networks torch.float64: .*\.to\(torch.float32\)"):
@@ -427,7 +430,7 @@ def test_an_encoder_and_its_networks_have_one_dtype_and_device(name: str, random
 def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulation, tmp_path: Path) -> None:
     population = random_population(SPEC, dtype=torch.float32)
     strings = torch.tensor([[4, 0, 1, 5]])
-    expected = build_encoder(name, SPEC, **SMALL[name])
+    expected = build_encoder(name, form(name, SPEC), **SMALL[name])
     expected.start_probes(strings)
     expected.save_pretrained(tmp_path)
     z = expected(population)
@@ -435,7 +438,7 @@ def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulat
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")
     try:
-        built = build_encoder(name, SPEC, **SMALL[name])
+        built = build_encoder(name, form(name, SPEC), **SMALL[name])
         built.start_probes(strings)
         found = [encoder(population) for encoder in (built, load_encoder(tmp_path))]
         assert torch.get_default_dtype() is torch.float64
@@ -634,7 +637,7 @@ def test_echo_asks_a_network_its_own_last_answer(random_population: MakePopulati
 @pytest.mark.parametrize("name", PROBING)
 def test_probes_start_as_the_strings_they_are_given(name: str, random_population: MakePopulation) -> None:
     strings = torch.tensor([[4, 0, 1, 2, 3, 5], [4, 1, 1, 5, 5, 5], [4, 2, 3, 0, 0, 1]], dtype=torch.int8)
-    encoder = small_encoder(name, probes=5, probe_length=4, probe_init="rollouts")
+    encoder = small_encoder(name, probes=5, probe_length=4, probe_init="traces")
     if name == "interactive":
         with torch.no_grad():
             for parameter in encoder.questioner.parameters():
@@ -651,7 +654,7 @@ def test_probes_start_as_the_strings_they_are_given(name: str, random_population
 @pytest.mark.parametrize("name", PROBING)
 def test_strings_that_are_too_short_or_not_wanted(name: str) -> None:
     strings = torch.tensor([[4, 0]])
-    encoder = small_encoder(name, probe_init="rollouts")
+    encoder = small_encoder(name, probe_init="traces")
     before = encoder.probe_logits.detach().clone()
     encoder.start_probes(strings)
     assert torch.equal(encoder.probe_logits[:, 2:], before[:, 2:])
@@ -674,13 +677,14 @@ def test_weight_encoders_have_no_use_for_strings() -> None:
 
 def test_defaults_are_the_papers() -> None:
     for name in PROBING:
-        encoder = build_encoder(name, Architecture.stack("lstm", 6, 32, 2, 6))
+        encoder = build_encoder(name, form(name, Architecture.stack("lstm", 6, 32, 2, 6)))
         assert encoder.embedding_size == 16
         assert encoder.probe_logits.shape == (1, 22, 6)
         assert (encoder.core.hidden_size, encoder.core.num_layers) == (256, 2)
         assert [layer.out_features for layer in encoder.readout if hasattr(layer, "out_features")] == [128, 16]
     assert [
-        tuple(p.shape) for p in build_encoder("flat", Architecture.stack("lstm", 6, 32, 2, 6)).mlp[0].parameters()
+        tuple(p.shape)
+        for p in build_encoder("flat", form("flat", Architecture.stack("lstm", 6, 32, 2, 6))).mlp[0].parameters()
     ] == [
         (128, 13766),
         (128,),
@@ -690,11 +694,11 @@ def test_defaults_are_the_papers() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_encoders_are_saved_as_float32_only(tmp_path: Path, dtype: torch.dtype) -> None:
     with pytest.raises(RNN2VecError, match=r"saved as float32; this one is .*encoder\.float\(\) first"):
-        build_encoder("flat", SPEC, hidden_size=9).to(dtype).save_pretrained(tmp_path / "encoder")
+        build_encoder("flat", form("flat", SPEC), hidden_size=9).to(dtype).save_pretrained(tmp_path / "encoder")
     assert not (tmp_path / "encoder" / "config.json").exists()
 
 
 def test_numpys_sizes_are_plain_once_built(tmp_path: Path) -> None:
-    encoder = build_encoder("flat", SPEC, embedding_size=np.int64(4), hidden_size=np.int64(9))
+    encoder = build_encoder("flat", form("flat", SPEC), embedding_size=np.int64(4), hidden_size=np.int64(9))
     encoder.save_pretrained(tmp_path)
     assert load_encoder(tmp_path).config == encoder.config

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import rnn2vec.theory.run as theory_run
-from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
+from rnn2vec import ENCODERS, Population, RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
 from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ProbingEncoder
@@ -147,7 +147,7 @@ def test_single_questions_need_tokens_and_another_teacher(tiny_zoo: Zoo) -> None
         single("interactive", population, questions="both")
     with pytest.raises(RNN2VecError, match="networks that read tokens"):
         single("interactive", population, input_range=(0.0, 1.0))
-    encoder = build_encoder("interactive", tiny_zoo.architecture, 0, questions="single")
+    encoder = build_encoder("interactive", ENCODERS["interactive"].form_of(tiny_zoo), 0, questions="single")
     with pytest.raises(RNN2VecError, match="questions=mixed"):
         pretrain(tiny_zoo, encoder, pretrain_recipe("formal-languages", "demo", steps=1), 0)
 
