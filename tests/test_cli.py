@@ -349,9 +349,9 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(
         FAMILIES["formal-languages"].pretraining,
         "demo",
-        pretrain_recipe("formal-languages", "demo", steps=2, networks=4, traces=1, emulator_size=8),
+        FAMILIES["formal-languages"].pretraining["demo"] | {"steps": 2, "networks": 4, "traces": 1, "emulator_size": 8},
     )
-    monkeypatch.setattr(rnn2vec.demo.families, "zoo_recipe", lambda family, preset, seed: small)
+    monkeypatch.setattr(rnn2vec.demo.recipes, "zoo_recipe", lambda family, preset, seed: small)
     monkeypatch.setattr(rnn2vec.demo, "SUPERVISED_STEPS", 1)
     drawn = rnn2vec.demo.write_report
     monkeypatch.setattr(rnn2vec.demo, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))

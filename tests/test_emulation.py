@@ -13,7 +13,18 @@ import safetensors.torch
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from rnn2vec import ENCODERS, Numbers, RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
+from rnn2vec import (
+    ENCODERS,
+    Classes,
+    Interface,
+    Numbers,
+    RNN2VecError,
+    Tokens,
+    Zoo,
+    build_encoder,
+    build_zoo,
+    zoo_recipe,
+)
 from rnn2vec.emulation import pretrain as pretrain_module
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import pretrain
@@ -134,14 +145,14 @@ def test_fields_of_another_kind_or_out_of_range_are_refused(field: str, value: o
 
 def test_paper_preset_keeps_the_papers_values() -> None:
     recipe = pretrain_recipe("formal-languages", "paper")
-    assert (recipe.steps, recipe.networks, recipe.rollouts) == (100_000, 64, 1)
+    assert (recipe.steps, recipe.networks, recipe.traces) == (100_000, 64, 1)
     assert (recipe.learning_rate, recipe.weight_decay, recipe.clip) == (1e-4, 0.01, 0.1)
     assert (recipe.emulator_size, recipe.emulator_layers, recipe.conditioning) == (256, 2, "first")
     assert (recipe.warmup, recipe.decay, recipe.loss) == (0, "none", "total-variation")
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
     options = build_encoder(
         "interactive",
-        zoo_recipe("formal-languages", "paper").architecture,
+        zoo_recipe("formal-languages", "paper").interface,
         **recipe.encoder_options.get("interactive", {}),
     ).options
     assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
@@ -287,7 +298,7 @@ def test_an_altered_emulator_is_refused(trained: Path, small_zoo: Zoo) -> None:
     path, record = trained / "emulator.safetensors", json.loads((trained / "training.json").read_text())
     sound = path.read_bytes()
     assert record["checksums"] == {path.name: hashlib.sha256(sound).hexdigest()}
-    path.write_bytes(sound[:-9] + bytes([sound[-9] ^ 0x40]) + sound[-8:])
+    path.write_bytes(sound[:-109] + bytes([sound[-109] ^ 0x01]) + sound[-108:])
     with pytest.raises(RNN2VecError, match=r"emulator\.safetensors differs from its recorded checksum"):
         load_trained(trained, small_zoo)
     del record["checksums"], record["sha256"]  # as an earlier version wrote it
@@ -342,8 +353,8 @@ def test_torchs_defaults_do_not_matter(small_zoo: Zoo, trained: Path, tmp_path: 
 def test_an_encoder_of_other_inputs_is_refused(small_zoo: Zoo) -> None:
     from rnn2vec import Architecture
 
-    other = build_encoder("noninteractive", Architecture.stack("lstm", 16, 8, 1, 10), probes=1, probe_length=3)
-    with pytest.raises(RNN2VecError, match="16 inputs and 10 outputs"):
+    other = build_encoder("noninteractive", Interface(Tokens(16), Classes(10)), probes=1, probe_length=3)
+    with pytest.raises(RNN2VecError, match="16 tokens in, 10 classes out"):
         pretrain(small_zoo, other, tiny_recipe())
     other = build_encoder("flat", Architecture.stack("lstm", 6, 9, 1, 6))
     with pytest.raises(RNN2VecError, match="reads the weights of networks like those it was built for"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import tracemalloc
@@ -17,8 +16,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from conftest import form
-from rnn2vec import ENCODERS, Architecture, Encoder, Population, RNN2VecError, build_encoder, load_encoder
+from conftest import form, tokens
+from rnn2vec import ENCODERS, Architecture, Encoder, Interface, Population, RNN2VecError, build_encoder, load_encoder
 from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.encoders.statistics import weight_statistics
 from rnn2vec.engine import run
@@ -55,11 +54,11 @@ def small_encoder(name: str, architecture: Architecture = SPEC, seed: int = 0, *
 def with_dead_units(population: Population, extra: int) -> Population:
     """The same functions computed by larger networks: ``extra`` more units a layer, which nobody listens to."""
     small = population.architecture
-    architecture = dataclasses.replace(small, hidden_size=small.widest + extra)
+    architecture = small.resized(hidden_size=small.widest + extra)
     models, gates, old, new = len(population), architecture.num_gates, small.widest, architecture.widest
     generator = torch.Generator().manual_seed(1)
     flat = torch.randn(models, architecture.num_parameters, dtype=population.dtype, generator=generator)
-    larger = Population.from_flat(architecture, flat)
+    larger = Population.from_flat(architecture, flat, population.interface)
     for name, weight in population.weights.items():
         target = larger.weights[name]
         if name == "linear.bias":
@@ -152,7 +151,7 @@ def test_gradients_reach_the_networks(name: str, random_population: MakePopulati
 def test_weight_encoders_refuse_other_networks(
     name: str, field: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    architecture = dataclasses.replace(SPEC, **field)
+    architecture = SPEC.resized(**field)
     with pytest.raises(RNN2VecError, match=rf"the {name} encoder reads the weights .*2 x 5, .*; got .*probing encoder"):
         small_encoder(name)(random_population(architecture))
 
@@ -162,10 +161,12 @@ def test_weight_encoders_refuse_other_networks(
 def test_probing_encoders_refuse_other_inputs_and_outputs(
     name: str, field: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    architecture = dataclasses.replace(SPEC, **field)
+    architecture = SPEC.resized(**field)
     encoder = small_encoder(name)
     for read in (encoder, encoder.interrogate):
-        with pytest.raises(RNN2VecError, match=rf"{name} encoder reads networks with 6 inputs and 6 outputs; got .*5"):
+        with pytest.raises(
+            RNN2VecError, match=rf"{name} encoder reads networks with 6 tokens in, 6 classes out; got .*5"
+        ):
             read(random_population(architecture))
 
 
@@ -173,7 +174,7 @@ WRONG_OPTIONS = [
     ("deep", {}, "encoders are .*deep_weight_space, transformer, flat, statistics; got 'deep'"),
     ("flat", {"probes": 3}, "the flat encoder does not take these options: .*probes"),
     ("interactive", {"hidden_size": 3}, "the interactive encoder does not take these options"),
-    ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, rollouts; got 'zeros'"),
+    ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, traces; got 'zeros'"),
     ("noninteractive", {"readout": "first"}, "readout is one of last, all; got 'first'"),
     ("interactive", {"feedback": "loud"}, "feedback is one of none, echo; got 'loud'"),
     ("noninteractive", {"feedback": "echo"}, "needs an interactive encoder .*; got the noninteractive encoder"),
@@ -197,7 +198,14 @@ WRONG_OPTIONS = [
 @pytest.mark.parametrize(("name", "options", "message"), WRONG_OPTIONS, ids=str)
 def test_wrong_options_are_explained(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
-        build_encoder(name, form(name, SPEC), **options)
+        build_encoder(name, form(name, SPEC) if name in ENCODERS else SPEC, **options)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_is_built_for_what_it_knows_of_networks(name: str) -> None:
+    other = tokens(SPEC) if name in WEIGHT_ENCODERS else SPEC
+    with pytest.raises(RNN2VecError, match=f"the {name} encoder is built for an (Architecture|Interface)"):
+        build_encoder(name, other)
 
 
 def test_echo_needs_networks_that_predict_their_next_input() -> None:
@@ -223,7 +231,7 @@ def test_an_encoder_reads_back_exactly(
     population = random_population(SPEC, 3, torch.float32)
     for loaded in (load_encoder(tmp_path / "encoder"), Encoder.from_pretrained(tmp_path / "encoder")):
         assert type(loaded) is type(encoder)
-        assert (loaded.architecture, loaded.embedding_size, loaded.options) == (SPEC, 7, encoder.options)
+        assert (loaded.form, loaded.embedding_size, loaded.options) == (form(name, SPEC), 7, encoder.options)
         assert not loaded.training
         for key, tensor in encoder.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], tensor)
@@ -262,7 +270,7 @@ def truncate(path: Path) -> None:
 def alter_config(directory: Path) -> None:
     """Change what decides z and fits the weights all the same."""
     config = json.loads((directory / "config.json").read_text())
-    config["architecture"]["nonlinearity"] = "tanh " if config["architecture"]["nonlinearity"] == "tanh" else "tanh"
+    config["architecture"]["skip"] = True
     (directory / "config.json").write_text(json.dumps(config))
 
 
@@ -283,10 +291,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "architecture incomplete": (
         lambda path: rewrite_config(path, architecture={"cell": "lstm"}),
-        "an RNN architecture has the fields",
+        "an architecture has the fields",
     ),
     "another architecture": (
-        lambda path: rewrite_config(path, architecture=dataclasses.replace(SPEC, hidden_size=6).to_dict()),
+        lambda path: rewrite_config(path, architecture=SPEC.resized(hidden_size=6).to_dict()),
         "do not fit its configuration: .*size mismatch for mlp.0.weight",
     ),
     "another size": (lambda path: rewrite_config(path, embedding_size=15), "do not fit its configuration: .*mismatch"),
@@ -340,9 +348,9 @@ def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
         ({"options": {"layers": 10**9}}, "layers is at most 100; got 1000000000"),
         ({"options": {"architecture": 1}}, "does not take these options"),
         ({"options": {"seed": 1}}, "does not take these options"),
-        ({"architecture": {**SPEC.to_dict(), "num_layers": 10**9}}, "num_layers is at most"),
-        ({"architecture": {**SPEC.to_dict(), "hidden_size": 10**30}}, "encoder"),
-        ({"architecture": {**SPEC.to_dict(), "hidden_size": 10**8}}, "do not fit its configuration"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_sizes": [5] * 101}}, "num_layers is at most"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_sizes": [10**30]}}, "encoder"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_sizes": [10**8, 10**8]}}, "do not fit its configuration"),
     ],
     ids=str,
 )
@@ -537,7 +545,7 @@ def differing_later(population: Population) -> Population:
     for name in weights:
         if name.startswith("weight_hh"):
             weights[name] = -weights[name]
-    return Population(population.architecture, weights)
+    return Population(population.architecture, weights, population.interface)
 
 
 @pytest.mark.parametrize("options", [{}, {"readout": "all"}, {"feedback": "echo"}], ids=str)
@@ -671,8 +679,8 @@ def test_weight_encoders_have_no_use_for_strings() -> None:
         before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
         encoder.start_probes(torch.tensor([[4, 0]]))
         assert all(torch.equal(encoder.state_dict()[key], tensor) for key, tensor in before.items())
-        assert encoder.reads_weights
-    assert not any(ENCODERS[name].reads_weights for name in PROBING)
+        assert encoder.reads is Architecture
+    assert all(ENCODERS[name].reads is Interface for name in PROBING)
 
 
 def test_defaults_are_the_papers() -> None:

@@ -114,8 +114,8 @@ def test_others_are_not_invariant_and_see_permutations_in_training(name: str) ->
     shown = encoder.augment(population, torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert float((encoder(population) - encoder(shown)).norm(dim=1).min()) > 1e-4
-        tokens = torch.randint(6, (3, 2, 5), generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(run(shown, tokens)[0], run(population, tokens)[0])
+        inputs = torch.randint(6, (3, 2, 5), generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(run(shown, inputs)[0], run(population, inputs)[0])
     assert not torch.equal(shown.weights["weight_hh_l0"], population.weights["weight_hh_l0"])
 
 
@@ -157,9 +157,9 @@ def test_what_statistics_cannot_tell_apart() -> None:
     shuffled["weight_hh_l0"] = gates.reshape(2, 64, 16)
     other = Population(architecture, shuffled)
     torch.testing.assert_close(weight_statistics(other), weight_statistics(population), atol=1e-6, rtol=0)
-    tokens = torch.randint(6, (2, 4, 12), generator=torch.Generator().manual_seed(0))
+    inputs = torch.randint(6, (2, 4, 12), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert float((run(population, tokens)[0] - run(other, tokens)[0]).abs().max()) > 0.1
+        assert float((run(population, inputs)[0] - run(other, inputs)[0]).abs().max()) > 0.1
         apart = {}
         for name in ("statistics", "deep_weight_space"):
             encoder = build_encoder(name, form(name, architecture))

@@ -16,6 +16,7 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.engine.stack import State
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
+from rnn2vec.networks.permutation import permuted
 from rnn2vec.networks.reading import RecurrentNetwork, read_module
 from rnn2vec.networks.weights import Weights
 from rnn2vec.randomness import generator
@@ -278,12 +279,19 @@ class Population:
 
     def to(self, *args: Any, **kwargs: Any) -> Population:
         """Move or cast all weights, with the arguments of :meth:`torch.Tensor.to`."""
-        return Population(
-            self.architecture, {name: weight.to(*args, **kwargs) for name, weight in self.weights.items()}
-        )
+        return self._like({name: weight.to(*args, **kwargs) for name, weight in self.weights.items()})
 
     def to_modules(self) -> list[RecurrentNetwork]:
-        """The networks as N separate torch modules that own copies of the weights."""
+        """The networks as N separate torch modules that own copies of the weights.
+
+        Raises:
+            RNN2VecError: if torch.nn has no such layers.
+        """
+        if not self.architecture.is_plain_stack:
+            raise RNN2VecError(
+                f"a torch module has one of torch.nn's recurrent layers and a linear head; these networks are "
+                f"{self.architecture}: use them as they are, population.run(inputs)"
+            )
         return [
             RecurrentNetwork.of(self.architecture, {name: weight[index] for name, weight in self.weights.items()})
             for index in range(len(self))
@@ -298,39 +306,7 @@ class Population:
         Raises:
             RNN2VecError: if there is not one for each layer, or one is no permutation: the functions would change.
         """
-        architecture = self.architecture
-        gates, sizes = architecture.num_gates, architecture.hidden_sizes
-        if len(permutations) != len(sizes):
-            raise RNN2VecError(f"one permutation for each of {len(sizes)} layers; got {len(permutations)}")
-        for order, size in zip(permutations, sizes, strict=True):
-            if not isinstance(order, Tensor):
-                raise RNN2VecError(f"a permutation of hidden units is an index tensor; got {type(order).__name__}")
-            units = torch.arange(size, device=order.device).expand(len(self), -1)
-            if order.is_floating_point() or order.shape != units.shape or not torch.equal(order.sort().values, units):
-                raise RNN2VecError(
-                    f"a permutation of hidden units names each of 0..{size - 1} once, for each of {len(self)} "
-                    f"networks; got {order.dtype} of shape {list(order.shape)}"
-                )
-        weights = dict(self.weights)
-
-        def rows(weight: Tensor, order: Tensor, blocks: int) -> Tensor:
-            own = torch.arange(blocks, device=order.device)[:, None] * order.shape[1]
-            index = (own + order[:, None, :]).flatten(1)
-            return weight[torch.arange(len(self), device=order.device)[:, None], index]
-
-        def columns(weight: Tensor, order: Tensor) -> Tensor:
-            return weight.gather(2, order[:, None, :].expand(-1, weight.shape[1], -1))
-
-        reader = architecture.head_layers()[0][0]
-        for layer, order in enumerate(permutations):
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                weights[f"{name}_l{layer}"] = rows(weights[f"{name}_l{layer}"], order, gates)
-            for name in architecture.unit_parameters():
-                weights[f"{name}_l{layer}"] = rows(weights[f"{name}_l{layer}"], order, 1)
-            above = f"weight_ih_l{layer + 1}" if layer + 1 < len(sizes) else f"{reader}.weight"
-            for name in (f"weight_hh_l{layer}", above):
-                weights[name] = columns(weights[name], order)
-        return self._like(weights)
+        return self._like(permuted(self.architecture, self.weights, permutations))
 
     def permute_hidden_randomly(self, generator: torch.Generator | None = None) -> Population:
         """Apply an independent uniform permutation to every layer of every network (see :meth:`permute_hidden`)."""
