@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,14 +15,11 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.engine.stack import State
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
+from rnn2vec.networks.initialisation import first_parameters
 from rnn2vec.networks.permutation import permuted
 from rnn2vec.networks.reading import RecurrentNetwork, read_module
 from rnn2vec.networks.weights import Weights
-from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
-
-LEAK = 0.2
-"""The first rate of every unit of a leaky network."""
 
 
 class Population:
@@ -60,7 +56,8 @@ class Population:
         if set(weights) != set(shapes):
             wrong = ", ".join(sorted(set(weights) ^ set(shapes)))
             raise RNN2VecError(f"a population's weights are named {', '.join(shapes)}; missing or unknown: {wrong}")
-        self._architecture, self._weights = architecture, Weights({name: weights[name] for name in shapes})
+        self.architecture = architecture
+        self.weights: Mapping[str, Tensor] = Weights({name: weights[name] for name in shapes})
         for name, weight in self.weights.items():
             if not isinstance(weight, Tensor):
                 raise RNN2VecError(f"weights of a population are torch tensors; {name} is {type(weight).__name__}")
@@ -132,7 +129,7 @@ class Population:
     ) -> Population:
         """Fresh networks, uniform in +-1/sqrt(H) as torch.nn's recurrent layers and linear heads are.
 
-        Initial states are zero, and leaks :data:`LEAK`. Network ``model`` depends on ``(seed, model)`` alone, whatever
+        Initial states are zero, and leaks :data:`~rnn2vec.networks.initialisation.LEAK`. Network ``model`` depends on ``(seed, model)`` alone, whatever
         else is in the population.
 
         Args:
@@ -146,26 +143,7 @@ class Population:
         """
         if len(models) == 0:
             raise RNN2VecError("a population holds at least one network; got no models: name one")
-        try:
-            flat = np.stack(
-                [
-                    generator(seed, model, "initialisation").random(architecture.num_parameters, dtype=np.float32)
-                    for model in models
-                ]
-            )
-            first = 0
-            for name, shape in architecture.parameter_shapes().items():
-                own = flat[:, first : first + math.prod(shape)]
-                bound = 1 / math.sqrt(_fan_in(architecture, name))
-                own *= 2 * bound
-                own -= np.float32(bound)
-                if name.startswith(("leak_", "h0_", "c0_")):
-                    own[:] = LEAK if name.startswith("leak_") else 0.0
-                first += own.shape[1]
-        except RNN2VecError:
-            raise
-        except (MemoryError, ValueError) as error:  # more than there is, or than numpy can count
-            raise RNN2VecError(f"no memory for {len(models)} networks ({architecture}): choose smaller ones") from error
+        flat = first_parameters(architecture, seed, models)
         return cls.from_flat(architecture, torch.from_numpy(flat), interface)
 
     @classmethod
@@ -190,15 +168,10 @@ class Population:
         }
         return cls(architecture, weights, interface)
 
-    @property
-    def architecture(self) -> Architecture:
-        """What the networks are made of."""
-        return self._architecture
-
-    @property
-    def weights(self) -> Mapping[str, Tensor]:
-        """Parameters by name."""
-        return self._weights
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, name):
+            raise RNN2VecError(f"a population is fixed when it is made; make another to change its {name}")
+        super().__setattr__(name, value)
 
     @property
     def interface(self) -> Interface:
@@ -319,13 +292,6 @@ class Population:
 
     def _like(self, weights: Mapping[str, Tensor]) -> Population:
         return Population(self.architecture, weights, self._interface)
-
-
-def _fan_in(architecture: Architecture, name: str) -> int:
-    """What bounds a parameter's first values: H of a recurrent layer, as in torch.nn, or inputs of a head's layer."""
-    prefix, _, part = name.rpartition(".")
-    heads = {own: inputs for own, inputs, *_ in architecture.head_layers()}
-    return heads[prefix] if prefix else architecture.hidden_sizes[int(part.rsplit("_l", 1)[1])]
 
 
 def concatenate(populations: Iterable[Population]) -> Population:
