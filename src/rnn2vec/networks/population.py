@@ -129,8 +129,8 @@ class Population:
     ) -> Population:
         """Fresh networks, uniform in +-1/sqrt(H) as torch.nn's recurrent layers and linear heads are.
 
-        Initial states are zero, and leaks :data:`~rnn2vec.networks.initialisation.LEAK`. Network ``model`` depends on ``(seed, model)`` alone, whatever
-        else is in the population.
+        Initial states are zero, and leaks :data:`~rnn2vec.networks.initialisation.LEAK`. Network ``model`` depends on
+        ``(seed, model)`` alone, whatever else is in the population.
 
         Args:
             architecture: what the networks are made of.
