@@ -14,14 +14,15 @@ import statistics
 import time
 
 import torch
-from rnn2vec.emulation.losses import LOSSES
 from torch import nn
 
-from rnn2vec import ENCODERS, Architecture, Encoder, Population, build_encoder
+from rnn2vec import ENCODERS, Architecture, Classes, Encoder, Interface, Population, Tokens, build_encoder
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.losses import OF_CLASSES
 
-SPEC, NETWORKS, TOKENS = Architecture.stack("lstm", 6, 32, 2, 6), 64, 41
+ARCHITECTURE, NETWORKS, TOKENS = Architecture.stack("lstm", 6, 32, 2, 6), 64, 41
+INTERFACE = Interface(Tokens(6), Classes(6))
 PUBLISHED_MS = {
     "interactive": 667,
     "noninteractive": 647,
@@ -39,8 +40,8 @@ class Step:
     def __init__(self, name: str) -> None:
         self.recipe = pretrain_recipe("formal-languages", "paper")
         options = self.recipe.encoder_options.get(name, {})
-        self.population = Population.initialise(SPEC, 0, range(NETWORKS))
-        self.encoder: Encoder = build_encoder(name, SPEC, 0, **options)
+        self.population = Population.initialise(ARCHITECTURE, 0, range(NETWORKS), INTERFACE)
+        self.encoder: Encoder = build_encoder(name, ENCODERS[name].form_of(self.population), 0, **options)
         self.emulator = Emulator(6, 6, 16, self.recipe.emulator_size, self.recipe.emulator_layers)
         self.modules = nn.ModuleList([self.encoder, self.emulator])
         self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=self.recipe.learning_rate)
@@ -53,7 +54,7 @@ class Step:
         start = time.perf_counter()
         batch = self.encoder.augment(self.population, torch.Generator().manual_seed(0))
         predicted, _ = self.emulator(self.encoder(batch), self.tokens)
-        loss = LOSSES[self.recipe.loss](self.targets, predicted.log_softmax(-1))
+        loss = OF_CLASSES[self.recipe.loss](self.targets, predicted.log_softmax(-1), self.emulator.spread)
         self.optimizer.zero_grad()
         loss.backward()
         for module in self.modules:
@@ -78,7 +79,7 @@ class Step:
         core = NETWORKS * length * 3 * 2 * _lstm(self.encoder.core, inputs=6)
         mlps = sum(p.numel() for n, p in self.encoder.named_parameters() if n.endswith("weight") and "." in n)
         mlps -= sum(p.numel() for n, p in self.encoder.core.named_parameters(prefix="core") if "weight" in n)
-        probed = NETWORKS * length * 2 * 2 * SPEC.num_parameters
+        probed = NETWORKS * length * 2 * 2 * ARCHITECTURE.num_parameters
         return emulator + core + 3 * 2 * NETWORKS * mlps + probed
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from rnn2vec import Architecture, Population, Recipe, Zoo, build_zoo, zoo_recipe
+from rnn2vec import ENCODERS, Architecture, Classes, Interface, Population, Recipe, Tokens, Zoo, build_zoo, zoo_recipe
 
 settings.register_profile("rnn2vec", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("rnn2vec")
@@ -21,6 +21,17 @@ CELLS = {
     "elman-tanh": {"cell": "elman", "nonlinearity": "tanh"},
     "elman-relu": {"cell": "elman", "nonlinearity": "relu"},
 }
+
+
+def tokens(architecture: Architecture) -> Interface:
+    """A token in and a class out."""
+    return Interface(Tokens(architecture.input_size), Classes(architecture.output_size))
+
+
+def form(name: str, architecture: Architecture) -> Architecture | Interface:
+    """What an encoder of this name is built for, if networks read tokens and answer with classes."""
+    return architecture if ENCODERS[name].reads is Architecture else tokens(architecture)
+
 
 MakePopulation = Callable[..., Population]
 
@@ -40,7 +51,7 @@ def random_population() -> MakePopulation:
     ) -> Population:
         generator = torch.Generator().manual_seed(seed)
         flat = 0.5 * torch.randn(models, architecture.num_parameters, dtype=torch.float64, generator=generator)
-        return Population.from_flat(architecture, flat.to(dtype))
+        return Population.from_flat(architecture, flat.to(dtype), tokens(architecture))
 
     return make
 

@@ -44,7 +44,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 
 @pytest.fixture(scope="module")
 def recipe() -> PretrainRecipe:
-    return pretrain_recipe("formal-languages", "demo", steps=10, networks=8, rollouts=1, emulator_size=8)
+    return pretrain_recipe("formal-languages", "demo", steps=10, networks=8, traces=1, emulator_size=8)
 
 
 @pytest.fixture(scope="module")

@@ -349,9 +349,9 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(
         FAMILIES["formal-languages"].pretraining,
         "demo",
-        pretrain_recipe("formal-languages", "demo", steps=2, networks=4, rollouts=1, emulator_size=8),
+        FAMILIES["formal-languages"].pretraining["demo"] | {"steps": 2, "networks": 4, "traces": 1, "emulator_size": 8},
     )
-    monkeypatch.setattr(rnn2vec.demo.families, "zoo_recipe", lambda family, preset, seed: small)
+    monkeypatch.setattr(rnn2vec.demo.recipes, "zoo_recipe", lambda family, preset, seed: small)
     monkeypatch.setattr(rnn2vec.demo, "SUPERVISED_STEPS", 1)
     drawn = rnn2vec.demo.write_report
     monkeypatch.setattr(rnn2vec.demo, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -471,7 +471,7 @@ def inputs(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     shutil.copytree(zoo, place / "zoo")
     shutil.copytree(zoo, place / "zoo2")
     export_published(Zoo.open(zoo), place / "published")
-    recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
+    recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
     for name, encoder in (("encoder", "statistics"), ("flat", "flat")):
         pretrain_into(zoo, encoder, recipe, 0, place / name, report=lambda amount, note: None)
     sizes = {"models": 24, "steps": 1, "hidden_size": 3, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 2}

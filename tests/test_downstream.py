@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 import torch
 
-from rnn2vec import Encoder, Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
+from rnn2vec import ENCODERS, Encoder, Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
 from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
 from rnn2vec.downstream.properties import Prediction, angle_error, learnt, measure
-from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo
+from rnn2vec.emulation.emulate import emulation_loss, loss_of
+from rnn2vec.emulation.pretrain import part_of_zoo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation import evaluate
-from rnn2vec.losses import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +170,8 @@ def test_accuracies_that_are_all_the_same_have_no_r2(zoo: Zoo) -> None:
 
 
 def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
-    options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "rollouts", "mlp_size": 32}
-    encoder = build_encoder("noninteractive", zoo.architecture, 0, **options)
+    options = {"probes": 4, "probe_length": 19, "readout": "all", "probe_init": "traces", "mlp_size": 32}
+    encoder = build_encoder("noninteractive", ENCODERS["noninteractive"].form_of(zoo), 0, **options)
     recipe = pretrain_recipe("formal-languages", "demo", steps=200)
     metrics = evaluate_supervised(zoo, encoder, recipe).metrics
     assert metrics["validation"]["accuracy_r2"] > 0.4
@@ -179,7 +179,7 @@ def test_supervised_training_learns_the_accuracy(zoo: Zoo) -> None:
 
 @pytest.mark.parametrize(("steps", "what"), [(1, "its z is"), (4, "at step 1 its loss is")])
 def test_a_rival_that_diverged_is_not_scored(zoo: Zoo, steps: int, what: str) -> None:
-    encoder = build_encoder("statistics", zoo.architecture, 0)
+    encoder = build_encoder("statistics", ENCODERS["statistics"].form_of(zoo), 0)
     recipe = pretrain_recipe("formal-languages", "demo", steps=steps, learning_rate=1e36, warmup=0)
     with pytest.raises(RNN2VecError, match=f"training end to end diverged: {what} not finite; choose another seed"):
         evaluate_supervised(zoo, encoder, recipe)
@@ -188,7 +188,7 @@ def test_a_rival_that_diverged_is_not_scored(zoo: Zoo, steps: int, what: str) ->
 def test_a_rival_is_read_like_every_other(able: Zoo) -> None:
     """Whatever its heads learned, its z goes through the same choice of readers, fitted to the same networks."""
     recipe = pretrain_recipe("formal-languages", "demo", steps=3)
-    encoder = build_encoder("statistics", able.architecture, 0)
+    encoder = build_encoder("statistics", ENCODERS["statistics"].form_of(able), 0)
     rival = evaluate_supervised(able, encoder, recipe)
     z = embed(encoder, able.population())
     predictors = fit_predictors(able, z, 0)
@@ -201,7 +201,9 @@ def test_a_rival_is_read_like_every_other(able: Zoo) -> None:
 def test_a_rival_on_a_zoo_that_has_learnt_nothing_reads_the_rest(zoo: Zoo) -> None:
     fresh = with_accuracy(zoo, np.linspace(0.0, 0.5, len(zoo)))
     recipe = pretrain_recipe("formal-languages", "demo", steps=2)
-    metrics = evaluate_supervised(fresh, build_encoder("statistics", zoo.architecture, 0), recipe).metrics["validation"]
+    metrics = evaluate_supervised(
+        fresh, build_encoder("statistics", ENCODERS["statistics"].form_of(zoo), 0), recipe
+    ).metrics["validation"]
     assert np.isnan(metrics["mb"])
     assert np.isfinite(metrics["accuracy_r2"])
 
@@ -213,7 +215,7 @@ def test_an_interrupted_rival_ends_with_the_same_metrics(
     recipe, checkpoint = pretrain_recipe("formal-languages", "demo", steps=12), tmp_path / "rival.safetensors"
 
     def rival(seed: int = 0) -> Encoder:
-        return build_encoder("interactive", zoo.architecture, seed, probes=2, probe_length=5)
+        return build_encoder("interactive", ENCODERS["interactive"].form_of(zoo), seed, probes=2, probe_length=5)
 
     def stop_at(step: int) -> Callable[[int, str], None]:
         done = 0
@@ -243,7 +245,7 @@ def test_an_interrupted_rival_ends_with_the_same_metrics(
 
 
 def quick_encoder(zoo: Zoo, name: str, directory: Path) -> Path:
-    recipe = pretrain_recipe("formal-languages", "demo", steps=3, networks=4, rollouts=1, emulator_size=8)
+    recipe = pretrain_recipe("formal-languages", "demo", steps=3, networks=4, traces=1, emulator_size=8)
     pretrain_into(zoo.directory, name, recipe, 0, directory / name, report=lambda amount, note: None)
     return directory / name
 
@@ -280,9 +282,9 @@ def test_an_encoder_that_reads_weights_does_not_transfer(zoo: Zoo, tmp_path: Pat
 def test_out_of_distribution_is_the_unseen_half_for_losses_and_readings_alike(zoo: Zoo, tmp_path: Path) -> None:
     directory = quick_encoder(zoo, "statistics", tmp_path)
     trained = load_trained(directory, zoo)
-    loss = LOSSES[trained.recipe.loss]
+    loss = loss_of(zoo.interface, trained.recipe.loss)
     unseen = part_of_zoo(zoo, split_zoo(zoo).ood_unseen)
-    expected = emulation_loss(trained.encoder, trained.emulator, *unseen, loss)
+    expected = emulation_loss(trained.encoder, trained.emulator, unseen, loss)
     assert trained.record["losses"]["ood"] == pytest.approx(expected, rel=1e-5)
     assert evaluate(zoo, [directory], 0)[0].results["emulation_loss"]["ood"] == pytest.approx(expected, rel=1e-5)
 

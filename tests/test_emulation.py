@@ -13,13 +13,24 @@ import safetensors.torch
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
+from rnn2vec import (
+    ENCODERS,
+    Classes,
+    Interface,
+    Numbers,
+    RNN2VecError,
+    Tokens,
+    Zoo,
+    build_encoder,
+    build_zoo,
+    zoo_recipe,
+)
 from rnn2vec.emulation import pretrain as pretrain_module
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
-from rnn2vec.losses import LOSSES
+from rnn2vec.losses import OF_CLASSES, OF_NUMBERS
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +52,13 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 
 def tiny_recipe(steps: int = 12, **overrides: object):
     """The demo recipe at a size for tests."""
-    return pretrain_recipe(
-        "formal-languages", "demo", steps=steps, networks=8, rollouts=2, emulator_size=16, **overrides
-    )
+    return pretrain_recipe("formal-languages", "demo", steps=steps, networks=8, traces=2, emulator_size=16, **overrides)
 
 
 def tiny_encoder(zoo: Zoo, name: str = "interactive", **options: object):
     """A probing encoder at a size for tests."""
-    options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "rollouts"} | options
-    return build_encoder(name, zoo.architecture, 0, **options)
+    options = {"probes": 2, "probe_length": 5, "core_size": 8, "mlp_size": 8, "probe_init": "traces"} | options
+    return build_encoder(name, ENCODERS[name].form_of(zoo), 0, **options)
 
 
 def test_losses_agree_with_independent_formulas() -> None:
@@ -63,10 +72,22 @@ def test_losses_agree_with_independent_formulas() -> None:
         "js": (jensenshannon(p, q, axis=-1) ** 2).mean(),
         "mse": ((p - q) ** 2).mean(),
     }
-    assert set(expected) == set(LOSSES)
+    assert set(expected) == set(OF_CLASSES)
+    ones = torch.ones(6)
     for name, value in expected.items():
-        assert float(LOSSES[name](network, emulator)) == pytest.approx(value, rel=1e-9)
-        assert float(LOSSES[name](network, network)) == pytest.approx(0, abs=1e-12)
+        assert float(OF_CLASSES[name](network, emulator, ones)) == pytest.approx(value, rel=1e-9)
+        assert float(OF_CLASSES[name](network, network, ones)) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
+    generator = np.random.default_rng(0)
+    said = 3 + generator.normal(size=(5, 7, 2)) * [0.01, 100.0]
+    spread = Numbers(2).spread(torch.from_numpy(said))
+    np.testing.assert_allclose(spread, said.reshape(-1, 2).std(0), rtol=1e-5)
+    mean = torch.from_numpy(said.reshape(-1, 2).mean(0)).expand(5, 7, 2)
+    assert float(OF_NUMBERS["mse"](torch.from_numpy(said), mean, spread)) == pytest.approx(1, rel=1e-5)
+    constant = Numbers(1).spread(torch.full((4, 1), 2.5))
+    assert constant.tolist() == [1.0]  # what does not vary has no unit of its own
 
 
 @pytest.mark.parametrize("conditioning", ["first", "every"])
@@ -124,14 +145,14 @@ def test_fields_of_another_kind_or_out_of_range_are_refused(field: str, value: o
 
 def test_paper_preset_keeps_the_papers_values() -> None:
     recipe = pretrain_recipe("formal-languages", "paper")
-    assert (recipe.steps, recipe.networks, recipe.rollouts) == (100_000, 64, 1)
+    assert (recipe.steps, recipe.networks, recipe.traces) == (100_000, 64, 1)
     assert (recipe.learning_rate, recipe.weight_decay, recipe.clip) == (1e-4, 0.01, 0.1)
     assert (recipe.emulator_size, recipe.emulator_layers, recipe.conditioning) == (256, 2, "first")
     assert (recipe.warmup, recipe.decay, recipe.loss) == (0, "none", "total-variation")
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
     options = build_encoder(
         "interactive",
-        zoo_recipe("formal-languages", "paper").architecture,
+        zoo_recipe("formal-languages", "paper").interface,
         **recipe.encoder_options.get("interactive", {}),
     ).options
     assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
@@ -251,8 +272,8 @@ def test_an_encoder_directory_reads_back(small_zoo: Zoo, tmp_path: Path) -> None
     split_loss = pretrain_module.emulation_loss(
         trained.encoder,
         trained.emulator,
-        *pretrain_module.part_of_zoo(small_zoo, pretrain_module.split_zoo(small_zoo).validation),
-        LOSSES["total-variation"],
+        pretrain_module.part_of_zoo(small_zoo, pretrain_module.split_zoo(small_zoo).validation),
+        OF_CLASSES["total-variation"],
     )
     assert split_loss == pytest.approx(record["losses"]["validation"], rel=1e-6)
     (tmp_path / "e" / "training.json").write_text("{}")
@@ -277,7 +298,7 @@ def test_an_altered_emulator_is_refused(trained: Path, small_zoo: Zoo) -> None:
     path, record = trained / "emulator.safetensors", json.loads((trained / "training.json").read_text())
     sound = path.read_bytes()
     assert record["checksums"] == {path.name: hashlib.sha256(sound).hexdigest()}
-    path.write_bytes(sound[:-9] + bytes([sound[-9] ^ 0x40]) + sound[-8:])
+    path.write_bytes(sound[:-109] + bytes([sound[-109] ^ 0x01]) + sound[-108:])
     with pytest.raises(RNN2VecError, match=r"emulator\.safetensors differs from its recorded checksum"):
         load_trained(trained, small_zoo)
     del record["checksums"], record["sha256"]  # as an earlier version wrote it
@@ -332,8 +353,8 @@ def test_torchs_defaults_do_not_matter(small_zoo: Zoo, trained: Path, tmp_path: 
 def test_an_encoder_of_other_inputs_is_refused(small_zoo: Zoo) -> None:
     from rnn2vec import Architecture
 
-    other = build_encoder("noninteractive", Architecture.stack("lstm", 16, 8, 1, 10), probes=1, probe_length=3)
-    with pytest.raises(RNN2VecError, match="16 inputs and 10 outputs"):
+    other = build_encoder("noninteractive", Interface(Tokens(16), Classes(10)), probes=1, probe_length=3)
+    with pytest.raises(RNN2VecError, match="16 tokens in, 10 classes out"):
         pretrain(small_zoo, other, tiny_recipe())
     other = build_encoder("flat", Architecture.stack("lstm", 6, 9, 1, 6))
     with pytest.raises(RNN2VecError, match="reads the weights of networks like those it was built for"):

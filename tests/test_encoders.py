@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import tracemalloc
@@ -17,7 +16,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from rnn2vec import ENCODERS, Architecture, Encoder, Population, RNN2VecError, build_encoder, load_encoder
+from conftest import form, tokens
+from rnn2vec import ENCODERS, Architecture, Encoder, Interface, Population, RNN2VecError, build_encoder, load_encoder
 from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.encoders.statistics import weight_statistics
 from rnn2vec.engine import run
@@ -47,18 +47,18 @@ variants = pytest.mark.parametrize(("name", "options"), PROBING_VARIANTS.values(
 
 def small_encoder(name: str, architecture: Architecture = SPEC, seed: int = 0, **options: Any) -> Encoder:
     """An encoder of a few parameters, in double precision."""
-    return build_encoder(name, architecture, seed, **(SMALL[name] | options)).double()
+    return build_encoder(name, form(name, architecture), seed, **(SMALL[name] | options)).double()
 
 
 @torch.no_grad()
 def with_dead_units(population: Population, extra: int) -> Population:
     """The same functions computed by larger networks: ``extra`` more units a layer, which nobody listens to."""
     small = population.architecture
-    architecture = dataclasses.replace(small, hidden_size=small.widest + extra)
+    architecture = small.resized(hidden_size=small.widest + extra)
     models, gates, old, new = len(population), architecture.num_gates, small.widest, architecture.widest
     generator = torch.Generator().manual_seed(1)
     flat = torch.randn(models, architecture.num_parameters, dtype=population.dtype, generator=generator)
-    larger = Population.from_flat(architecture, flat)
+    larger = Population.from_flat(architecture, flat, population.interface)
     for name, weight in population.weights.items():
         target = larger.weights[name]
         if name == "linear.bias":
@@ -83,11 +83,11 @@ def test_z_is_a_unit_vector_for_each_network(
 ) -> None:
     architecture = Architecture.stack(**cell, input_size=6, hidden_size=5, num_layers=2, output_size=6)
     population = random_population(architecture, 7, torch.float32)
-    z = build_encoder(name, architecture)(population)
+    z = build_encoder(name, form(name, architecture))(population)
     assert z.shape == (7, 16)
     assert z.dtype == torch.float32
     torch.testing.assert_close(z.norm(dim=1), torch.ones(7))
-    other = build_encoder(name, architecture, embedding_size=3)(population)
+    other = build_encoder(name, form(name, architecture), embedding_size=3)(population)
     assert other.shape == (7, 3)
     torch.testing.assert_close(other.norm(dim=1), torch.ones(7))
 
@@ -105,10 +105,12 @@ def test_networks_are_read_one_by_one(name: str, random_population: MakePopulati
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_is_a_function_of_its_seed(name: str) -> None:
     state = torch.get_rng_state()
-    first, again, other = (build_encoder(name, SPEC, seed, **SMALL[name]).state_dict() for seed in (3, 3, 4))
+    first, again, other = (
+        build_encoder(name, form(name, SPEC), seed, **SMALL[name]).state_dict() for seed in (3, 3, 4)
+    )
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(123)
-    later = build_encoder(name, SPEC, 3, **SMALL[name]).state_dict()
+    later = build_encoder(name, form(name, SPEC), 3, **SMALL[name]).state_dict()
     for key, tensor in first.items():
         assert torch.equal(again[key], tensor)
         assert torch.equal(later[key], tensor)
@@ -149,7 +151,7 @@ def test_gradients_reach_the_networks(name: str, random_population: MakePopulati
 def test_weight_encoders_refuse_other_networks(
     name: str, field: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    architecture = dataclasses.replace(SPEC, **field)
+    architecture = SPEC.resized(**field)
     with pytest.raises(RNN2VecError, match=rf"the {name} encoder reads the weights .*2 x 5, .*; got .*probing encoder"):
         small_encoder(name)(random_population(architecture))
 
@@ -159,10 +161,12 @@ def test_weight_encoders_refuse_other_networks(
 def test_probing_encoders_refuse_other_inputs_and_outputs(
     name: str, field: dict[str, Any], random_population: MakePopulation
 ) -> None:
-    architecture = dataclasses.replace(SPEC, **field)
+    architecture = SPEC.resized(**field)
     encoder = small_encoder(name)
     for read in (encoder, encoder.interrogate):
-        with pytest.raises(RNN2VecError, match=rf"{name} encoder reads networks with 6 inputs and 6 outputs; got .*5"):
+        with pytest.raises(
+            RNN2VecError, match=rf"{name} encoder reads networks with 6 tokens in, 6 classes out; got .*5"
+        ):
             read(random_population(architecture))
 
 
@@ -170,7 +174,7 @@ WRONG_OPTIONS = [
     ("deep", {}, "encoders are .*deep_weight_space, transformer, flat, statistics; got 'deep'"),
     ("flat", {"probes": 3}, "the flat encoder does not take these options: .*probes"),
     ("interactive", {"hidden_size": 3}, "the interactive encoder does not take these options"),
-    ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, rollouts; got 'zeros'"),
+    ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, traces; got 'zeros'"),
     ("noninteractive", {"readout": "first"}, "readout is one of last, all; got 'first'"),
     ("interactive", {"feedback": "loud"}, "feedback is one of none, echo; got 'loud'"),
     ("noninteractive", {"feedback": "echo"}, "needs an interactive encoder .*; got the noninteractive encoder"),
@@ -194,12 +198,19 @@ WRONG_OPTIONS = [
 @pytest.mark.parametrize(("name", "options", "message"), WRONG_OPTIONS, ids=str)
 def test_wrong_options_are_explained(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(RNN2VecError, match=message):
-        build_encoder(name, SPEC, **options)
+        build_encoder(name, form(name, SPEC) if name in ENCODERS else SPEC, **options)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_is_built_for_what_it_knows_of_networks(name: str) -> None:
+    other = tokens(SPEC) if name in WEIGHT_ENCODERS else SPEC
+    with pytest.raises(RNN2VecError, match=f"the {name} encoder is built for an (Architecture|Interface)"):
+        build_encoder(name, other)
 
 
 def test_echo_needs_networks_that_predict_their_next_input() -> None:
     with pytest.raises(RNN2VecError, match="predict their next input; got the interactive encoder"):
-        build_encoder("interactive", Architecture.stack("lstm", 6, 5, 1, 4), feedback="echo")
+        build_encoder("interactive", form("interactive", Architecture.stack("lstm", 6, 5, 1, 4)), feedback="echo")
 
 
 # --- files ---
@@ -213,14 +224,14 @@ def test_echo_needs_networks_that_predict_their_next_input() -> None:
 def test_an_encoder_reads_back_exactly(
     name: str, options: dict[str, Any], random_population: MakePopulation, tmp_path: Path
 ) -> None:
-    encoder = build_encoder(name, SPEC, 5, embedding_size=7, **(SMALL[name] | options))
+    encoder = build_encoder(name, form(name, SPEC), 5, embedding_size=7, **(SMALL[name] | options))
     encoder.save_pretrained(tmp_path / "encoder")
     config = json.loads((tmp_path / "encoder" / "config.json").read_text())
     assert (config["encoder"], config["embedding_size"]) == (name, 7)
     population = random_population(SPEC, 3, torch.float32)
     for loaded in (load_encoder(tmp_path / "encoder"), Encoder.from_pretrained(tmp_path / "encoder")):
         assert type(loaded) is type(encoder)
-        assert (loaded.architecture, loaded.embedding_size, loaded.options) == (SPEC, 7, encoder.options)
+        assert (loaded.form, loaded.embedding_size, loaded.options) == (form(name, SPEC), 7, encoder.options)
         assert not loaded.training
         for key, tensor in encoder.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], tensor)
@@ -259,7 +270,7 @@ def truncate(path: Path) -> None:
 def alter_config(directory: Path) -> None:
     """Change what decides z and fits the weights all the same."""
     config = json.loads((directory / "config.json").read_text())
-    config["architecture"]["nonlinearity"] = "tanh " if config["architecture"]["nonlinearity"] == "tanh" else "tanh"
+    config["architecture"]["skip"] = True
     (directory / "config.json").write_text(json.dumps(config))
 
 
@@ -280,10 +291,10 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "architecture incomplete": (
         lambda path: rewrite_config(path, architecture={"cell": "lstm"}),
-        "an RNN architecture has the fields",
+        "an architecture has the fields",
     ),
     "another architecture": (
-        lambda path: rewrite_config(path, architecture=dataclasses.replace(SPEC, hidden_size=6).to_dict()),
+        lambda path: rewrite_config(path, architecture=SPEC.resized(hidden_size=6).to_dict()),
         "do not fit its configuration: .*size mismatch for mlp.0.weight",
     ),
     "another size": (lambda path: rewrite_config(path, embedding_size=15), "do not fit its configuration: .*mismatch"),
@@ -311,14 +322,14 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_encoder_is_explained(tmp_path: Path, damage: Callable[[Path], object], message: str) -> None:
-    build_encoder("flat", SPEC, hidden_size=9).save_pretrained(tmp_path / "encoder")
+    build_encoder("flat", form("flat", SPEC), hidden_size=9).save_pretrained(tmp_path / "encoder")
     damage(tmp_path / "encoder")
     with pytest.raises(RNN2VecError, match=message):
         load_encoder(tmp_path / "encoder")
 
 
 def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
-    encoder = build_encoder("flat", SPEC, hidden_size=9)
+    encoder = build_encoder("flat", form("flat", SPEC), hidden_size=9)
     encoder.save_pretrained(tmp_path)
     rewrite_weights(tmp_path, lambda tensors: None)
     loaded = load_encoder(tmp_path)
@@ -337,14 +348,14 @@ def test_an_encoder_of_an_earlier_version_loads(tmp_path: Path) -> None:
         ({"options": {"layers": 10**9}}, "layers is at most 100; got 1000000000"),
         ({"options": {"architecture": 1}}, "does not take these options"),
         ({"options": {"seed": 1}}, "does not take these options"),
-        ({"architecture": {**SPEC.to_dict(), "num_layers": 10**9}}, "num_layers is at most"),
-        ({"architecture": {**SPEC.to_dict(), "hidden_size": 10**30}}, "encoder"),
-        ({"architecture": {**SPEC.to_dict(), "hidden_size": 10**8}}, "do not fit its configuration"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_sizes": [5] * 101}}, "num_layers is at most"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_sizes": [10**30]}}, "encoder"),
+        ({"architecture": {**SPEC.to_dict(), "hidden_sizes": [10**8, 10**8]}}, "do not fit its configuration"),
     ],
     ids=str,
 )
 def test_a_configuration_takes_no_memory_before_it_fits(changed: dict[str, Any], message: str, tmp_path: Path) -> None:
-    build_encoder("flat", SPEC, hidden_size=9).save_pretrained(tmp_path)
+    build_encoder("flat", form("flat", SPEC), hidden_size=9).save_pretrained(tmp_path)
     rewrite_config(tmp_path, **changed)
     tracemalloc.start()
     try:
@@ -360,11 +371,11 @@ def test_a_configuration_takes_no_memory_before_it_fits(changed: dict[str, Any],
 )
 def test_a_range_is_two_finite_numbers(field: str, value: Any) -> None:
     with pytest.raises(RNN2VecError, match="input_range"):
-        build_encoder("noninteractive", SPEC, **{field: value})
+        build_encoder("noninteractive", form("noninteractive", SPEC), **{field: value})
 
 
 def test_a_class_of_encoders_reads_its_own_kind(tmp_path: Path) -> None:
-    build_encoder("interactive", SPEC, **SMALL["interactive"]).save_pretrained(tmp_path / "e")
+    build_encoder("interactive", form("interactive", SPEC), **SMALL["interactive"]).save_pretrained(tmp_path / "e")
     for cls in (Encoder, ProbingEncoder, ENCODERS["interactive"]):
         assert type(cls.from_pretrained(tmp_path / "e")) is ENCODERS["interactive"]
     for name in ("noninteractive", "flat"):
@@ -404,7 +415,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(hub, "HfApi", Api)
     monkeypatch.setattr(module, "snapshot_download", download)
-    encoder = build_encoder("flat", SPEC, hidden_size=9)
+    encoder = build_encoder("flat", form("flat", SPEC), hidden_size=9)
     encoder.push_to_hub("user/name")
     assert {path.name for path in (tmp_path / "hub").iterdir()} == {"README.md", "config.json", "model.safetensors"}
     loaded = ENCODERS["flat"].from_pretrained("user/name")
@@ -413,7 +424,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_and_its_networks_have_one_dtype_and_device(name: str, random_population: MakePopulation) -> None:
-    encoder, population = build_encoder(name, SPEC, **SMALL[name]), random_population(SPEC)
+    encoder, population = build_encoder(name, form(name, SPEC), **SMALL[name]), random_population(SPEC)
     reads = [encoder, encoder.interrogate] if isinstance(encoder, ProbingEncoder) else [encoder]
     for read in reads:
         with pytest.raises(RNN2VecError, match=r"torch.float32, the networks torch.float64: .*\.to\(torch.float32\)"):
@@ -427,7 +438,7 @@ def test_an_encoder_and_its_networks_have_one_dtype_and_device(name: str, random
 def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulation, tmp_path: Path) -> None:
     population = random_population(SPEC, dtype=torch.float32)
     strings = torch.tensor([[4, 0, 1, 5]])
-    expected = build_encoder(name, SPEC, **SMALL[name])
+    expected = build_encoder(name, form(name, SPEC), **SMALL[name])
     expected.start_probes(strings)
     expected.save_pretrained(tmp_path)
     z = expected(population)
@@ -435,7 +446,7 @@ def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulat
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")
     try:
-        built = build_encoder(name, SPEC, **SMALL[name])
+        built = build_encoder(name, form(name, SPEC), **SMALL[name])
         built.start_probes(strings)
         found = [encoder(population) for encoder in (built, load_encoder(tmp_path))]
         assert torch.get_default_dtype() is torch.float64
@@ -534,7 +545,7 @@ def differing_later(population: Population) -> Population:
     for name in weights:
         if name.startswith("weight_hh"):
             weights[name] = -weights[name]
-    return Population(population.architecture, weights)
+    return Population(population.architecture, weights, population.interface)
 
 
 @pytest.mark.parametrize("options", [{}, {"readout": "all"}, {"feedback": "echo"}], ids=str)
@@ -634,7 +645,7 @@ def test_echo_asks_a_network_its_own_last_answer(random_population: MakePopulati
 @pytest.mark.parametrize("name", PROBING)
 def test_probes_start_as_the_strings_they_are_given(name: str, random_population: MakePopulation) -> None:
     strings = torch.tensor([[4, 0, 1, 2, 3, 5], [4, 1, 1, 5, 5, 5], [4, 2, 3, 0, 0, 1]], dtype=torch.int8)
-    encoder = small_encoder(name, probes=5, probe_length=4, probe_init="rollouts")
+    encoder = small_encoder(name, probes=5, probe_length=4, probe_init="traces")
     if name == "interactive":
         with torch.no_grad():
             for parameter in encoder.questioner.parameters():
@@ -651,7 +662,7 @@ def test_probes_start_as_the_strings_they_are_given(name: str, random_population
 @pytest.mark.parametrize("name", PROBING)
 def test_strings_that_are_too_short_or_not_wanted(name: str) -> None:
     strings = torch.tensor([[4, 0]])
-    encoder = small_encoder(name, probe_init="rollouts")
+    encoder = small_encoder(name, probe_init="traces")
     before = encoder.probe_logits.detach().clone()
     encoder.start_probes(strings)
     assert torch.equal(encoder.probe_logits[:, 2:], before[:, 2:])
@@ -668,19 +679,20 @@ def test_weight_encoders_have_no_use_for_strings() -> None:
         before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
         encoder.start_probes(torch.tensor([[4, 0]]))
         assert all(torch.equal(encoder.state_dict()[key], tensor) for key, tensor in before.items())
-        assert encoder.reads_weights
-    assert not any(ENCODERS[name].reads_weights for name in PROBING)
+        assert encoder.reads is Architecture
+    assert all(ENCODERS[name].reads is Interface for name in PROBING)
 
 
 def test_defaults_are_the_papers() -> None:
     for name in PROBING:
-        encoder = build_encoder(name, Architecture.stack("lstm", 6, 32, 2, 6))
+        encoder = build_encoder(name, form(name, Architecture.stack("lstm", 6, 32, 2, 6)))
         assert encoder.embedding_size == 16
         assert encoder.probe_logits.shape == (1, 22, 6)
         assert (encoder.core.hidden_size, encoder.core.num_layers) == (256, 2)
         assert [layer.out_features for layer in encoder.readout if hasattr(layer, "out_features")] == [128, 16]
     assert [
-        tuple(p.shape) for p in build_encoder("flat", Architecture.stack("lstm", 6, 32, 2, 6)).mlp[0].parameters()
+        tuple(p.shape)
+        for p in build_encoder("flat", form("flat", Architecture.stack("lstm", 6, 32, 2, 6))).mlp[0].parameters()
     ] == [
         (128, 13766),
         (128,),
@@ -690,11 +702,11 @@ def test_defaults_are_the_papers() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_encoders_are_saved_as_float32_only(tmp_path: Path, dtype: torch.dtype) -> None:
     with pytest.raises(RNN2VecError, match=r"saved as float32; this one is .*encoder\.float\(\) first"):
-        build_encoder("flat", SPEC, hidden_size=9).to(dtype).save_pretrained(tmp_path / "encoder")
+        build_encoder("flat", form("flat", SPEC), hidden_size=9).to(dtype).save_pretrained(tmp_path / "encoder")
     assert not (tmp_path / "encoder" / "config.json").exists()
 
 
 def test_numpys_sizes_are_plain_once_built(tmp_path: Path) -> None:
-    encoder = build_encoder("flat", SPEC, embedding_size=np.int64(4), hidden_size=np.int64(9))
+    encoder = build_encoder("flat", form("flat", SPEC), embedding_size=np.int64(4), hidden_size=np.int64(9))
     encoder.save_pretrained(tmp_path)
     assert load_encoder(tmp_path).config == encoder.config

@@ -558,7 +558,8 @@ def test_what_a_network_learns_does_not_depend_on_the_others(
 
 TARGET_MISTAKES = {
     "another shape": (torch.zeros(2, 3, 5, dtype=torch.long), r"of the shape \[2, 3, 6\]; got \[2, 3, 5\]"),
-    "floats": (torch.zeros(2, 3, 6), "whole numbers"),
+    "floats": (torch.zeros(2, 3, 6), r"targets that are numbers have the shape \[2, 3, 6, 4\]"),
+    "floats of another dtype": (torch.zeros(2, 3, 6, 4), r"the dtype of the weights, torch.float64"),
     "too large": (TOKENS + 4, r"targets lie in 0\.\.3; got 4\.\.4"),
     "negative": (TOKENS - 1, r"targets lie in 0\.\.3; got -1\.\.-1"),
 }

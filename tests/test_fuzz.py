@@ -156,7 +156,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Any, tiny_zoo: 
     options = {"models": 64, "steps": 1, "snapshots": (1,), "hidden_size": 3, "rollouts": 10, "models_per_shard": 32}
     recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
     zoo = build_zoo(recipe, place / "zoo")
-    training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
+    training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
     pretrain_into(zoo.directory, "interactive", training, 0, place / "encoder", report=quiet)
     export_published(tiny_zoo, place / "published")
     (place / "measurements").mkdir()
@@ -209,7 +209,7 @@ def test_any_value_in_any_field_is_read_or_refused(
     file: str, encoder: str, whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     sound, copy = Zoo.open(whole["zoo"]), tmp_path_factory.mktemp("values") / encoder
-    training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, rollouts=1, emulator_size=4)
+    training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
     pretrain_into(sound.directory, encoder, training, 0, copy, report=quiet)
     values = json.loads((copy / file).read_text())
     del values["sha256"]  # which any change would belie
@@ -271,7 +271,7 @@ def reaches(go_on: Callable[[Path], Any]) -> Callable[[Path], Any]:
 def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Unfinished]:
     """One interrupted work of every kind."""
     place, zoo = tmp_path_factory.mktemp("unfinished"), Zoo.open(whole["zoo"])
-    training = pretrain_recipe("formal-languages", "demo", steps=2, networks=2, rollouts=1, emulator_size=4)
+    training = pretrain_recipe("formal-languages", "demo", steps=2, networks=2, traces=1, emulator_size=4)
 
     def pretraining(directory: Path) -> dict[str, bytes]:
         pretrain_into(zoo.directory, "statistics", training, 0, directory, report=quiet)

@@ -173,7 +173,8 @@ def test_machines_and_words_may_be_arrays(array: Callable[[Any], Any]) -> None:
         (lambda: realise(tree_path_machine("0")), "Mealy machines are given as a list"),  # type: ignore[arg-type]
         (lambda: realise(["0"]), "got '0'"),  # type: ignore[list-item]
         (lambda: realise([tree_path_machine("0")], "10"), "confidence: a number is needed; got '10'"),  # type: ignore[arg-type]
-        (lambda: realise([MealyMachine(((0,),), ((10**12,),))]), "weights in all; 1 machines of 1 states"),
+        (lambda: realise([MealyMachine(((0,),), ((10**12,),))]), "output_size is at most"),
+        (lambda: realise([MealyMachine(((0,),), ((2**31 - 2,),))]), "weights in all; 1 machines of 1 states"),
         (lambda: leaf_paths(2.0), "a whole number is needed; got 2.0"),  # type: ignore[arg-type]
         (lambda: leaf_paths(10**9), "at most 8192"),
     ],

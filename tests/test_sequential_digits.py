@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from rnn2vec import RNN2VecError, Zoo, build_encoder, build_zoo, split_zoo, zoo_recipe
+from rnn2vec import ENCODERS, RNN2VecError, Zoo, build_encoder, build_zoo, split_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
-from rnn2vec.emulation.store import input_options, pretrain_into
+from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.engine import run
 from rnn2vec.evaluation import collect_results, evaluate, results_table
 from rnn2vec.evaluation_report import write_report
@@ -141,14 +141,14 @@ def test_few_networks_cannot_be_split(tmp_path: Path) -> None:
 
 
 def test_probes_stay_in_the_range_of_the_inputs(digits_zoo: Zoo) -> None:
-    options = {"probes": 2, "probe_length": 17, "probe_init": "rollouts", **input_options("interactive", digits_zoo)}
-    encoder = build_encoder("interactive", digits_zoo.architecture, 0, **options)
+    options = {"probes": 2, "probe_length": 17, "probe_init": "traces"}
+    encoder = build_encoder("interactive", ENCODERS["interactive"].form_of(digits_zoo), 0, **options)
     sequences = torch.from_numpy(digits_zoo.traces([1, 3]).inputs[:, 0])
     encoder.start_probes(sequences)
-    low, high = options["input_range"]
+    low, high = digits_zoo.interface.inputs.range
     asked = encoder.interrogate(digits_zoo.population([0, 1])).probes
     assert low <= asked.min() < asked.max() <= high
-    probing = build_encoder("noninteractive", digits_zoo.architecture, 0, **options)
+    probing = build_encoder("noninteractive", ENCODERS["noninteractive"].form_of(digits_zoo), 0, **options)
     probing.start_probes(sequences)
     found = probing.interrogate(digits_zoo.population([0])).probes[0]
     # but for black and white themselves, which a sigmoid does not reach
@@ -156,7 +156,7 @@ def test_probes_stay_in_the_range_of_the_inputs(digits_zoo: Zoo) -> None:
 
 
 def test_pretraining_and_evaluation_of_digits(digits_zoo: Zoo, tmp_path: Path) -> None:
-    recipe = pretrain_recipe("sequential-digits", "demo", steps=6, networks=4, rollouts=1, emulator_size=8)
+    recipe = pretrain_recipe("sequential-digits", "demo", steps=6, networks=4, traces=1, emulator_size=8)
     names = ("interactive", "statistics")
     for name in names:
         pretrain_into(digits_zoo.directory, name, recipe, 0, tmp_path / name, report=lambda amount, note: None)

@@ -46,7 +46,7 @@ def work(directory):
     elif kind == "learning to ask":
         run_gap([("interactive, echo", 4, GapRecipe(3, steps=30, copies=8, core_size=8))], directory)
     else:
-        recipe = pretrain_recipe("formal-languages", "demo", steps=20, networks=4, rollouts=1, emulator_size=8)
+        recipe = pretrain_recipe("formal-languages", "demo", steps=20, networks=4, traces=1, emulator_size=8)
         pretrain_into(zoo, "interactive", recipe, 0, directory, report=lambda amount, note: None)
 
 def begin(directory):

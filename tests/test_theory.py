@@ -14,8 +14,19 @@ import pytest
 import torch
 
 import rnn2vec.theory.run as theory_run
-from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, zoo_recipe
-from rnn2vec.emulation.pretrain import pretrain
+from rnn2vec import (
+    ENCODERS,
+    Classes,
+    Interface,
+    Numbers,
+    Population,
+    RNN2VecError,
+    Zoo,
+    build_encoder,
+    build_zoo,
+    zoo_recipe,
+)
+from rnn2vec.emulation.emulate import Observed, emulate
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ProbingEncoder
 from rnn2vec.engine import run
@@ -98,7 +109,7 @@ def test_a_label_is_known_before_the_function_is() -> None:
 
 def single(name: str, population: Population, **options: Any) -> ProbingEncoder:
     sizes = {"probe_length": 4, "core_size": 8, "core_layers": 1, "mlp_size": 8, "probes": 2}
-    encoder = build_encoder(name, population.architecture, 0, **sizes | {"questions": "single"} | options)
+    encoder = build_encoder(name, population.interface, 0, **sizes | {"questions": "single"} | options)
     assert isinstance(encoder, ProbingEncoder)
     return encoder
 
@@ -146,10 +157,11 @@ def test_single_questions_need_tokens_and_another_teacher(tiny_zoo: Zoo) -> None
     with pytest.raises(RNN2VecError, match="mixed, single"):
         single("interactive", population, questions="both")
     with pytest.raises(RNN2VecError, match="networks that read tokens"):
-        single("interactive", population, input_range=(0.0, 1.0))
-    encoder = build_encoder("interactive", tiny_zoo.architecture, 0, questions="single")
+        build_encoder("interactive", Interface(Numbers(3, 0.0, 1.0), Classes(3)), 0, questions="single")
+    encoder = build_encoder("interactive", ENCODERS["interactive"].form_of(tiny_zoo), 0, questions="single")
+    observed = Observed(tiny_zoo.networks(), tiny_zoo.traces())
     with pytest.raises(RNN2VecError, match="questions=mixed"):
-        pretrain(tiny_zoo, encoder, pretrain_recipe("formal-languages", "demo", steps=1), 0)
+        emulate(encoder, observed, observed, pretrain_recipe("formal-languages", "demo", steps=1))
 
 
 # --- learning to identify ---

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from conftest import form, tokens
 from rnn2vec import ENCODERS, Architecture, Population, RNN2VecError, build_encoder, load_encoder
 from rnn2vec.encoders.deep_weight_space import Channels, EquivariantLayer, WeightSpace
 from rnn2vec.encoders.statistics import weight_statistics
@@ -70,7 +71,8 @@ def features(architecture: Architecture, channels: int, dtype: torch.dtype) -> W
 
 @pytest.mark.parametrize("architecture", SPECS, ids=str)
 def test_renumbering_a_population_permutes_its_weight_space(architecture: Architecture) -> None:
-    population, orders = Population.initialise(architecture, 0, range(3)), permutations(architecture, 3)
+    population = Population.initialise(architecture, 0, range(3), tokens(architecture))
+    orders = permutations(architecture, 3)
     expected = permuted(WeightSpace.of(population), orders)
     for found, wanted in zip(parts(WeightSpace.of(population.permute_hidden(orders))), parts(expected), strict=True):
         assert torch.equal(found, wanted)
@@ -94,8 +96,8 @@ def test_a_layer_is_equivariant(architecture: Architecture, dtype: torch.dtype, 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @pytest.mark.parametrize("architecture", SPECS, ids=str)
 def test_deep_weight_space_is_invariant(architecture: Architecture, dtype: torch.dtype, tolerance: float) -> None:
-    population = Population.initialise(architecture, 0, range(4)).to(dtype)
-    encoder = build_encoder("deep_weight_space", architecture).to(dtype)
+    population = Population.initialise(architecture, 0, range(4), tokens(architecture)).to(dtype)
+    encoder = build_encoder("deep_weight_space", form("deep_weight_space", architecture)).to(dtype)
     with torch.no_grad():
         z = encoder(population)
         for seed in range(3):
@@ -107,25 +109,25 @@ def test_deep_weight_space_is_invariant(architecture: Architecture, dtype: torch
 @pytest.mark.parametrize("name", ["flat", "transformer"])
 def test_others_are_not_invariant_and_see_permutations_in_training(name: str) -> None:
     architecture = SPECS[0]
-    population = Population.initialise(architecture, 0, range(3))
-    encoder = build_encoder(name, architecture)
+    population = Population.initialise(architecture, 0, range(3), tokens(architecture))
+    encoder = build_encoder(name, form(name, architecture))
     shown = encoder.augment(population, torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert float((encoder(population) - encoder(shown)).norm(dim=1).min()) > 1e-4
-        tokens = torch.randint(6, (3, 2, 5), generator=torch.Generator().manual_seed(0))
-        torch.testing.assert_close(run(shown, tokens)[0], run(population, tokens)[0])
+        inputs = torch.randint(6, (3, 2, 5), generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(run(shown, inputs)[0], run(population, inputs)[0])
     assert not torch.equal(shown.weights["weight_hh_l0"], population.weights["weight_hh_l0"])
 
 
 def test_invariant_encoders_need_no_permutations() -> None:
-    population = Population.initialise(SPECS[0], 0, range(2))
+    population = Population.initialise(SPECS[0], 0, range(2), tokens(SPECS[0]))
     for name in ("deep_weight_space", "statistics"):
-        assert build_encoder(name, SPECS[0]).augment(population, torch.Generator()) is population
+        assert build_encoder(name, form(name, SPECS[0])).augment(population, torch.Generator()) is population
 
 
 def test_inputs_and_outputs_keep_their_identity() -> None:
-    population = Population.initialise(SPECS[0], 0, range(3))
-    encoder = build_encoder("deep_weight_space", SPECS[0])
+    population = Population.initialise(SPECS[0], 0, range(3), tokens(SPECS[0]))
+    encoder = build_encoder("deep_weight_space", form("deep_weight_space", SPECS[0]))
     for name, axis in (("weight_ih_l0", 2), ("linear.weight", 1)):
         swapped = dict(population.weights)
         swapped[name] = swapped[name].flip(axis)
@@ -135,10 +137,10 @@ def test_inputs_and_outputs_keep_their_identity() -> None:
 
 
 def test_rows_and_columns_move_together() -> None:
-    population = Population.initialise(SPECS[1], 0, range(3))
+    population = Population.initialise(SPECS[1], 0, range(3), tokens(SPECS[1]))
     only_columns = dict(population.weights)
     only_columns["weight_hh_l0"] = only_columns["weight_hh_l0"].flip(2)
-    encoder = build_encoder("deep_weight_space", SPECS[1])
+    encoder = build_encoder("deep_weight_space", form("deep_weight_space", SPECS[1]))
     with torch.no_grad():
         changed = encoder(Population(SPECS[1], only_columns)) - encoder(population)
     assert float(changed.norm(dim=1).min()) > 1e-4
@@ -147,7 +149,7 @@ def test_rows_and_columns_move_together() -> None:
 def test_what_statistics_cannot_tell_apart() -> None:
     """Entries shuffled within each gate leave every statistic as it was, but not the function."""
     architecture = Architecture.stack("lstm", 6, 16, 2, 6)
-    population = Population.initialise(architecture, 0, range(2))
+    population = Population.initialise(architecture, 0, range(2), tokens(architecture))
     weights = {name: 3 * weight for name, weight in population.weights.items()}
     population, shuffled = Population(architecture, weights), dict(weights)
     order = torch.randperm(16 * 16, generator=torch.Generator().manual_seed(0))
@@ -155,12 +157,12 @@ def test_what_statistics_cannot_tell_apart() -> None:
     shuffled["weight_hh_l0"] = gates.reshape(2, 64, 16)
     other = Population(architecture, shuffled)
     torch.testing.assert_close(weight_statistics(other), weight_statistics(population), atol=1e-6, rtol=0)
-    tokens = torch.randint(6, (2, 4, 12), generator=torch.Generator().manual_seed(0))
+    inputs = torch.randint(6, (2, 4, 12), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert float((run(population, tokens)[0] - run(other, tokens)[0]).abs().max()) > 0.1
+        assert float((run(population, inputs)[0] - run(other, inputs)[0]).abs().max()) > 0.1
         apart = {}
         for name in ("statistics", "deep_weight_space"):
-            encoder = build_encoder(name, architecture)
+            encoder = build_encoder(name, form(name, architecture))
             apart[name] = float((encoder(population) - encoder(other)).norm(dim=1).min())
     assert apart["statistics"] < 1e-5
     assert apart["deep_weight_space"] > 100 * apart["statistics"]
@@ -170,8 +172,8 @@ def test_what_statistics_cannot_tell_apart() -> None:
 @pytest.mark.parametrize("architecture", SPECS, ids=str)
 @pytest.mark.parametrize("name", ["transformer", "deep_weight_space"])
 def test_every_parameter_learns(name: str, architecture: Architecture) -> None:
-    population = Population.initialise(architecture, 0, range(4))
-    encoder = build_encoder(name, architecture)
+    population = Population.initialise(architecture, 0, range(4), tokens(architecture))
+    encoder = build_encoder(name, form(name, architecture))
     (encoder(population) * torch.randn(4, 16, generator=torch.Generator().manual_seed(0))).sum().backward()
     for parameter, tensor in encoder.named_parameters():
         assert tensor.grad is not None, parameter
@@ -181,8 +183,9 @@ def test_every_parameter_learns(name: str, architecture: Architecture) -> None:
 @pytest.mark.parametrize("name", ENCODERS)
 def test_all_encoders_read_any_network(name: str, tmp_path: Path) -> None:
     for architecture in (*SPECS, Architecture.stack("lstm", 2, 1, 2, 2)):
-        population = Population.initialise(architecture, 0, range(3))
-        encoder = build_encoder(name, architecture, 0, **({"core_size": 8} if "interactive" in name else {}))
+        population = Population.initialise(architecture, 0, range(3), tokens(architecture))
+        options = {"core_size": 8} if "interactive" in name else {}
+        encoder = build_encoder(name, form(name, architecture), 0, **options)
         encoder.save_pretrained(tmp_path / "encoder")
         with torch.no_grad():
             z = encoder.eval()(population)
@@ -193,4 +196,4 @@ def test_all_encoders_read_any_network(name: str, tmp_path: Path) -> None:
 
 def test_heads_share_the_width() -> None:
     with pytest.raises(RNN2VecError, match="multiple of the heads"):
-        build_encoder("transformer", SPECS[0], hidden_size=10, heads=4)
+        build_encoder("transformer", form("transformer", SPECS[0]), hidden_size=10, heads=4)

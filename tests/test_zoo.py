@@ -28,7 +28,6 @@ from rnn2vec import (
     RNN2VecError,
     Zoo,
     build_zoo,
-    run,
     split_zoo,
     zoo_recipe,
 )
@@ -423,7 +422,7 @@ def test_stored_outputs_are_those_of_the_stored_weights(request: pytest.FixtureR
     assert rollouts.outputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length - 1, 6)
     assert (rollouts.inputs.dtype, rollouts.outputs.dtype) == (np.int8, np.float16)
     assert (rollouts.inputs[:, :, 0] == BOS).all()
-    found = run(zoo.population(), torch.from_numpy(rollouts.inputs[:, :, :-1]))[0].log_softmax(-1).double().numpy()
+    found = zoo.population().run(torch.from_numpy(rollouts.inputs[:, :, :-1]))[0].log_softmax(-1).double().numpy()
     stored = rollouts.outputs.astype(np.float64)
     # float16 rounds by 2**-11 of the number at most; what is left is single precision's
     assert (np.abs(found - stored) - 2.0**-11 * np.abs(stored)).max() < 5e-5

@@ -199,7 +199,7 @@ class Classes:
 
     def spread(self, outputs: Tensor) -> Tensor:
         """Ones ``[Y]``: probabilities need no unit."""
-        return torch.ones(self.size)
+        return torch.ones(self.size, dtype=torch.float32, device=outputs.device)
 
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""

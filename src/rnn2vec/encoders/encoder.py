@@ -18,7 +18,7 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import CHECKSUMS, sealed
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS, fill, read_encoder_directory
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import shown, whole
+from rnn2vec.fields import whole
 from rnn2vec.files import write_atomically, write_json
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
@@ -96,7 +96,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         if not isinstance(form, self.reads):
             raise RNN2VecError(
                 f"the {self.name} encoder is built for an {self.reads.__name__}, what it knows of the networks that it "
-                f"reads; got {shown(form)}"
+                f"reads; got {form!s:.100}"
             )
         plain = {
             name: size_of_part(f"the {self.name} encoder's {name}", value)

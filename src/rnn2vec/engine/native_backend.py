@@ -2,7 +2,7 @@
 
 What they do not cover (other devices and dtypes, architectures beyond torch.nn's layers with a linear head, losses of
 numbers, tensors that record or transform what is done with them) goes to the PyTorch backend. The kernels know
-addresses alone: ``native/bindings.cpp`` checks, whenever a tensor becomes one, that its memory is what they take it
+addresses alone: ``native/memory.hpp`` checks, whenever a tensor becomes one, that its memory is what they take it
 for.
 """
 

@@ -78,7 +78,7 @@ class Mixed:
         """Some networks, in the order asked for; parts none is of are left out.
 
         Raises:
-            RNN2VecError: see :func:`rnn2vec.rows.row_numbers`; or if no network is asked for.
+            RNN2VecError: see :func:`rnn2vec.rows.row_numbers`.
         """
         chosen = row_numbers(rows, len(self))
         parts, order = [], []
@@ -89,8 +89,6 @@ class Mixed:
             if len(wanted):
                 parts.append(part[within[chosen[wanted]]])
                 order.append(wanted)
-        if not parts:
-            raise RNN2VecError("networks are at least one; got none of the rows")
         return Mixed(parts, np.concatenate(order))
 
     def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, tuple[Any, ...]]:

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,13 +15,11 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.engine.stack import State
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
+from rnn2vec.networks.initialisation import first_parameters
+from rnn2vec.networks.permutation import permuted
 from rnn2vec.networks.reading import RecurrentNetwork, read_module
 from rnn2vec.networks.weights import Weights
-from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
-
-LEAK = 0.2
-"""The first rate of every unit of a leaky network."""
 
 
 class Population:
@@ -59,7 +56,8 @@ class Population:
         if set(weights) != set(shapes):
             wrong = ", ".join(sorted(set(weights) ^ set(shapes)))
             raise RNN2VecError(f"a population's weights are named {', '.join(shapes)}; missing or unknown: {wrong}")
-        self._architecture, self._weights = architecture, Weights({name: weights[name] for name in shapes})
+        self.architecture = architecture
+        self.weights: Mapping[str, Tensor] = Weights({name: weights[name] for name in shapes})
         for name, weight in self.weights.items():
             if not isinstance(weight, Tensor):
                 raise RNN2VecError(f"weights of a population are torch tensors; {name} is {type(weight).__name__}")
@@ -131,8 +129,8 @@ class Population:
     ) -> Population:
         """Fresh networks, uniform in +-1/sqrt(H) as torch.nn's recurrent layers and linear heads are.
 
-        Initial states are zero, and leaks :data:`LEAK`. Network ``model`` depends on ``(seed, model)`` alone, whatever
-        else is in the population.
+        Initial states are zero, and leaks :data:`~rnn2vec.networks.initialisation.LEAK`. Network ``model`` depends on
+        ``(seed, model)`` alone, whatever else is in the population.
 
         Args:
             architecture: what the networks are made of.
@@ -145,26 +143,7 @@ class Population:
         """
         if len(models) == 0:
             raise RNN2VecError("a population holds at least one network; got no models: name one")
-        try:
-            flat = np.stack(
-                [
-                    generator(seed, model, "initialisation").random(architecture.num_parameters, dtype=np.float32)
-                    for model in models
-                ]
-            )
-            first = 0
-            for name, shape in architecture.parameter_shapes().items():
-                own = flat[:, first : first + math.prod(shape)]
-                bound = 1 / math.sqrt(_fan_in(architecture, name))
-                own *= 2 * bound
-                own -= np.float32(bound)
-                if name.startswith(("leak_", "h0_", "c0_")):
-                    own[:] = LEAK if name.startswith("leak_") else 0.0
-                first += own.shape[1]
-        except RNN2VecError:
-            raise
-        except (MemoryError, ValueError) as error:  # more than there is, or than numpy can count
-            raise RNN2VecError(f"no memory for {len(models)} networks ({architecture}): choose smaller ones") from error
+        flat = first_parameters(architecture, seed, models)
         return cls.from_flat(architecture, torch.from_numpy(flat), interface)
 
     @classmethod
@@ -189,15 +168,10 @@ class Population:
         }
         return cls(architecture, weights, interface)
 
-    @property
-    def architecture(self) -> Architecture:
-        """What the networks are made of."""
-        return self._architecture
-
-    @property
-    def weights(self) -> Mapping[str, Tensor]:
-        """Parameters by name."""
-        return self._weights
+    def __setattr__(self, name: str, value: Any) -> None:
+        if hasattr(self, name):
+            raise RNN2VecError(f"a population is fixed when it is made; make another to change its {name}")
+        super().__setattr__(name, value)
 
     @property
     def interface(self) -> Interface:
@@ -278,12 +252,19 @@ class Population:
 
     def to(self, *args: Any, **kwargs: Any) -> Population:
         """Move or cast all weights, with the arguments of :meth:`torch.Tensor.to`."""
-        return Population(
-            self.architecture, {name: weight.to(*args, **kwargs) for name, weight in self.weights.items()}
-        )
+        return self._like({name: weight.to(*args, **kwargs) for name, weight in self.weights.items()})
 
     def to_modules(self) -> list[RecurrentNetwork]:
-        """The networks as N separate torch modules that own copies of the weights."""
+        """The networks as N separate torch modules that own copies of the weights.
+
+        Raises:
+            RNN2VecError: if torch.nn has no such layers.
+        """
+        if not self.architecture.is_plain_stack:
+            raise RNN2VecError(
+                f"a torch module has one of torch.nn's recurrent layers and a linear head; these networks are "
+                f"{self.architecture}: use them as they are, population.run(inputs)"
+            )
         return [
             RecurrentNetwork.of(self.architecture, {name: weight[index] for name, weight in self.weights.items()})
             for index in range(len(self))
@@ -298,39 +279,7 @@ class Population:
         Raises:
             RNN2VecError: if there is not one for each layer, or one is no permutation: the functions would change.
         """
-        architecture = self.architecture
-        gates, sizes = architecture.num_gates, architecture.hidden_sizes
-        if len(permutations) != len(sizes):
-            raise RNN2VecError(f"one permutation for each of {len(sizes)} layers; got {len(permutations)}")
-        for order, size in zip(permutations, sizes, strict=True):
-            if not isinstance(order, Tensor):
-                raise RNN2VecError(f"a permutation of hidden units is an index tensor; got {type(order).__name__}")
-            units = torch.arange(size, device=order.device).expand(len(self), -1)
-            if order.is_floating_point() or order.shape != units.shape or not torch.equal(order.sort().values, units):
-                raise RNN2VecError(
-                    f"a permutation of hidden units names each of 0..{size - 1} once, for each of {len(self)} "
-                    f"networks; got {order.dtype} of shape {list(order.shape)}"
-                )
-        weights = dict(self.weights)
-
-        def rows(weight: Tensor, order: Tensor, blocks: int) -> Tensor:
-            own = torch.arange(blocks, device=order.device)[:, None] * order.shape[1]
-            index = (own + order[:, None, :]).flatten(1)
-            return weight[torch.arange(len(self), device=order.device)[:, None], index]
-
-        def columns(weight: Tensor, order: Tensor) -> Tensor:
-            return weight.gather(2, order[:, None, :].expand(-1, weight.shape[1], -1))
-
-        reader = architecture.head_layers()[0][0]
-        for layer, order in enumerate(permutations):
-            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                weights[f"{name}_l{layer}"] = rows(weights[f"{name}_l{layer}"], order, gates)
-            for name in architecture.unit_parameters():
-                weights[f"{name}_l{layer}"] = rows(weights[f"{name}_l{layer}"], order, 1)
-            above = f"weight_ih_l{layer + 1}" if layer + 1 < len(sizes) else f"{reader}.weight"
-            for name in (f"weight_hh_l{layer}", above):
-                weights[name] = columns(weights[name], order)
-        return self._like(weights)
+        return self._like(permuted(self.architecture, self.weights, permutations))
 
     def permute_hidden_randomly(self, generator: torch.Generator | None = None) -> Population:
         """Apply an independent uniform permutation to every layer of every network (see :meth:`permute_hidden`)."""
@@ -343,13 +292,6 @@ class Population:
 
     def _like(self, weights: Mapping[str, Tensor]) -> Population:
         return Population(self.architecture, weights, self._interface)
-
-
-def _fan_in(architecture: Architecture, name: str) -> int:
-    """What bounds a parameter's first values: H of a recurrent layer, as in torch.nn, or inputs of a head's layer."""
-    prefix, _, part = name.rpartition(".")
-    heads = {own: inputs for own, inputs, *_ in architecture.head_layers()}
-    return heads[prefix] if prefix else architecture.hidden_sizes[int(part.rsplit("_l", 1)[1])]
 
 
 def concatenate(populations: Iterable[Population]) -> Population:
