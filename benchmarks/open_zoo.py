@@ -26,7 +26,7 @@ from rnn2vec.zoo.layout import INDEX, TABLE, write_index
 
 def synthetic(directory: Path, rows: int) -> None:
     """A zoo of many rows around a shard of sixteen networks."""
-    recipe = zoo_recipe("formal-languages", "demo", models=16, steps=1, snapshots=(0, 1), rollouts=1)
+    recipe = zoo_recipe("formal-languages", "demo", models=16, steps=1, snapshots=(0, 1), traces=1)
     small = build_zoo(recipe, directory)
     table = pq.read_table(directory / TABLE)
     copies = -(-rows // len(table))

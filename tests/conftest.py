@@ -67,7 +67,7 @@ def tiny_recipe() -> Recipe:
         snapshots=(0, 5, 12),
         hidden_size=8,
         batch_size=4,
-        rollouts=4,
+        traces=4,
         evaluation_strings=20,
         models_per_shard=3,
     )
@@ -82,7 +82,7 @@ def tiny_zoo(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Z
 @pytest.fixture(scope="session")
 def trained_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """Four networks of the demo's size that have learnt something; all strings that measure accuracy are kept."""
-    recipe = zoo_recipe("formal-languages", "demo", models=4, steps=400, rollouts=200, evaluation_strings=200)
+    recipe = zoo_recipe("formal-languages", "demo", models=4, steps=400, traces=200, evaluation_strings=200)
     return build_zoo(recipe, tmp_path_factory.mktemp("trained") / "zoo")
 
 

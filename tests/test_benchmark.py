@@ -36,7 +36,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
         models=64,
         steps=200,
         snapshots=(0, 100, 200),
-        rollouts=10,
+        traces=10,
         evaluation_strings=50,
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("benchmark") / "languages")
@@ -262,7 +262,7 @@ def test_runs_that_cannot_be_meant_are_refused(
 def test_another_zoo_of_the_same_name_is_refused(
     recipe: PretrainRecipe, done: tuple[Path, pa.Table], tmp_path: Path
 ) -> None:
-    small = {"models": 64, "steps": 1, "snapshots": (1,), "rollouts": 10, "evaluation_strings": 10, "seed": 5}
+    small = {"models": 64, "steps": 1, "snapshots": (1,), "traces": 10, "evaluation_strings": 10, "seed": 5}
     other = build_zoo(zoo_recipe("formal-languages", "demo", **small), tmp_path / "languages")
     with pytest.raises(RNN2VecError, match=r"begun with another \(zoos\.languages\.zoo\)"):
         run_benchmark(done[0], plan_runs([(other, recipe)], ENCODERS, 2, done[0], supervised_steps=2))

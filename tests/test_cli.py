@@ -88,7 +88,7 @@ def test_build_flags_win_over_the_preset(zoo: Path, rnn2vec_command: Command) ->
         8,
     )
     assert recipe.snapshots == (0, 50, 60)
-    assert (recipe.length, recipe.max_n) == (20, 5)
+    assert (recipe.task_set.length, recipe.task_set.max_n) == (20, 5)
     status, output, _ = rnn2vec_command("zoo", "info", zoo)
     assert status == 0
     assert "24 networks (LSTM, 1 x 8" in output
@@ -283,7 +283,7 @@ def test_a_truncated_shard(damaged: Path, tmp_path: Path, rnn2vec_command: Comma
 
 
 def test_an_altered_shard(damaged: Path, rnn2vec_command: Command) -> None:
-    shard = damaged / "rollouts" / "00000.safetensors"
+    shard = damaged / "traces" / "00000.safetensors"
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1
     shard.write_bytes(content)
@@ -345,7 +345,7 @@ def test_no_space_left(full_disk: Path, rnn2vec_command: Command) -> None:
 
 
 def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command) -> None:
-    small = zoo_recipe("formal-languages", "demo", models=64, steps=4, hidden_size=4, snapshots=(0, 4), rollouts=12)
+    small = zoo_recipe("formal-languages", "demo", models=64, steps=4, hidden_size=4, snapshots=(0, 4), traces=12)
     monkeypatch.setitem(
         FAMILIES["formal-languages"].pretraining,
         "demo",
@@ -474,7 +474,7 @@ def inputs(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
     for name, encoder in (("encoder", "statistics"), ("flat", "flat")):
         pretrain_into(zoo, encoder, recipe, 0, place / name, report=lambda amount, note: None)
-    sizes = {"models": 24, "steps": 1, "hidden_size": 3, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 2}
+    sizes = {"models": 24, "steps": 1, "hidden_size": 3, "snapshots": (1,), "traces": 2, "evaluation_strings": 2}
     build_zoo(zoo_recipe("formal-languages", "demo", seed=1, **sizes), place / "other")
     (place / "benchmark").mkdir()
     write_measurements(place / "benchmark" / "results.parquet", as_table([{"zoo": "a", "value": 1.0}]))

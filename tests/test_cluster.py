@@ -89,7 +89,7 @@ def test_a_cluster_that_loses_a_node_builds_the_same_zoo(
     from ray.cluster_utils import Cluster
 
     sizes = {"models": 64, "steps": 400, "snapshots": (0, 400), "models_per_shard": 8}
-    recipe = zoo_recipe("formal-languages", "demo", rollouts=10, evaluation_strings=50, **sizes)
+    recipe = zoo_recipe("formal-languages", "demo", traces=10, evaluation_strings=50, **sizes)
     build_zoo(recipe, tmp_path / "one")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     lost = cluster.add_node(num_cpus=1)

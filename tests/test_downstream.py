@@ -26,7 +26,7 @@ from rnn2vec.evaluation import evaluate
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """A zoo of all 64 demo languages whose recorded accuracies are then taken as they come."""
     recipe = zoo_recipe(
-        "formal-languages", "demo", models=64, steps=250, snapshots=(0, 100, 250), rollouts=2, evaluation_strings=50
+        "formal-languages", "demo", models=64, steps=250, snapshots=(0, 100, 250), traces=2, evaluation_strings=50
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
 
@@ -251,7 +251,7 @@ def quick_encoder(zoo: Zoo, name: str, directory: Path) -> Path:
 
 
 def test_predictors_go_from_one_zoo_to_another_of_other_cells(zoo: Zoo, tmp_path: Path) -> None:
-    small = {"models": 64, "steps": 2, "snapshots": (0, 2), "rollouts": 2, "evaluation_strings": 5, "hidden_size": 5}
+    small = {"models": 64, "steps": 2, "snapshots": (0, 2), "traces": 2, "evaluation_strings": 5, "hidden_size": 5}
     other = build_zoo(zoo_recipe("formal-languages", "demo", cell="gru", **small), tmp_path / "gru")
     directory = quick_encoder(zoo, "interactive", tmp_path)
     found = evaluate(other, [directory], 0, predictors_from=zoo)[0].results
@@ -266,14 +266,14 @@ def test_predictors_go_from_one_zoo_to_another_of_other_cells(zoo: Zoo, tmp_path
 
 
 def test_predictors_are_not_tested_on_tasks_they_were_fitted_to(zoo: Zoo, tmp_path: Path) -> None:
-    small = {"models": 64, "steps": 1, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 5, "seed": 1}
+    small = {"models": 64, "steps": 1, "snapshots": (1,), "traces": 2, "evaluation_strings": 5, "seed": 1}
     other = build_zoo(zoo_recipe("formal-languages", "demo", **small), tmp_path / "other")
     with pytest.raises(RNN2VecError, match="same tasks and seed"):
         evaluate(zoo, [quick_encoder(zoo, "interactive", tmp_path)], 0, predictors_from=other)
 
 
 def test_an_encoder_that_reads_weights_does_not_transfer(zoo: Zoo, tmp_path: Path) -> None:
-    small = {"models": 64, "steps": 1, "snapshots": (1,), "rollouts": 2, "evaluation_strings": 5, "cell": "gru"}
+    small = {"models": 64, "steps": 1, "snapshots": (1,), "traces": 2, "evaluation_strings": 5, "cell": "gru"}
     other = build_zoo(zoo_recipe("formal-languages", "demo", **small), tmp_path / "gru")
     with pytest.raises(RNN2VecError, match="use a probing encoder"):
         evaluate(other, [quick_encoder(zoo, "statistics", tmp_path)], 0, predictors_from=zoo)

@@ -44,7 +44,7 @@ def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
         hidden_size=8,
         shifts=(-1, 0, 1),
         snapshots=(0, 30),
-        rollouts=12,
+        traces=12,
         evaluation_strings=20,
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
@@ -128,7 +128,7 @@ def test_unknown_conditioning_loss_and_preset_are_refused() -> None:
     ("field", "value"),
     [
         *(("steps", value) for value in (0, True, 2.0, "3", None)),
-        *((name, 0) for name in ("networks", "rollouts", "emulator_size", "emulator_layers")),
+        *((name, 0) for name in ("networks", "traces", "emulator_size", "emulator_layers")),
         *((name, 10**12) for name in ("emulator_size", "emulator_layers")),
         *(("warmup", value) for value in (-1, 0.5)),
         *((name, math.nan) for name in ("learning_rate", "weight_decay", "clip")),

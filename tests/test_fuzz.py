@@ -153,7 +153,7 @@ def everything_of(zoo: Zoo) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Any, tiny_zoo: Zoo) -> dict[str, Path]:
     """One sound directory of every kind."""
     place = tmp_path_factory.mktemp("fuzz")
-    options = {"models": 64, "steps": 1, "snapshots": (1,), "hidden_size": 3, "rollouts": 10, "models_per_shard": 32}
+    options = {"models": 64, "steps": 1, "snapshots": (1,), "hidden_size": 3, "traces": 10, "models_per_shard": 32}
     recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
     zoo = build_zoo(recipe, place / "zoo")
     training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)

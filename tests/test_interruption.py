@@ -27,12 +27,12 @@ from pathlib import Path
 from rnn2vec import build_zoo, zoo_recipe
 
 directory, kills = Path(sys.argv[1]), int(sys.argv[2])
-options = dict(models=24, steps=600, snapshots=(0, 600), hidden_size=8, rollouts=4)
+options = dict(models=24, steps=600, snapshots=(0, 600), hidden_size=8, traces=4)
 recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=20, models_per_shard=1, **options)
 random.seed(0)
 
 def shards():
-    return len(list(directory.glob("rollouts/*.safetensors")))
+    return len(list(directory.glob("traces/*.safetensors")))
 
 def begin():
     child = os.fork()
@@ -106,7 +106,7 @@ def interrupt(written: Callable[[], bool], *arguments: object) -> None:
     assert living(process.pid) == []
 
 
-@pytest.mark.parametrize("moment", ["building.json", "rollouts/*.safetensors"], ids=["workers start", "shards"])
+@pytest.mark.parametrize("moment", ["building.json", "traces/*.safetensors"], ids=["workers start", "shards"])
 def test_a_build_with_workers_is_interrupted(
     moment: str, tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]
 ) -> None:
@@ -116,14 +116,14 @@ def test_a_build_with_workers_is_interrupted(
     parts = tmp_path / "parts"
     interrupt(lambda: any(parts.glob(moment)), *command, "--workers", 2, "--out", parts)
     assert (parts / "building.json").is_file()
-    assert len(list(parts.glob("rollouts/*.safetensors"))) < 6
+    assert len(list(parts.glob("traces/*.safetensors"))) < 6
     run(*command, "--workers", 2, "--out", parts)
     build_zoo(zoo_recipe("formal-languages", "demo", **sizes), tmp_path / "whole")
     assert file_bytes(parts) == file_bytes(tmp_path / "whole")
 
 
 def test_a_benchmark_with_workers_is_interrupted(tmp_path: Path) -> None:
-    options = {"models": 64, "steps": 20, "snapshots": (20,), "hidden_size": 8, "rollouts": 10}
+    options = {"models": 64, "steps": 20, "snapshots": (20,), "hidden_size": 8, "traces": 10}
     zoo = build_zoo(zoo_recipe("formal-languages", "demo", evaluation_strings=20, **options), tmp_path / "zoo")
     sizes = {"preset": "demo", "steps": 20, "seeds": 1, "supervised-steps": 100, "workers": 2}
     flags = [part for name, value in sizes.items() for part in (f"--{name}", value)]

@@ -103,7 +103,7 @@ def test_networks_trained_alike_become_as_accurate() -> None:
     paper = zoo_recipe("formal-languages", "paper", snapshots=(1000,), models=8)
     recipe = PublishedLanguages(**{field.name: getattr(paper, field.name) for field in dataclasses.fields(paper)})
     step, population = next(train_population(recipe, range(8)))
-    uniforms = torch.from_numpy(np.random.default_rng(0).random((8, 300, recipe.length - 1)))
+    uniforms = torch.from_numpy(np.random.default_rng(0).random((8, 300, recipe.task_set.length - 1)))
     strings, _ = sample_strings(lambda tokens, state: run(population, tokens, state), uniforms, BOS, keep=0)
     accuracy = [recipe.task(model).accept(own.numpy()).mean() for model, own in enumerate(strings)]
     assert step == 1000

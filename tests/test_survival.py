@@ -40,7 +40,7 @@ torch.optim.AdamW([torch.zeros(1)])  # what it imports takes longer than all the
 
 def work(directory):
     if kind == "zoo":
-        options = dict(models=8, steps=80, snapshots=(0, 40, 80), hidden_size=8, batch_size=4, rollouts=4)
+        options = dict(models=8, steps=80, snapshots=(0, 40, 80), hidden_size=8, batch_size=4, traces=4)
         recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=20, models_per_shard=2, **options)
         build_zoo(recipe, directory)
     elif kind == "learning to ask":
@@ -103,7 +103,7 @@ def contents(directory: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
-    options = {"models": 64, "steps": 2, "snapshots": (2,), "hidden_size": 8, "rollouts": 10}
+    options = {"models": 64, "steps": 2, "snapshots": (2,), "hidden_size": 8, "traces": 10}
     recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
     return build_zoo(recipe, tmp_path_factory.mktemp("survival") / "zoo")
 

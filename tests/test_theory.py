@@ -351,7 +351,7 @@ def two_networks_a_task(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
         steps=150,
         hidden_size=16,
         shifts=(0, 1),
-        rollouts=4,
+        traces=4,
         evaluation_strings=8,
     )
     return build_zoo(recipe, tmp_path_factory.mktemp("theory") / "walkers")
@@ -436,7 +436,7 @@ def test_without_time_no_tree_is_known_to_be_best(two_networks_a_task: Zoo) -> N
 
 
 def _last(zoo: Zoo) -> np.ndarray:
-    return zoo.column("step") == zoo.recipe.snapshots[-1]
+    return zoo.column("step") == zoo.steps[-1]
 
 
 def test_networks_that_answer_alike_are_one_function(two_networks_a_task: Zoo) -> None:
@@ -516,7 +516,7 @@ def test_networks_of_another_cell_are_asked(tmp_path: Path) -> None:
         snapshots=(12,),
         hidden_size=8,
         cell="gru",
-        rollouts=4,
+        traces=4,
         evaluation_strings=8,
     )
     zoo = build_zoo(recipe, tmp_path / "gru")

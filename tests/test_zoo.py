@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 import torch
+from altered_zoos import flip_a_byte, put_nan, rewrite_index, rewrite_shard, row_checksum
 
 from rnn2vec import (
     FormalLanguage,
@@ -32,6 +33,7 @@ from rnn2vec import (
     zoo_recipe,
 )
 from rnn2vec.engine import backend_name
+from rnn2vec.families.formal_languages import Languages
 from rnn2vec.families.sampling import sample_strings
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
@@ -45,38 +47,6 @@ FileBytes = Callable[[Path], dict[str, bytes]]
 def final_weights(zoo: Zoo) -> torch.Tensor:
     """All parameters of all snapshots, in the order of the table."""
     return zoo.population().flatten()
-
-
-def rewrite_index(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Edit a zoo's ``zoo.json``."""
-    index = json.loads((directory / "zoo.json").read_text())
-    change(index)
-    (directory / "zoo.json").write_text(json.dumps(index))
-
-
-def rewrite_shard(directory: Path, name: str, change: Callable[[dict[str, np.ndarray]], object]) -> None:
-    """Edit the tensors of a shard and make its recorded checksum fit."""
-    tensors = safetensors.numpy.load((directory / name).read_bytes())
-    change(tensors)
-    content = safetensors.numpy.save(tensors)
-    (directory / name).write_bytes(content)
-    rewrite_index(directory, lambda index: index["checksums"].update({name: hashlib.sha256(content).hexdigest()}))
-
-
-def put_nan(name: str) -> Callable[[dict[str, np.ndarray]], None]:
-    """An edit that makes one number of a tensor NaN."""
-
-    def change(tensors: dict[str, np.ndarray]) -> None:
-        tensors[name] = tensors[name].copy()
-        tensors[name].reshape(-1)[-1] = np.nan
-
-    return change
-
-
-def flip_a_byte(path: Path) -> None:
-    """Alter the last byte of a file."""
-    content = path.read_bytes()
-    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
 @pytest.fixture
@@ -121,7 +91,7 @@ def test_weights_do_not_depend_on_the_shards_at_odd_sizes(
         steps=12,
         snapshots=(12,),
         batch_size=batch_size,
-        rollouts=1,
+        traces=1,
         evaluation_strings=1,
         **fields,
     )
@@ -167,7 +137,7 @@ def test_an_interrupted_build_goes_on(
     assert (tmp_path / "zoo" / "building.json").is_file()
     with pytest.raises(RNN2VecError, match="build has not finished: run the same command again"):
         Zoo.open(tmp_path / "zoo")
-    kept = {path: path.stat().st_ino for path in (tmp_path / "zoo" / "rollouts").glob("*")}
+    kept = {path: path.stat().st_ino for path in (tmp_path / "zoo" / "traces").glob("*")}
     reports: Counter[str] = Counter()
     build_zoo(tiny_recipe, tmp_path / "zoo", report=lambda shard, amount, note: reports.update({note: amount}))
     assert {path: path.stat().st_ino for path in kept} == kept  # not written again
@@ -179,9 +149,9 @@ def test_an_interrupted_build_goes_on(
 @pytest.mark.parametrize(
     "lost",
     [
-        ["rollouts/00001.safetensors"],
-        ["rollouts/00000.safetensors", "weights/00000.safetensors", "snapshots.parquet"],
-        ["rollouts/00000.safetensors", "rollouts/00001.safetensors", "rollouts/00002.safetensors"],
+        ["traces/00001.safetensors"],
+        ["traces/00000.safetensors", "weights/00000.safetensors", "snapshots.parquet"],
+        ["traces/00000.safetensors", "traces/00001.safetensors", "traces/00002.safetensors"],
         [],
     ],
 )
@@ -200,7 +170,7 @@ def test_only_lost_or_damaged_shards_are_built_again(
     (copy / "building.json").write_text(json.dumps(tiny_recipe.to_dict()))
     (copy / "built").mkdir()
     for shard in range(3):
-        names = {kind: f"{kind}/{shard:05d}.safetensors" for kind in ("weights", "rollouts")}
+        names = {kind: f"{kind}/{shard:05d}.safetensors" for kind in ("weights", "traces")}
         checksums = {kind: tiny_zoo.checksums[name] for kind, name in names.items()}
         (copy / "built" / f"{shard:05d}.json").write_text(json.dumps(checksums))
     kept: set[int] = set()
@@ -225,7 +195,7 @@ def test_shards_without_a_record_are_trained_again_and_said_so(
     assert file_bytes(copy) == file_bytes(tiny_zoo.directory)
 
 
-BRIEF = {"models": 4, "steps": 3, "snapshots": (0, 3), "hidden_size": 8, "rollouts": 2, "evaluation_strings": 2}
+BRIEF = {"models": 4, "steps": 3, "snapshots": (0, 3), "hidden_size": 8, "traces": 2, "evaluation_strings": 2}
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +282,7 @@ def test_a_build_refuses_what_is_not_its_own(
 
 def test_a_recipe_without_strings_leaves_nothing_behind(tiny_recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(RNN2VecError, match="a window holds at least"):
-        build_zoo(dataclasses.replace(tiny_recipe, length=3), tmp_path / "zoo")
+        build_zoo(dataclasses.replace(tiny_recipe, task_set=Languages(length=3)), tmp_path / "zoo")
     assert not (tmp_path / "zoo").exists()
 
 
@@ -321,7 +291,7 @@ def test_a_recipe_without_strings_leaves_nothing_behind(tiny_recipe: Recipe, tmp
     [
         ({"hidden_size": 100_000}, "lower hidden_size or num_layers \\(--hidden-size, --layers\\)"),
         ({"batch_size": 10**9}, "lower batch_size \\(--batch-size\\)"),
-        ({"rollouts": 10**9, "evaluation_strings": 10**9}, "lower rollouts"),
+        ({"traces": 10**9, "evaluation_strings": 10**9}, "lower traces"),
         ({"models": 2**31 - 1}, "lower models \\(--models\\)"),
         ({"hidden_size": 2**31 - 1}, "million GB of memory"),
     ],
@@ -417,13 +387,13 @@ def test_training_learns_the_languages(trained_zoo: Zoo) -> None:
 @pytest.mark.parametrize("which", ["tiny_zoo", "trained_zoo"])
 def test_stored_outputs_are_those_of_the_stored_weights(request: pytest.FixtureRequest, which: str) -> None:
     zoo: Zoo = request.getfixturevalue(which)
-    rollouts = zoo.traces()
-    assert rollouts.inputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length)
-    assert rollouts.outputs.shape == (len(zoo), zoo.recipe.rollouts, zoo.recipe.length - 1, 6)
-    assert (rollouts.inputs.dtype, rollouts.outputs.dtype) == (np.int8, np.float16)
-    assert (rollouts.inputs[:, :, 0] == BOS).all()
-    found = zoo.population().run(torch.from_numpy(rollouts.inputs[:, :, :-1]))[0].log_softmax(-1).double().numpy()
-    stored = rollouts.outputs.astype(np.float64)
+    traces = zoo.traces()
+    assert traces.inputs.shape == (len(zoo), zoo.recipe.traces, zoo.task_set.length)
+    assert traces.outputs.shape == (len(zoo), zoo.recipe.traces, zoo.task_set.length - 1, 6)
+    assert (traces.inputs.dtype, traces.outputs.dtype) == (np.int8, np.float16)
+    assert (traces.inputs[:, :, 0] == BOS).all()
+    found = zoo.population().run(torch.from_numpy(traces.inputs[:, :, :-1]))[0].log_softmax(-1).double().numpy()
+    stored = traces.outputs.astype(np.float64)
     # float16 rounds by 2**-11 of the number at most; what is left is single precision's
     assert (np.abs(found - stored) - 2.0**-11 * np.abs(stored)).max() < 5e-5
     np.testing.assert_allclose(np.exp(stored).sum(-1), 1, atol=3e-3)
@@ -431,9 +401,9 @@ def test_stored_outputs_are_those_of_the_stored_weights(request: pytest.FixtureR
 
 def test_strings_are_drawn_from_the_stored_probabilities(trained_zoo: Zoo) -> None:
     """Mean log-likelihood against its expectation, minus the entropy: for each step of training."""
-    rollouts, steps = trained_zoo.traces(), trained_zoo.column("step")
-    log_probabilities = rollouts.outputs.astype(np.float64)
-    chosen = np.take_along_axis(log_probabilities, rollouts.inputs[:, :, 1:, None].astype(np.int64), -1)[..., 0]
+    traces, steps = trained_zoo.traces(), trained_zoo.column("step")
+    log_probabilities = traces.outputs.astype(np.float64)
+    chosen = np.take_along_axis(log_probabilities, traces.inputs[:, :, 1:, None].astype(np.int64), -1)[..., 0]
     probabilities = np.exp(log_probabilities)
     expected = (probabilities * log_probabilities).sum(-1)
     variance = (probabilities * log_probabilities**2).sum(-1) - expected**2
@@ -507,7 +477,7 @@ def test_training_is_torchs_own(tiny_zoo: Zoo) -> None:
 
 def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
     """Read with other people's tools: pyarrow and safetensors alone."""
-    directory, population, rollouts = tiny_zoo.directory, tiny_zoo.population(), tiny_zoo.traces()
+    directory, population, traces = tiny_zoo.directory, tiny_zoo.population(), tiny_zoo.traces()
     table = pq.read_table(directory / "snapshots.parquet").to_pylist()
     assert [(row["model"], row["step"]) for row in table] == [(m, s) for m in range(8) for s in (0, 5, 12)]
     assert [row["shard"] for row in table] == [0] * 9 + [1] * 9 + [2] * 6
@@ -515,13 +485,13 @@ def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
         weights = safetensors.numpy.load_file(directory / "weights" / f"{row['shard']:05d}.safetensors")
         for name, weight in population.weights.items():
             np.testing.assert_array_equal(weights[name][row["row"]], weight[place].numpy())
-        strings = safetensors.numpy.load_file(directory / "rollouts" / f"{row['shard']:05d}.safetensors")
-        np.testing.assert_array_equal(strings["inputs"][row["row"]], rollouts.inputs[place])
-        np.testing.assert_array_equal(strings["outputs"][row["row"]], rollouts.outputs[place])
+        strings = safetensors.numpy.load_file(directory / "traces" / f"{row['shard']:05d}.safetensors")
+        np.testing.assert_array_equal(strings["inputs"][row["row"]], traces.inputs[place])
+        np.testing.assert_array_equal(strings["outputs"][row["row"]], traces.outputs[place])
         assert strings["accuracy"][row["row"]] == np.float32(row["accuracy"])
         language = tiny_zoo.recipe.task(row["model"])
         assert (row["mb"], row["mc"], row["md"]) == language.shifts
-    untrained = Population.initialise(tiny_zoo.architecture, tiny_zoo.recipe.seed, range(8))
+    untrained = Population.initialise(tiny_zoo.architecture, tiny_zoo.seed, range(8))
     assert torch.equal(population[tiny_zoo.column("step") == 0].flatten(), untrained.flatten())
     index = json.loads((directory / "zoo.json").read_text())
     for name, checksum in index["checksums"].items():
@@ -537,12 +507,12 @@ def test_the_table_says_where_everything_is(tiny_zoo: Zoo) -> None:
     ids=str,
 )
 def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> None:
-    every, rollouts = final_weights(tiny_zoo), tiny_zoo.traces()
+    every, traces = final_weights(tiny_zoo), tiny_zoo.traces()
     assert len(every.unique(dim=0)) == 24
     assert torch.equal(tiny_zoo.population(rows).flatten(), every[rows])
     chosen = tiny_zoo.traces(rows)
-    np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[rows])
-    np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[rows])
+    np.testing.assert_array_equal(chosen.inputs, traces.inputs[rows])
+    np.testing.assert_array_equal(chosen.outputs, traces.outputs[rows])
 
 
 @pytest.mark.parametrize(
@@ -559,23 +529,23 @@ def test_rows_come_in_the_order_asked_for(tiny_zoo: Zoo, rows: list[int]) -> Non
     ids=["mask", "mask of torch", "mask as a list", "slice", "tensor", "from the end", "one"],
 )
 def test_rows_are_named_in_any_way(tiny_zoo: Zoo, name: Any, meant: list[int]) -> None:
-    rollouts, meant = tiny_zoo.traces(), list(meant)
+    traces, meant = tiny_zoo.traces(), list(meant)
     assert torch.equal(tiny_zoo.population(name).flatten(), final_weights(tiny_zoo)[meant])
-    for chosen in (tiny_zoo.traces(name), rollouts[name]):
-        np.testing.assert_array_equal(chosen.inputs, rollouts.inputs[meant])
-        np.testing.assert_array_equal(chosen.outputs, rollouts.outputs[meant])
+    for chosen in (tiny_zoo.traces(name), traces[name]):
+        np.testing.assert_array_equal(chosen.inputs, traces.inputs[meant])
+        np.testing.assert_array_equal(chosen.outputs, traces.outputs[meant])
 
 
 @pytest.mark.parametrize("rows", [[], [24], [-25], [0, 99], [0.5], [True, False], np.zeros(24, bool)], ids=str)
 def test_rows_that_are_not_there_are_refused(tiny_zoo: Zoo, rows: list[int]) -> None:
     for read in (tiny_zoo.population, tiny_zoo.traces, tiny_zoo.traces().__getitem__, tiny_zoo.task):
-        with pytest.raises(RNN2VecError, match=r"snapshot .*0\.\.23|one snapshot of 24|mask of booleans|24 in all"):
+        with pytest.raises(RNN2VecError, match=r"network .*0\.\.23|one network of 24|mask of booleans|24 in all"):
             read(rows)
 
 
 def test_one_snapshot_has_a_task(tiny_zoo: Zoo) -> None:
     assert tiny_zoo.task(-1) == tiny_zoo.task(23) == tiny_zoo.task(np.int64(23)) == tiny_zoo.recipe.task(7)
-    with pytest.raises(RNN2VecError, match="one snapshot has one task; got 2 rows"):
+    with pytest.raises(RNN2VecError, match="one network has one task; got 2 rows"):
         tiny_zoo.task([1, 2])  # type: ignore[arg-type]
 
 
@@ -591,7 +561,7 @@ def test_networks_to_train_are_named_as_rows_are(tiny_recipe: Recipe) -> None:
 def test_columns(tiny_zoo: Zoo) -> None:
     assert len(tiny_zoo) == 24
     np.testing.assert_array_equal(tiny_zoo.tasks[:, 1], tiny_zoo.column("mc"))
-    with pytest.raises(RNN2VecError, match=r"columns of this zoo are model, step, .*; got 'angle'"):
+    with pytest.raises(RNN2VecError, match=r"columns of this zoo are name, source, .*; got 'angle'"):
         tiny_zoo.column("angle")
 
 
@@ -656,9 +626,9 @@ def test_other_steps_bring_other_snapshots() -> None:
         ({"shifts": ()}, "shifts"),
         ({"learning_rates": (0.01,)}, "learning_rates"),
         ({"evaluation_strings": 10}, "evaluation_strings is at least 50; got 10"),
-        ({"assignment": "random"}, "balanced, uniform, listed; got 'random'"),
+        ({"assignment": "random"}, "balanced, uniform; got 'random'"),
         ({"family": "digits"}, "formal-languages, sequential-digits; got 'digits'"),
-        ({"cell": "rwkv"}, "cell must be one of"),
+        ({"cell": "rwkv"}, "a cell is one of"),
         ({"hidden_size": 0}, "hidden_size"),
         ({"momentum": 0.9}, "unknown field of a zoo recipe.*momentum"),
         ({"models": 999999999999999999999}, "models is at most 2147483647; got 9{21}"),
@@ -688,10 +658,10 @@ def test_other_steps_bring_other_snapshots() -> None:
         ({"shifts": (-5, 0)}, "max_n must be larger"),
         ({"length": "20"}, "length is a whole number"),
         ({"max_n": 0}, "max_n is at least 1"),
-        ({"assignment": []}, r"balanced, uniform, listed; got \[\]"),
+        ({"assignment": []}, r"balanced, uniform; got \[\]"),
         ({"num_layers": 2**40}, "num_layers is at most 1000"),
         ({"hidden_size": 10**400}, "hidden_size is at most"),
-        ({"input_size": 3}, "networks of languages have 6 inputs and 6 outputs"),
+        ({"input_size": 3}, "networks of formal-languages have 6 inputs and 6 outputs"),
         ({"architecture": "lstm"}, "architecture"),
         ({"family": ["formal-languages"]}, "families of tasks are"),
         ({"preset": {}}, "zoo presets are"),
@@ -744,7 +714,7 @@ def many_languages(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
         steps=1,
         hidden_size=4,
         batch_size=1,
-        rollouts=1,
+        traces=1,
         evaluation_strings=1,
         models_per_shard=80,
     )
@@ -781,7 +751,7 @@ def test_a_split_is_random_and_reproducible(many_languages: Zoo) -> None:
     first, again = split_zoo(many_languages), split_zoo(Zoo.open(many_languages.directory))
     for field in dataclasses.fields(first):
         np.testing.assert_array_equal(getattr(first, field.name), getattr(again, field.name))
-    reseeded = dataclasses.replace(many_languages, recipe=dataclasses.replace(many_languages.recipe, seed=1))
+    reseeded = dataclasses.replace(many_languages, index=dataclasses.replace(many_languages.index, seed=1))
     assert languages_of(reseeded, split_zoo(reseeded).validation) != languages_of(many_languages, first.validation)
     assert len({task[0] for task in languages_of(many_languages, first.validation)}) > 1  # not one corner of the grid
 
@@ -806,18 +776,33 @@ def test_a_folder_that_is_no_zoo(tmp_path: Path) -> None:
 
 
 INDEX_DAMAGE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "newer schema": (lambda index: index.update(schema_version=2), r"schema version 2, .* up to 1: upgrade"),
+    "newer schema": (lambda index: index.update(schema_version=3), r"schema version 3, .* up to 2: upgrade"),
     "no schema": (lambda index: index.pop("schema_version"), "states no schema_version"),
     "schema as text": (lambda index: index.update(schema_version="1"), "states no schema_version"),
-    "no recipe": (lambda index: index.pop("recipe"), "lacks a recipe or checksums"),
-    "no checksums": (lambda index: index.pop("checksums"), "lacks a recipe or checksums"),
+    "no recipe": (lambda index: index.pop("recipe"), "it lacks recipe"),
+    "no checksums": (lambda index: index.pop("checksums"), "it lacks checksums"),
     "a field too many": (
         lambda index: index["recipe"].update(momentum=1),
         "has the fields .*momentum",
     ),
     "a field too few": (lambda index: index["recipe"].pop("steps"), "recipe of formal-languages has the fields"),
-    "a wrong architecture": (lambda index: index["recipe"]["architecture"].update(cell="rwkv"), "cell must be one of"),
-    "architecture as text": (lambda index: index["recipe"].update(architecture="lstm"), "recipe|architecture"),
+    "a wrong architecture": (lambda index: index["architectures"][0].update(cell="rwkv"), "a cell is one of"),
+    "architecture as text": (lambda index: index.update(architectures=["lstm"]), "architecture"),
+    "no architecture": (lambda index: index.update(architectures=[]), "architectures"),
+    "architectures of a recipe": (
+        lambda index: index["architectures"].append(index["architectures"][0]),
+        "a recipe is .* of networks of one architecture; got .* 2 architectures",
+    ),
+    "another interface": (
+        lambda index: index["interface"].update(outputs={"kind": "numbers", "size": 6}),
+        "networks of formal-languages have the interface 6 tokens in, 6 classes out; got .*6 numbers out",
+    ),
+    "other sizes": (lambda index: index["architectures"][0].update(output_size=5), "6 inputs and 6 outputs"),
+    "an unknown kind of label": (
+        lambda index: index["labels"].update(mb="colour"),
+        "class, number, angle; got 'colour'",
+    ),
+    "labels as text": (lambda index: index.update(labels="mb"), "labels of a zoo are a JSON object"),
     "no snapshots": (lambda index: index["recipe"].update(snapshots=[]), "snapshots"),
 }
 
@@ -860,26 +845,59 @@ FILE_DAMAGE: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", FILE_DAMAGE.values(), ids=FILE_DAMAGE)
-@pytest.mark.parametrize("kind", ["weights", "rollouts"])
+@pytest.mark.parametrize("kind", ["weights", "traces"])
 def test_a_damaged_shard_is_named(tiny_zoo: Zoo, copy: Path, kind: str, damage: Callable[[Path], object]) -> None:
     path = copy / kind / "00001.safetensors"
     damage(path)
     zoo = Zoo.open(copy)
-    damaged, other = (zoo.population, zoo.traces) if kind == "weights" else (zoo.rollouts, zoo.population)
+    damaged, other = (zoo.population, zoo.traces) if kind == "weights" else (zoo.traces, zoo.population)
     with pytest.raises(RNN2VecError, match=re.escape(str(path))):
-        damaged([0, 10])
-    other([0, 10])
+        damaged([0, 17])
+    other([0, 17])
     damaged([0, 20])  # the shards beside it are sound
     problems = zoo.verify()
     assert len(problems) == 1, problems
     assert str(path) in problems[0]
 
 
+@pytest.mark.parametrize("kind", ["weights", "traces"])
+def test_rows_beside_a_damaged_one_are_read(tiny_zoo: Zoo, copy: Path, kind: str) -> None:
+    """Each is held against a checksum of its own, and no more is read than was asked for."""
+    rewrite_shard(copy, f"{kind}/00001.safetensors", lambda tensors: None)
+    path = copy / kind / "00001.safetensors"
+    tensors = {name: array.copy() for name, array in safetensors.numpy.load(path.read_bytes()).items()}
+    changed = tensors["linear.bias" if kind == "weights" else "outputs"]
+    changed[4] = changed[5]
+    path.write_bytes(safetensors.numpy.save(tensors))
+    zoo, names = Zoo.open(copy), ["population", "traces"]
+    read = getattr(zoo, names[kind == "traces"])
+    for rows in ([9, 10, 11, 12], [17, 14]):
+        found, expected = read(rows), getattr(tiny_zoo, names[kind == "traces"])(rows)
+        if kind == "weights":
+            assert torch.equal(found.flatten(), expected.flatten())
+        else:
+            np.testing.assert_array_equal(found.outputs, expected.outputs)
+    for rows in ([13], [12, 13, 14]):
+        with pytest.raises(RNN2VecError, match=rf"row 4 of {re.escape(str(path))} differs from its recorded checksum"):
+            read(rows)
+    assert len(zoo.verify()) == 1
+
+
+def test_the_checksum_of_a_row_is_of_its_bytes(tiny_zoo: Zoo) -> None:
+    """Tensor by tensor in the architecture's order, so that others can check it."""
+    weights = {name: weight.numpy() for name, weight in tiny_zoo.population().weights.items()}
+    traces = tiny_zoo.traces()
+    arrays = {"inputs": traces.inputs, "outputs": traces.outputs}
+    for row in range(len(tiny_zoo)):
+        names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0", "linear.weight", "linear.bias"]
+        assert tiny_zoo.column("weights_sha256")[row] == row_checksum(weights, row, names)
+        assert tiny_zoo.column("traces_sha256")[row] == row_checksum(arrays, row, ["inputs", "outputs"])
+
+
 TENSOR_DAMAGE: dict[str, tuple[str, Callable[[dict[str, np.ndarray]], object], str]] = {
     "NaN weights": ("weights", put_nan("weight_hh_l0"), "holds NaN or infinity"),
     "NaN in the head": ("weights", put_nan("linear.bias"), "holds NaN or infinity"),
-    "a tensor too few": ("weights", lambda tensors: tensors.pop("linear.bias"), "missing or unknown: linear.bias"),
-    "a tensor too many": ("weights", lambda t: t.update(x=t["linear.bias"]), "missing or unknown: x"),
+    "a tensor too few": ("weights", lambda tensors: tensors.pop("linear.bias"), "missing.*: linear.bias"),
     "another shape": (
         "weights",
         lambda t: t.update(weight_hh_l0=np.ascontiguousarray(t["weight_hh_l0"].transpose(0, 2, 1))),
@@ -890,14 +908,14 @@ TENSOR_DAMAGE: dict[str, tuple[str, Callable[[dict[str, np.ndarray]], object], s
         lambda t: t.update({name: np.ascontiguousarray(array[:-1]) for name, array in t.items()}),
         "has 8 rows; the table asks for row 8",
     ),
-    "rollouts of too few snapshots": (
-        "rollouts",
+    "traces of too few snapshots": (
+        "traces",
         lambda t: t.update({name: np.ascontiguousarray(array[:-1]) for name, array in t.items()}),
         "has 8 rows; the table asks for row 8",
     ),
-    "no outputs": ("rollouts", lambda tensors: tensors.pop("outputs"), "holds inputs and outputs"),
+    "no outputs": ("traces", lambda tensors: tensors.pop("outputs"), "holds inputs(, | and )outputs"),
     "outputs of too few snapshots": (
-        "rollouts",
+        "traces",
         lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][:-1])),
         "00001.safetensors|shard 1",
     ),
@@ -919,25 +937,34 @@ def test_tensors_that_do_not_fit_are_explained(
 
 
 VERIFIED: dict[str, tuple[Callable[[dict[str, np.ndarray]], object], str]] = {
-    "NaN outputs": (put_nan("outputs"), "shard 1 hold NaN"),
-    "shorter strings": (lambda t: t.update(inputs=np.ascontiguousarray(t["inputs"][:, :, :-1])), r"shard 1.*shape"),
-    "fewer outputs": (lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][:, :, :-1])), r"shard 1.*shape"),
-    "fewer classes": (lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][..., :-1])), r"shard 1.*shape"),
+    "NaN outputs": (put_nan("outputs"), "outputs hold NaN"),
+    "shorter strings": (
+        lambda t: t.update(inputs=np.ascontiguousarray(t["inputs"][:, :, :-1])),
+        r"(in|out)puts have the shape.*00001",
+    ),
+    "fewer outputs": (
+        lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][:, :, :-1])),
+        r"(in|out)puts have the shape.*00001",
+    ),
+    "fewer classes": (
+        lambda t: t.update(outputs=np.ascontiguousarray(t["outputs"][..., :-1])),
+        r"(in|out)puts have the shape.*00001",
+    ),
 }
 
 
 @pytest.mark.parametrize(("change", "message"), VERIFIED.values(), ids=VERIFIED)
-def test_verify_looks_at_the_rollouts(
+def test_verify_looks_at_the_traces(
     copy: Path, change: Callable[[dict[str, np.ndarray]], object], message: str
 ) -> None:
-    rewrite_shard(copy, "rollouts/00001.safetensors", change)
+    rewrite_shard(copy, "traces/00001.safetensors", change)
     problems = Zoo.open(copy).verify()
     assert len(problems) == 1, problems
     assert re.search(message, problems[0])
 
 
 @pytest.mark.parametrize(
-    ("damaged", "spoiled", "tensor"), [("weights", "rollouts", "outputs"), ("rollouts", "weights", "linear.bias")]
+    ("damaged", "spoiled", "tensor"), [("weights", "traces", "outputs"), ("traces", "weights", "linear.bias")]
 )
 def test_verify_looks_at_the_other_file_of_a_damaged_shard(copy: Path, damaged: str, spoiled: str, tensor: str) -> None:
     flip_a_byte(copy / damaged / "00001.safetensors")
@@ -950,14 +977,14 @@ def test_verify_looks_at_the_other_file_of_a_damaged_shard(copy: Path, damaged: 
 
 def test_verify_lists_every_problem_once(copy: Path) -> None:
     flip_a_byte(copy / "weights" / "00000.safetensors")
-    (copy / "rollouts" / "00002.safetensors").unlink()
+    (copy / "traces" / "00002.safetensors").unlink()
     flip_a_byte(copy / "README.md")
     rewrite_shard(copy, "weights/00001.safetensors", put_nan("bias_hh_l0"))
     problems = Zoo.open(copy).verify()
     assert len(problems) == 4, problems
     for name, word in {
         "weights/00000.safetensors": "checksum",
-        "rollouts/00002.safetensors": "missing|No such file",
+        "traces/00002.safetensors": "missing|No such file",
         "README.md": "checksum",
         "weights/00001.safetensors": "NaN",
     }.items():
