@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 
+from rnn2vec import Zoo
 from rnn2vec.checksums import own_checksum
+from rnn2vec.zoo.shards import TRACES
 
 ChangeTable = Callable[[pa.Table], pa.Table]
 
@@ -100,3 +102,35 @@ def put_nan(name: str) -> Callable[[dict[str, np.ndarray]], None]:
         tensors[name].reshape(-1)[-1] = np.nan
 
     return change
+
+
+def as_schema_1(zoo: Zoo, directory: Path) -> Path:
+    """What a version that knew only schema 1 would have written for a zoo that was built: its files, made by hand."""
+    for name in ("weights", "rollouts"):
+        (directory / name).mkdir(parents=True)
+    recipe = json.loads((zoo.directory / "zoo.json").read_text())["recipe"]
+    spec = {"cell": "lstm", "input_size": zoo.architecture.input_size, "hidden_size": zoo.architecture.widest}
+    spec |= {"num_layers": zoo.architecture.num_layers, "output_size": zoo.architecture.output_size}
+    spec["nonlinearity"] = "tanh"
+    settings = zoo.task_set.to_dict()
+    family = settings.pop("name")
+    old = {"family": family, "spec": spec, **recipe, "seed": zoo.seed, "rollouts": recipe["traces"], **settings}
+    del old["traces"]
+    for path in zoo.directory.glob("*/*.safetensors"):
+        tensors = safetensors.numpy.load(path.read_bytes())
+        if path.parent.name == "traces":  # all numbers were float16
+            halved = {name: tensors[name].astype(np.float16) for name in TRACES if tensors[name].dtype.kind == "f"}
+            tensors |= halved
+        folder = {"weights": "weights", "traces": "rollouts"}[path.parent.name]
+        (directory / folder / path.name).write_bytes(safetensors.numpy.save(tensors))
+    added = ["name", "source", "architecture", "weights_sha256", "traces_sha256"]
+    pq.write_table(zoo.snapshots.drop_columns(added), directory / "snapshots.parquet")
+    (directory / "README.md").write_text("---\n---\n")
+    files = (path for path in directory.rglob("*") if path.is_file())
+    checksums = {
+        path.relative_to(directory).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+    index = {"schema_version": 1, "family": family, "spec": spec, "seed": zoo.seed, "recipe": old}
+    index |= {"checksums": checksums, "sha256": own_checksum(index)}
+    (directory / "zoo.json").write_text(json.dumps(index))
+    return directory

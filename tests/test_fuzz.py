@@ -22,6 +22,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from altered_zoos import as_schema_1
 from rnn2vec import ENCODERS, RNN2VecError, Zoo, build_zoo, load_encoder, zoo_recipe
 from rnn2vec.benchmark.measurements import as_table, read_measurements, write_measurements
 from rnn2vec.benchmark.run import plan_runs, run_benchmark
@@ -145,6 +146,8 @@ def everything_of(zoo: Zoo) -> None:
     zoo.verify()
     zoo.population()
     zoo.traces()
+    zoo.networks([0])
+    zoo.traces([-1])
     zoo.tasks  # noqa: B018
     zoo.task(0)
 
@@ -163,13 +166,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Any, tiny_zoo: 
     write_measurements(
         place / "measurements" / "m.parquet", as_table([{"zoo": "a", "value": float(k)} for k in range(50)])
     )
-    return {name: place / name for name in ("zoo", "encoder", "published", "measurements")}
+    as_schema_1(tiny_zoo, place / "earlier")
+    return {name: place / name for name in ("zoo", "earlier", "encoder", "published", "measurements")}
 
 
 def readers(whole: dict[str, Path], target: Path) -> dict[str, Callable[[Path], Any]]:
     sound = Zoo.open(whole["zoo"])
     return {
         "zoo": lambda directory: everything_of(Zoo.open(directory)),
+        "earlier": lambda directory: everything_of(Zoo.open(directory)),
         "encoder": lambda directory: (load_encoder(directory), load_trained(directory, sound)),
         "published": lambda directory: import_published(directory, target),
         "measurements": lambda directory: read_measurements(directory / "m.parquet"),
@@ -177,7 +182,7 @@ def readers(whole: dict[str, Path], target: Path) -> dict[str, Callable[[Path], 
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["zoo", "encoder", "published", "measurements"])
+@pytest.mark.parametrize("kind", ["zoo", "earlier", "encoder", "published", "measurements"])
 def test_damaged_directories_give_clear_errors(kind: str, whole: dict[str, Path], tmp_path: Path) -> None:
     numbers = random.Random(kind)
     exploited, target, copy = tmp_path / "exploited", tmp_path / "target", tmp_path / "copy" / "deep" / kind

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 import torch
-from altered_zoos import flip_a_byte, put_nan, rewrite_index, rewrite_shard, row_checksum
 
+from altered_zoos import flip_a_byte, put_nan, rewrite_index, rewrite_shard, row_checksum
 from rnn2vec import (
     FormalLanguage,
     Population,

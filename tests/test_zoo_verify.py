@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from altered_zoos import ChangeTable, put, rewrite_index, rewrite_shard, rewrite_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from altered_zoos import ChangeTable, put, rewrite_index, rewrite_shard, rewrite_table
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
 
 

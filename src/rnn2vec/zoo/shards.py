@@ -30,7 +30,7 @@ def row_checksums(tensors: Mapping[str, np.ndarray], names: Sequence[str]) -> li
 
 
 def read_rows(
-    path: Path, names: Sequence[str], rows: np.ndarray, own: Sequence[str | None], whole: str | None
+    path: Path, names: Sequence[str], rows: np.ndarray, own: np.ndarray, whole: str | None
 ) -> dict[str, np.ndarray]:
     """Some rows of a shard's tensors. Reading one row costs one row.
 
@@ -38,7 +38,7 @@ def read_rows(
         path: the file.
         names: of the tensors, in the order of the checksums.
         rows: ``[K]`` row numbers.
-        own: the checksum of each row, ``[K]``; where one has none, the file is read and checked as a whole.
+        own: the checksum of each row, ``[K]``; where one is None, the file is read and checked as a whole.
         whole: the checksum of the file; None if the zoo has no such file.
 
     Returns:
@@ -49,7 +49,7 @@ def read_rows(
     """
     if whole is None:
         raise RNN2VecError(f"the index of this zoo records no checksum of {path}; restore or rebuild the zoo")
-    if None in own:
+    if None in own.tolist():
         tensors = read_tensors(path, whole)
         _require(path, names, {name: array.shape for name, array in tensors.items()}, rows)
         return {name: tensors[name][rows] for name in names}
@@ -59,7 +59,7 @@ def read_rows(
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         _require(path, names, {name: tuple(part.get_shape()) for name, part in slices.items()}, rows)
         found = {name: np.concatenate([slices[name][int(run[0]) : int(run[-1]) + 1] for run in runs]) for name in names}
-    expected = dict(zip(rows.tolist(), own, strict=True))
+    expected = dict(zip(rows.tolist(), own.tolist(), strict=True))
     for row, checksum in zip(order.tolist(), row_checksums(found, names), strict=True):
         if checksum != expected[row]:
             raise RNN2VecError(

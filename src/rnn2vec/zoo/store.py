@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -209,8 +209,9 @@ class Zoo:
         architecture = self.architectures[int(self._places[0][chosen[0]])]
         names = list(architecture.parameter_shapes())
         parts = []
-        for path, rows, own in self._by_shard(chosen, "weights_sha256"):
-            tensors = read_rows(path, names, rows, own, self._recorded(path))
+        for shard, own in self._by_shard(chosen):
+            path = weights_path(self.directory, shard)
+            tensors = self._read(path, names, own, "weights_sha256")
             population_of(tensors, architecture, self.interface, path)
             parts.append(tensors)
         joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
@@ -231,13 +232,14 @@ class Zoo:
         """
         chosen = self._rows(rows)
         parts = []
-        for path, within, own in self._by_shard(chosen, "traces_sha256"):
-            if self._recorded(path) is None and None in own:
+        for shard, own in self._by_shard(chosen):
+            path = traces_path(self.directory, shard, self.index.version)
+            if self._recorded(path) is None:
                 raise RNN2VecError(
-                    f"networks of {self.directory} have no traces, such as {self.column('name')[chosen[0]]}: let them "
+                    f"networks of {self.directory} have no traces, such as {self.column('name')[own[0]]}: let them "
                     "read inputs, Traces.of(zoo.networks(rows), inputs)"
                 )
-            parts.append(read_rows(path, TRACES, within, own, self._recorded(path)))
+            parts.append(self._read(path, TRACES, own, "traces_sha256"))
         try:
             read, said = (np.concatenate([part[name] for part in parts]) for name in TRACES)
         except ValueError as error:
@@ -257,6 +259,10 @@ class Zoo:
     def _recorded(self, path: Path) -> str | None:
         return self.checksums.get(path.relative_to(self.directory).as_posix())
 
+    def _read(self, path: Path, names: Sequence[str], own: np.ndarray, checksums: str) -> dict[str, np.ndarray]:
+        """Tensors of some rows of the table, which are all in this file of a shard."""
+        return read_rows(path, names, self._places[2][own], self.column(checksums)[own], self._recorded(path))
+
     def _rows(self, rows: Rows | None) -> np.ndarray:
         return np.arange(len(self)) if rows is None else row_numbers(rows, len(self), "network")
 
@@ -264,17 +270,10 @@ class Zoo:
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return places_of(self.snapshots)
 
-    def _by_shard(self, chosen: np.ndarray, checksums: str) -> Iterator[tuple[Path, np.ndarray, list[str | None]]]:
-        """The file of each shard that holds rows which are asked for, with these rows and their checksums."""
-        shards, places = (values[chosen] for values in self._places[1:])
-        own = self.column(checksums)[chosen]
-        for shard in np.unique(shards).tolist():
-            path = (
-                weights_path(self.directory, shard)
-                if checksums == "weights_sha256"
-                else traces_path(self.directory, shard, self.index.version)
-            )
-            yield path, places[shards == shard], own[shards == shard].tolist()
+    def _by_shard(self, chosen: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Each shard that holds some of these rows, and which."""
+        shards = self._places[1][chosen]
+        return ((shard, chosen[shards == shard]) for shard in np.unique(shards).tolist())
 
     def _order(self, chosen: np.ndarray) -> np.ndarray:
         """Where the k-th row asked for lies once the shards are joined."""
