@@ -20,8 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnn2vec import Zoo, build_zoo, zoo_recipe
-from rnn2vec.files import write_atomically
-from rnn2vec.zoo.layout import INDEX, TABLE, write_index
+from rnn2vec.checksums import sealed
+from rnn2vec.files import write_atomically, write_json
+from rnn2vec.zoo.layout import INDEX, TABLE
+from rnn2vec.zoo.table import snapshot_name
 
 
 def synthetic(directory: Path, rows: int) -> None:
@@ -33,6 +35,7 @@ def synthetic(directory: Path, rows: int) -> None:
     columns = {name: np.tile(table[name].to_numpy(), copies)[:rows] for name in table.column_names}
     copy = np.repeat(np.arange(copies), len(table))[:rows]
     columns["model"], columns["shard"] = columns["model"] + 16 * copy, copy
+    columns["name"] = np.array([snapshot_name(*at) for at in zip(columns["model"], columns["step"], strict=True)])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink)
     index = json.loads((directory / INDEX).read_bytes())
@@ -41,7 +44,7 @@ def synthetic(directory: Path, rows: int) -> None:
     for number in range(1, copies):
         index["checksums"] |= {name.replace("00000", f"{number:05d}"): checksum for name, checksum in first.items()}
     index["recipe"]["models"] = 16 * copies
-    write_index(directory, index)
+    write_json(directory / INDEX, sealed(index))
 
 
 def peak() -> float:

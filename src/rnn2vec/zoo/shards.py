@@ -30,7 +30,7 @@ def row_checksums(tensors: Mapping[str, np.ndarray], names: Sequence[str]) -> li
 
 
 def read_rows(
-    path: Path, names: Sequence[str], rows: np.ndarray, own: np.ndarray, whole: str | None
+    path: Path, names: Sequence[str], rows: np.ndarray, own: Sequence[str | None], whole: str | None
 ) -> dict[str, np.ndarray]:
     """Some rows of a shard's tensors. Reading one row costs one row.
 
@@ -49,7 +49,7 @@ def read_rows(
     """
     if whole is None:
         raise RNN2VecError(f"the index of this zoo records no checksum of {path}; restore or rebuild the zoo")
-    if None in own.tolist():
+    if None in own:
         tensors = read_tensors(path, whole)
         _require(path, names, {name: array.shape for name, array in tensors.items()}, rows)
         return {name: tensors[name][rows] for name in names}
@@ -59,13 +59,23 @@ def read_rows(
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
         _require(path, names, {name: tuple(part.get_shape()) for name, part in slices.items()}, rows)
         found = {name: np.concatenate([slices[name][int(run[0]) : int(run[-1]) + 1] for run in runs]) for name in names}
-    expected = dict(zip(rows.tolist(), own.tolist(), strict=True))
+    expected = dict(zip(rows.tolist(), own, strict=True))
     for row, checksum in zip(order.tolist(), row_checksums(found, names), strict=True):
         if checksum != expected[row]:
             raise RNN2VecError(
                 f"row {row} of {path} differs from its recorded checksum: it was altered; restore or rebuild the zoo"
             )
-    return {name: array[back] for name, array in found.items()}
+    return {name: taken(array, back) for name, array in found.items()}
+
+
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Arrays one after the other; a single one as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array; the array itself if these are all of it in order."""
+    return array if np.array_equal(rows, np.arange(len(array))) else array[rows]
 
 
 def _require(path: Path, names: Sequence[str], shapes: Mapping[str, Sequence[int]], rows: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.families.task_set import TaskSet
 from rnn2vec.interface import Interface
-from rnn2vec.networks import Mixed, Networks, Population
+from rnn2vec.networks import Mixed, Networks, Population, concatenate
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.index import Index, read_index
@@ -212,13 +212,9 @@ class Zoo:
         for shard, own in self._by_shard(chosen):
             path = weights_path(self.directory, shard)
             tensors = self._read(path, names, own, "weights_sha256")
-            population_of(tensors, architecture, self.interface, path)
-            parts.append(tensors)
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
-        order = self._order(chosen)
-        if not np.array_equal(order, np.arange(len(order))):
-            joined = {name: array[order] for name, array in joined.items()}
-        return population_of(joined, architecture, self.interface, self.directory)
+            parts.append(population_of(tensors, architecture, self.interface, path))
+        population, order = parts[0] if len(parts) == 1 else concatenate(parts), self._order(chosen)
+        return population if np.array_equal(order, np.arange(len(order))) else population[order]
 
     def traces(self, rows: Rows | None = None) -> Traces:
         """The traces of some rows of the table, of all by default, in the order asked for.
@@ -261,7 +257,8 @@ class Zoo:
 
     def _read(self, path: Path, names: Sequence[str], own: np.ndarray, checksums: str) -> dict[str, np.ndarray]:
         """Tensors of some rows of the table, which are all in this file of a shard."""
-        return read_rows(path, names, self._places[2][own], self.column(checksums)[own], self._recorded(path))
+        recorded = self.snapshots[checksums].take(own).to_pylist()
+        return read_rows(path, names, self._places[2][own], recorded, self._recorded(path))
 
     def _rows(self, rows: Rows | None) -> np.ndarray:
         return np.arange(len(self)) if rows is None else row_numbers(rows, len(self), "network")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
@@ -169,15 +170,15 @@ def _problems_of_places(table: pa.Table, index: Index) -> list[str]:
             f"its architectures are 0..{len(index.architectures) - 1}; got {architectures.min()}..{architectures.max()}"
         ]
     order = np.lexsort((rows, shards))
-    again = (np.diff(shards[order]) == 0) & (np.diff(rows[order]) == 0)
-    if again.any():
-        first = order[int(again.argmax())]
+    beside = np.diff(shards[order]) == 0
+    same = beside & (np.diff(rows[order]) == 0)
+    if same.any():
+        first = order[int(same.argmax())]
         return [f"no two networks share a place; row {rows[first]} of shard {shards[first]} is there more than once"]
-    if len(np.unique(np.stack([shards, architectures]), axis=1)[0]) > len(np.unique(shards)):
+    if (beside & (np.diff(architectures[order]) != 0)).any():
         return ["the networks of a shard have one architecture; those of some have several"]
-    names = table["name"].to_pylist()
-    if len(set(names)) < len(names):
-        return [f"no two networks share a name; {len(names) - len(set(names))} are another's"]
+    if again := table.num_rows - pc.count_distinct(table["name"]).as_py():
+        return [f"no two networks share a name; {again} are another's"]
     return []
 
 
