@@ -112,7 +112,7 @@ def emulate(
         )
     loss_function = loss_of(interface, recipe.loss)
     emulator = build_emulator(interface, encoder, recipe, seed)
-    emulator.spread.copy_(interface.outputs.spread(observed.tensors()[1]))
+    emulator.spread.copy_(interface.outputs.spread(observed.traces.outputs))
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
