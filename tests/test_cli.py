@@ -291,19 +291,25 @@ def test_an_altered_shard(damaged: Path, rnn2vec_command: Command) -> None:
 
 
 def test_weights_that_are_not_numbers(damaged: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
-    import hashlib
-
     shard = damaged / "weights" / "00000.safetensors"
-    tensors = safetensors.numpy.load_file(shard)
-    tensors["weight_hh_l0"][3, 0, 0] = np.nan
-    shard.write_bytes(safetensors.numpy.save(tensors))
-    index = json.loads((damaged / "zoo.json").read_text())
-    index["checksums"]["weights/00000.safetensors"] = hashlib.sha256(shard.read_bytes()).hexdigest()
-    (damaged / "zoo.json").write_text(json.dumps(index))
+    rewrite_shard(damaged, "weights/00000.safetensors", put_nan("weight_hh_l0"))
     fails(rnn2vec_command("zoo", "verify", damaged), str(shard), "NaN")
     fails(
         rnn2vec_command("pretrain", damaged, "--encoder", "flat", "--out", tmp_path / "out", "--preset", "demo"), "NaN"
     )
+
+
+def test_a_zoo_of_no_family_is_summarised(tmp_path: Path, rnn2vec_command: Command) -> None:
+    interface = Interface(Numbers(1, -1.0, 1.0), Numbers(1))
+    networks = [Architecture.stack(cell, 1, 3, 1, 1) for cell in ("lstm", "gru")]
+    groups = [Group(Population.initialise(own, 0, range(2)), [f"{own.cell}{k}" for k in range(2)]) for own in networks]
+    write_zoo(tmp_path / "zoo", interface, groups)
+    status, printed, errors = rnn2vec_command("zoo", "info", tmp_path / "zoo")
+    assert (status, errors) == (0, "")
+    said = " ".join(printed.split())
+    assert "4 networks (LSTM, 1 x 3, 1 inputs, 1 outputs; GRU, 1 x 3, 1 inputs, 1 outputs), 1 numbers" in said
+    assert "4 networks" in rnn2vec_command("zoo", "verify", tmp_path / "zoo")[1]
+    fails(rnn2vec_command("pretrain", tmp_path / "zoo", "--encoder", "flat", "--out", tmp_path / "out"), "no family")
 
 
 def test_an_encoder_that_does_not_fit_the_zoo(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:

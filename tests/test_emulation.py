@@ -82,11 +82,11 @@ def test_losses_agree_with_independent_formulas() -> None:
 def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
     generator = np.random.default_rng(0)
     said = 3 + generator.normal(size=(5, 7, 2)) * [0.01, 100.0]
-    spread = Numbers(2).spread(torch.from_numpy(said))
+    spread = Numbers(2).spread(said)
     np.testing.assert_allclose(spread, said.reshape(-1, 2).std(0), rtol=1e-5)
     mean = torch.from_numpy(said.reshape(-1, 2).mean(0)).expand(5, 7, 2)
     assert float(OF_NUMBERS["mse"](torch.from_numpy(said), mean, spread)) == pytest.approx(1, rel=1e-5)
-    constant = Numbers(1).spread(torch.full((4, 1), 2.5))
+    constant = Numbers(1).spread(np.full((4, 1), 2.5))
     assert constant.tolist() == [1.0]  # what does not vary has no unit of its own
 
 

@@ -144,12 +144,14 @@ class Numbers:
         """Outputs as losses read them: as they are."""
         return outputs
 
-    def spread(self, outputs: Tensor) -> Tensor:
-        """The standard deviation ``[Y]`` of each output over ``[..., Y]``, the unit of losses and differences."""
-        flat = outputs.flatten(0, -2).double()
-        found = flat.std(0, correction=0)
-        tiny = 1e-6 * flat.abs().amax(0).clamp(min=1e-6)
-        return torch.where(found > tiny, found, torch.ones_like(found)).float()
+    def spread(self, outputs: np.ndarray) -> Tensor:
+        """The standard deviation ``[Y]`` of each output over stored outputs ``[..., Y]``: the unit of losses and
+        differences; 1 for an output that does not vary.
+        """
+        flat = outputs.reshape(-1, self.size)
+        found = flat.std(0, dtype=np.float64)
+        varying = found > 1e-6 * np.maximum(np.abs(flat).max(0), 1e-6)
+        return torch.from_numpy(np.where(varying, found, 1.0).astype(np.float32))
 
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
@@ -197,9 +199,9 @@ class Classes:
         """Outputs as losses read them: log-probabilities."""
         return outputs.log_softmax(-1)
 
-    def spread(self, outputs: Tensor) -> Tensor:
+    def spread(self, outputs: np.ndarray) -> Tensor:
         """Ones ``[Y]``: probabilities need no unit."""
-        return torch.ones(self.size, dtype=torch.float32, device=outputs.device)
+        return torch.from_numpy(np.ones(self.size, dtype=np.float32))
 
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""

@@ -90,15 +90,18 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def print_zoo(zoo: Zoo) -> None:
-    tasks, learnt = len(np.unique(zoo.tasks, axis=0)), zoo.task_set.learnt_accuracy
     size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
+    made, task_set = "; ".join(map(str, zoo.architectures)), zoo.index.task_set
+    of = zoo.interface if task_set is None else f"{zoo.family}, {len(np.unique(zoo.tasks, axis=0))} tasks"
     console.print(
-        f"{zoo.directory}: {zoo.models} networks ({zoo.architecture}), {zoo.family}, {tasks} tasks, "
-        f"{len(zoo)} snapshots, "
-        f"{size / 1e6:.0f} MB, seed {zoo.seed}",
+        f"{zoo.directory}: {zoo.models} networks ({made}), {of}, {len(zoo)} snapshots, {size / 1e6:.0f} MB, "
+        f"seed {zoo.seed}",
         highlight=False,
         markup=False,
     )
+    if task_set is None:
+        return
+    learnt = task_set.learnt_accuracy
     table = Table()
     for name in ("step", "mean accuracy", "median", f"learnt (>= {learnt})"):
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="right")

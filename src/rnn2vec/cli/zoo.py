@@ -94,4 +94,4 @@ def zoo_verify(directory: Path) -> None:
         print_error(problem)
     if problems:
         raise typer.Exit(1)
-    console.print(f"{directory} is sound: {len(zoo)} snapshots, {len(zoo.checksums)} files", markup=False)
+    console.print(f"{directory} is sound: {len(zoo)} networks, {len(zoo.checksums)} files", markup=False)

@@ -17,7 +17,7 @@ from torch import Tensor
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
-from rnn2vec.encoders.encoder import float32_on, initial_parameters
+from rnn2vec.encoders.parts import float32_on, initial_parameters
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
 from rnn2vec.interface import Interface
@@ -112,7 +112,7 @@ def emulate(
         )
     loss_function = loss_of(interface, recipe.loss)
     emulator = build_emulator(interface, encoder, recipe, seed)
-    emulator.spread.copy_(interface.outputs.spread(observed.tensors()[1]))
+    emulator.spread.copy_(interface.outputs.spread(observed.traces.outputs))
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )

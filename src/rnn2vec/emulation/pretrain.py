@@ -15,7 +15,7 @@ from rnn2vec.emulation.emulate import NAME, Observed, emulate, emulation_loss, l
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
-from rnn2vec.encoders.encoder import float32_on
+from rnn2vec.encoders.parts import float32_on
 from rnn2vec.randomness import generator
 from rnn2vec.training import require_finite
 from rnn2vec.zoo.split import split_zoo

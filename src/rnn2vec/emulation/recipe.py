@@ -8,7 +8,7 @@ from typing import Any
 
 from rnn2vec.emulation.emulator import CONDITIONING
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.encoders.encoder import size_of_part
+from rnn2vec.encoders.parts import size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import family_of
 from rnn2vec.fields import number, whole

@@ -6,8 +6,9 @@ from typing import Any
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.encoders.deep_weight_space import DeepWeightSpaceEncoder
-from rnn2vec.encoders.encoder import ENCODERS, Encoder, WeightEncoder, initial_parameters, load_encoder, of_name
+from rnn2vec.encoders.encoder import ENCODERS, Encoder, WeightEncoder, load_encoder, of_name
 from rnn2vec.encoders.flat import FlatEncoder
+from rnn2vec.encoders.parts import initial_parameters
 from rnn2vec.encoders.probing import InteractiveEncoder, NoninteractiveEncoder, ProbingEncoder
 from rnn2vec.encoders.statistics import StatisticsEncoder
 from rnn2vec.encoders.transformer import TransformerEncoder

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
-from rnn2vec.encoders.encoder import WeightEncoder, multilayer_perceptron
+from rnn2vec.encoders.encoder import WeightEncoder
+from rnn2vec.encoders.parts import multilayer_perceptron
 from rnn2vec.networks import Population
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import Described, Encoder, multilayer_perceptron, normal_parameter
+from rnn2vec.encoders.encoder import Described, Encoder
+from rnn2vec.encoders.parts import multilayer_perceptron, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
 from rnn2vec.interface import Interface

@@ -161,8 +161,8 @@ def _prove(module: nn.Module, alone: RecurrentNetwork, batch_first: bool, name: 
                     "a network of a population computes what its recurrent layer and its head compute alone; to random "
                     f"{'tokens' if tokens else 'inputs'}, {name} answers otherwise, by {min(differing):.2g} times what "
                     "rounding may do: its forward does more (a skip connection, a normalisation, an initial state, a "
-                    f"hook, dropout), or magnifies rounding.{training} Take that away, or take the layers as they are "
-                    "with prove=False"
+                    f"hook, dropout), or magnifies rounding.{training} Ask it as it is, Modules([module], interface), "
+                    "or take the layers alone with prove=False"
                 )
             failures += [failure for _, failure in results if failure]
     if not proven:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnn2vec.encoders import ProbingEncoder, build_encoder
-from rnn2vec.encoders.encoder import multilayer_perceptron
+from rnn2vec.encoders.parts import multilayer_perceptron
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_json, write_json
 from rnn2vec.interrogation import RESTART, leaf_paths, realise, tree_path_machine
