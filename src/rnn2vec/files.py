@@ -144,7 +144,9 @@ def open_tensors(path: Path) -> Iterator[Any]:
         with safetensors.safe_open(path, framework="np") as file:
             yield file
     except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
-        raise RNN2VecError(f"{path} was truncated or altered, and is no whole safetensors file ({error}); restore or rebuild it") from error
+        raise RNN2VecError(
+            f"{path} was truncated or altered, and is no whole safetensors file ({error}); restore or rebuild it"
+        ) from error
 
 
 def parse_parquet(content: bytes) -> pa.Table:
