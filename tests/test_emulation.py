@@ -152,7 +152,7 @@ def test_paper_preset_keeps_the_papers_values() -> None:
     assert recipe.learning_rate_at(0) == recipe.learning_rate_at(99_999) == 1e-4
     options = build_encoder(
         "interactive",
-        zoo_recipe("formal-languages", "paper").interface,
+        zoo_recipe("formal-languages", "paper").task_set.interface,
         **recipe.encoder_options.get("interactive", {}),
     ).options
     assert (options["core_size"], options["core_layers"], options["mlp_size"], options["probe_length"]) == (
