@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from rnn2vec import Zoo, load_encoder
-from rnn2vec.downstream.predict import embed
+from rnn2vec.evaluation.predictors import embed
+from rnn2vec.families import family_of
 from rnn2vec.report import figures, maps
 
 demo, here = Path(sys.argv[1]), Path(__file__).parent
@@ -15,6 +16,11 @@ metrics = {
     name: {kind: values[kind]["validation"] for kind in ("frozen", "supervised")}
     for name, values in results["encoders"].items()
 }
-figures.task_bars(metrics, 1 / results["zoo"]["tasks"]).savefig(here / "demo-language.png", dpi=110)
-z = {name: embed(load_encoder(demo / "encoders" / name), zoo.population()) for name in results["encoders"]}
-maps.embedding_maps(z, zoo.tasks, zoo.column("accuracy")).savefig(here / "demo-maps.png", dpi=110)
+family = family_of(zoo.family)
+bars = figures.share_bars(metrics, family.words.knowledge, 1 / results["zoo"]["tasks"])
+bars.savefig(here / "demo-language.png", dpi=110)
+z = {name: embed(load_encoder(demo / "encoders" / name), zoo.networks()) for name in results["encoders"]}
+dots = maps.embedding_maps(
+    z, zoo.tasks, zoo.column("accuracy"), family.task_set.task_columns, family.words.task, family.tasks_are_angles
+)
+dots.savefig(here / "demo-maps.png", dpi=110)

@@ -17,9 +17,9 @@ from typing import Any
 from rnn2vec.emulation.losses import LOSSES
 
 from rnn2vec import Zoo, build_encoder, split_zoo
-from rnn2vec.downstream.predict import embed, evaluate_frozen
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo, pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.evaluation.predictors import embed, evaluate_frozen
 from rnn2vec.parallel import available_cores, run_jobs
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -19,11 +19,11 @@ import rnn2vec.benchmark.run as module
 from rnn2vec import RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.benchmark.measurements import CONSTANT, SCHEMA, read_measurements, write_measurements
 from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
-from rnn2vec.benchmark.run import MEASUREMENTS, RESULTS, RIVAL, Run, plan_runs, run_benchmark
+from rnn2vec.benchmark.run import BASELINE, MEASUREMENTS, RESULTS, Run, plan_runs, run_benchmark
 from rnn2vec.benchmark.tables import ZooResults, control_table, main_table, reader_table
-from rnn2vec.downstream.readers import READERS
-from rnn2vec.downstream.statistics import interval, paired_difference
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
+from rnn2vec.evaluation.intervals import interval, paired_difference
+from rnn2vec.evaluation.readers import READERS
 
 ENCODERS = ("interactive", "statistics")
 
@@ -212,13 +212,13 @@ def test_a_rival_goes_on_in_the_midst(
 
     with pytest.raises(KeyboardInterrupt):
         run_benchmark(tmp_path / "parts", parts, report=interrupted)
-    assert (parts[0].directory / RIVAL).is_file()
+    assert (parts[0].directory / BASELINE).is_file()
     told: list[tuple[int, int, str]] = []
     table = run_benchmark(tmp_path / "parts", parts, report=lambda *what: told.append(what))
     assert [what[1:] for what in told[:2]] == [(recipe.steps, "kept"), (4, "resumed")]
     assert sum(amount for _, amount, _ in told) == parts[0].steps
     assert without_clocks(table) == without_clocks(expected)
-    assert not (parts[0].directory / RIVAL).exists()
+    assert not (parts[0].directory / BASELINE).exists()
 
 
 def test_a_benchmark_can_be_given_more_seeds(
@@ -226,7 +226,7 @@ def test_a_benchmark_can_be_given_more_seeds(
 ) -> None:
     carried: list[Run] = []
     carry_out = module.carry_out
-    monkeypatch.setattr(module, "carry_out", lambda run, report: carried.append(run) or carry_out(run, report=report))
+    monkeypatch.setattr(module, "carry_out", lambda run, report: carried.append(run) or carry_out(run, report))
     monkeypatch.setattr(module, "pretrain_into", lambda *a, **b: pytest.fail("a run that is done is not repeated"))
     runs = plan_runs([(zoo, recipe)], ENCODERS, 2, done[0], supervised_steps=2)
     assert len(run_benchmark(done[0], runs)) < len(done[1])  # without the ablation

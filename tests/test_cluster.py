@@ -30,9 +30,11 @@ def ray() -> Any:
     return pytest.importorskip("ray")
 
 
-def job(*, report: Callable[[int, str], None]) -> None:
-    """Never carried out here."""
-    raise AssertionError("a job was started without a cluster")
+class Never:
+    """A job that is never carried out here."""
+
+    def run(self, report: Callable[[int, str], None]) -> None:
+        raise AssertionError("a job was started without a cluster")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_wrong_address_is_refused_within_seconds(ray: Any, closed_port: int, m
     for address in (f"127.0.0.1:{closed_port}", "nonsense", "auto"):
         start = time.monotonic()
         with pytest.raises(RNN2VecError, match="Ray cluster"):
-            run_jobs(job, [()], ray=address)
+            run_jobs([Never()], ray=address)
         assert time.monotonic() - start < 10
     assert not ray.is_initialized()
 

@@ -12,14 +12,15 @@ import pytest
 import torch
 
 from rnn2vec import ENCODERS, Encoder, Zoo, build_encoder, build_zoo, load_encoder, split_zoo, zoo_recipe
-from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
-from rnn2vec.downstream.properties import Prediction, angle_error, learnt, measure
 from rnn2vec.emulation.emulate import emulation_loss, loss_of
 from rnn2vec.emulation.pretrain import part_of_zoo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation import evaluate
+from rnn2vec.evaluation.end_to_end import evaluate_supervised
+from rnn2vec.evaluation.evaluate import evaluate
+from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
+from rnn2vec.evaluation.properties import Prediction, angle_error, learnt, measure
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,9 @@ from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
-from rnn2vec.evaluation import evaluate
+from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.theory.gap import GapRun, run_gap
-from rnn2vec.theory.gap_recipe import GapRecipe
+from rnn2vec.theory.gap_recipe import GapRecipe, Interrogator
 from rnn2vec.zoo.published import export_published, import_published
 
 CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
@@ -283,7 +283,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         return contents(directory)
 
     def learning(directory: Path) -> list[GapRun]:
-        return run_gap([("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], directory)
+        return run_gap([Interrogator("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], directory)
 
     def building(directory: Path) -> dict[str, bytes]:
         build_zoo(zoo.recipe, directory)
@@ -305,7 +305,11 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         with pytest.raises(Reached):
             pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", report=reached)
         with pytest.raises(Reached):
-            run_gap([("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))], place / "gap", report=reached)
+            run_gap(
+                [Interrogator("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))],
+                place / "gap",
+                report=reached,
+            )
     with pytest.raises(Reached):
         build_zoo(zoo.recipe, place / "building", report=lambda shard, *what: reached() if shard == 1 else None)
     for start in (benchmark, demo):

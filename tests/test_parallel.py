@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import multiprocessing.util
 import os
@@ -21,22 +22,33 @@ from rnn2vec import RNN2VecError
 from rnn2vec.parallel import run_jobs
 
 
-def warn(number: int, *, report: Callable[[int, str], None]) -> tuple[int, int]:
+@dataclasses.dataclass(frozen=True)
+class Warn:
     """Warn as a job that falls back on something slow does; say where it ran."""
-    warnings.warn("all of them are slow", RuntimeWarning, stacklevel=1)
-    if number == 0:
-        warnings.warn("this one is slower", RuntimeWarning, stacklevel=1)
-    time.sleep(1.0)  # long enough for the other worker to take its share
-    report(1, "done")
-    return number, os.getpid()
+
+    number: int
+
+    def run(self, report: Callable[[int, str], None]) -> tuple[int, int]:
+        warnings.warn("all of them are slow", RuntimeWarning, stacklevel=1)
+        if self.number == 0:
+            warnings.warn("this one is slower", RuntimeWarning, stacklevel=1)
+        time.sleep(1.0)  # long enough for the other worker to take its share
+        report(1, "done")
+        return self.number, os.getpid()
 
 
-def touch(directory: Path, number: int, *, report: Callable[[int, str], None]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Touch:
     """Leave a file; the first job warns before."""
-    if number == 0:
-        warnings.warn("something is slow", RuntimeWarning, stacklevel=1)
-    time.sleep(0.3)
-    (directory / str(number)).touch()
+
+    directory: Path
+    number: int
+
+    def run(self, report: Callable[[int, str], None]) -> None:
+        if self.number == 0:
+            warnings.warn("something is slow", RuntimeWarning, stacklevel=1)
+        time.sleep(0.3)
+        (self.directory / str(self.number)).touch()
 
 
 class Slow:
@@ -47,13 +59,19 @@ class Slow:
         return str, ("slow",)
 
 
-def say(count: int, end: str, *, report: Callable[[int, str], None]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Say:
     """Report often, and end at once after the last word."""
-    for number in range(count):
-        report(1, str(number))
-    report(1, Slow())  # type: ignore[arg-type]
-    if end:
-        raise RNN2VecError(end)
+
+    count: int
+    end: str
+
+    def run(self, report: Callable[[int, str], None]) -> None:
+        for number in range(self.count):
+            report(1, str(number))
+        report(1, Slow())  # type: ignore[arg-type]
+        if self.end:
+            raise RNN2VecError(self.end)
 
 
 @pytest.mark.parametrize("end", ["", "too large"])
@@ -61,7 +79,7 @@ def test_nothing_that_a_worker_says_is_lost(end: str) -> None:
     count: int = 5000
     told: list[tuple[int, int, str]] = []
     with pytest.raises(RNN2VecError, match=end) if end else contextlib.nullcontext():
-        run_jobs(say, [(count, end), (1, "")], 2, lambda *what: told.append(what))
+        run_jobs([Say(count, end), Say(1, "")], 2, lambda *what: told.append(what))
     said = [note for job, _, note in told if job == 0]
     assert said == [*map(str, range(count)), "slow"]
 
@@ -70,7 +88,7 @@ def test_what_all_workers_warn_of_is_said_once() -> None:
     told: list[tuple[int, int, str]] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        results = run_jobs(warn, [(number,) for number in range(6)], 2, lambda *what: told.append(what))
+        results = run_jobs([Warn(number) for number in range(6)], 2, lambda *what: told.append(what))
     assert [number for number, _ in results] == list(range(6))
     assert len({process for _, process in results}) == 2
     assert sorted(told) == [(number, 1, "done") for number in range(6)]
@@ -82,7 +100,7 @@ def test_a_warning_that_is_an_error_here_ends_the_workers(tmp_path: Path) -> Non
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(RuntimeWarning, match="something is slow"):
-            run_jobs(touch, [(tmp_path, number) for number in range(40)], 2)
+            run_jobs([Touch(tmp_path, number) for number in range(40)], 2)
     assert multiprocessing.active_children() == []
     left = sorted(int(path.name) for path in tmp_path.iterdir())
     assert len(left) < 20  # the jobs after the warning were given up
@@ -114,7 +132,7 @@ def test_ctrl_c_while_workers_start(
     other.start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            run_jobs(touch, [(tmp_path, number) for number in range(1, 7)], 2)
+            run_jobs([Touch(tmp_path, number) for number in range(1, 7)], 2)
     finally:
         end.set()
         other.join()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import rnn2vec.downstream.readers as module
-from rnn2vec.downstream.properties import Property
-from rnn2vec.downstream.readers import LINEAR, READERS, choose_reader
+import rnn2vec.evaluation.readers as module
+from rnn2vec.evaluation.properties import Property
+from rnn2vec.evaluation.readers import LINEAR, READERS, choose_reader
 from rnn2vec.metrics import correlation, r2
 
 KINDS = ("class", "number", "angle")

@@ -18,6 +18,9 @@ from rnn2vec.report import figures, maps, page, style
 from rnn2vec.report.page import Section, figure_to_html, render_page
 
 SYMBOLS = ("a", "b", "c", "d", "BOS", "EOS")
+LANGUAGE = (("mb", "mc", "md"), "language")
+ANGLE = (("angle",), "angle", True)
+GROUPS = {"mb": "shift of b", "mc": "shift of c", "md": "shift of d", "exact": "whole language"}
 RANDOM = np.random.default_rng(0)
 
 
@@ -58,11 +61,13 @@ def all_sections() -> list[Section]:
     probes, answers = distributions(3, 5), distributions(3, 5)
     drawn = [
         figures.loss_curves({"interactive": history(0.5, 0.05), "flat": history(0.5, 0.2)}),
-        maps.embedding_maps({"flat": RANDOM.normal(size=(9, 4))}, RANDOM.integers(-3, 3, (9, 3)), RANDOM.random(9)),
+        maps.embedding_maps(
+            {"flat": RANDOM.normal(size=(9, 4))}, RANDOM.integers(-3, 3, (9, 3)), RANDOM.random(9), *LANGUAGE
+        ),
         maps.clone_fidelity(RANDOM.random(9), {"flat": RANDOM.random(9)}, ("x", "y")),
         figures.interrogation(probes, answers, SYMBOLS, ["one", "two", "<script>three</script> & $x$"]),
         figures.answers_along(answers[0], {"flat": answers[1]}, ["BOS", *"abab"][:5], SYMBOLS, "a^n b^(n-1)"),
-        figures.task_bars({"flat": {"frozen": shares(0.5), "supervised": shares(0.3)}}, 0.1),
+        figures.share_bars({"flat": {"frozen": shares(0.5), "supervised": shares(0.3)}}, GROUPS, 0.1),
     ]
     # twice the same figure under two names: nothing may be shared by accident
     return [Section(f"Section {k}", "how to read it", figure) for k, figure in enumerate([*drawn, drawn[0]])]
@@ -166,7 +171,7 @@ def test_small_figures_are_svg_and_heavy_ones_png() -> None:
 def test_a_page_of_a_large_zoo_stays_small() -> None:
     snapshots, names = 4000, list(style.COLOURS)[:4]
     z, accuracy = {name: RANDOM.normal(size=(snapshots, 3)) for name in names}, RANDOM.random(snapshots)
-    drawn = maps.embedding_maps(z, RANDOM.integers(-3, 3, (snapshots, 3)), accuracy)
+    drawn = maps.embedding_maps(z, RANDOM.integers(-3, 3, (snapshots, 3)), accuracy, *LANGUAGE)
     clones = maps.clone_fidelity(accuracy, {name: RANDOM.random(snapshots) for name in names}, ("x", "y"))
     assert len(figure_to_html(drawn, "maps")) + len(figure_to_html(clones, "clones")) < 2_500_000
 
@@ -196,7 +201,7 @@ def test_embedding_maps_colour_dots_by_language_and_accuracy() -> None:
     accuracy = np.array([1.0, 0.0, 0.5, 0.2])
     z = np.zeros((4, 5))
     z[:, 2] = [0, 1, 2, 3]
-    figure = maps.embedding_maps({"flat": z, "interactive": RANDOM.normal(size=(4, 5))}, tasks, accuracy)
+    figure = maps.embedding_maps({"flat": z, "interactive": RANDOM.normal(size=(4, 5))}, tasks, accuracy, *LANGUAGE)
     assert len(figure.axes) == 6  # two rows of two maps and a key
     by_language, by_accuracy = figure.axes[0].collections[0], figure.axes[3].collections[0]
     order = [1, 3, 2, 0]  # the most accurate are drawn last
@@ -214,7 +219,7 @@ def test_embedding_maps_colour_dots_by_language_and_accuracy() -> None:
 
 def test_the_key_shows_the_colours_of_the_dots() -> None:
     tasks = np.array([[-3, 0, 1], [2, 0, 1], [-3, 1, 1], [-3, 0, 2]])
-    figure = maps.embedding_maps({"flat": RANDOM.normal(size=(4, 5))}, tasks, np.arange(4.0) / 4)
+    figure = maps.embedding_maps({"flat": RANDOM.normal(size=(4, 5))}, tasks, np.arange(4.0) / 4, *LANGUAGE)
     dots = figure.axes[0].collections[0].get_facecolors()[:, :3]
     key = np.asarray(figure.axes[1].images[0].get_array())  # from -3 up to 2; mb, mc, md
     np.testing.assert_allclose([key[0, 0], key[5, 0], key[4, 1], key[5, 2]], dots)
@@ -287,7 +292,7 @@ def test_next_letter_shows_the_network_its_emulators_and_their_distance() -> Non
 def test_task_bars_tell_frozen_from_supervised() -> None:
     frozen, supervised = shares(0.5), shares(0.3)
     metrics = {"flat": {"frozen": frozen, "supervised": supervised}, "interactive": {"frozen": shares(0.7)}}
-    (axes,) = figures.task_bars(metrics, chance=1 / 27).axes
+    (axes,) = figures.share_bars(metrics, GROUPS, chance=1 / 27).axes
     heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
     order = ("mb", "mc", "md", "exact")
     assert heights == [[values[key] for key in order] for values in (frozen, supervised, shares(0.7))]
@@ -300,7 +305,7 @@ def test_task_bars_tell_frozen_from_supervised() -> None:
 
 def test_a_share_that_is_not_known_has_no_number_on_its_bar() -> None:
     values = {"mb": 0.25, "mc": float("nan"), "md": 1.0, "exact": 0.0}
-    (axes,) = figures.task_bars({"flat": {"frozen": values}}, 0.1).axes
+    (axes,) = figures.share_bars({"flat": {"frozen": values}}, GROUPS, 0.1).axes
     assert [text.get_text() for text in axes.texts] == ["25", "", "100", "0", "chance"]
 
 
@@ -331,10 +336,10 @@ def test_the_report_knows_no_torch_no_pyplot_and_nothing_else_of_the_package() -
         lambda: figures.loss_curves({}),
         lambda: figures.loss_curves({"flat": []}),
         lambda: figures.loss_curves({"flat": history(0.5)}),
-        lambda: maps.embedding_maps({}, np.zeros((3, 3)), np.zeros(3)),
-        lambda: maps.embedding_maps({"flat": np.zeros((0, 4))}, np.zeros((0, 3)), np.zeros(0)),
-        lambda: maps.embedding_maps({"flat": np.ones((1, 4))}, np.ones((1, 3)), np.ones(1)),
-        lambda: maps.embedding_maps({"flat": np.arange(4.0)[:, None]}, np.ones((4, 3)), np.ones(4)),
+        lambda: maps.embedding_maps({}, np.zeros((3, 3)), np.zeros(3), *LANGUAGE),
+        lambda: maps.embedding_maps({"flat": np.zeros((0, 4))}, np.zeros((0, 3)), np.zeros(0), *LANGUAGE),
+        lambda: maps.embedding_maps({"flat": np.ones((1, 4))}, np.ones((1, 3)), np.ones(1), *LANGUAGE),
+        lambda: maps.embedding_maps({"flat": np.arange(4.0)[:, None]}, np.ones((4, 3)), np.ones(4), *LANGUAGE),
         lambda: maps.clone_fidelity(np.zeros(0), {}, ("x", "y")),
         lambda: maps.clone_fidelity(np.zeros(0), {"flat": np.zeros(0)}, ("x", "y")),
         lambda: maps.clone_fidelity(np.ones(1), {"flat": np.ones(1)}, ("x", "y")),
@@ -342,8 +347,8 @@ def test_the_report_knows_no_torch_no_pyplot_and_nothing_else_of_the_package() -
         lambda: figures.interrogation(distributions(1, 1), distributions(1, 1), SYMBOLS, ["one"]),
         lambda: figures.interrogation(distributions(3, 41), distributions(3, 41), SYMBOLS, ["one", "two", "three"]),
         lambda: figures.answers_along(distributions(1), {}, ["BOS"], SYMBOLS, ""),
-        lambda: figures.task_bars({}, 0.1),
-        lambda: figures.task_bars({name: {"frozen": shares(0.5)} for name in "abcdefghij"}, 0.0),
+        lambda: figures.share_bars({}, GROUPS, 0.1),
+        lambda: figures.share_bars({name: {"frozen": shares(0.5)} for name in "abcdefghij"}, GROUPS, 0.0),
     ],
 )
 def test_empty_and_odd_sizes_can_be_drawn(draw: object) -> None:
@@ -369,7 +374,7 @@ def test_property_bars_show_angles_in_degrees_and_shares() -> None:
 
 def test_angles_are_hues_and_tiles_are_pictures() -> None:
     tasks = np.array([[0.0], [359.9], [180.0]])
-    figure = maps.embedding_maps({"flat": RANDOM.normal(size=(3, 4))}, tasks, np.array([0.1, 0.2, 0.3]))
+    figure = maps.embedding_maps({"flat": RANDOM.normal(size=(3, 4))}, tasks, np.array([0.1, 0.2, 0.3]), *ANGLE)
     colours = figure.axes[0].collections[0].get_facecolors()[:, :3]
     assert np.abs(colours[0] - colours[1]).max() < 0.01  # once round the circle
     assert np.abs(colours[0] - colours[2]).max() > 0.3

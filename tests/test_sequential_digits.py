@@ -14,8 +14,9 @@ from rnn2vec import ENCODERS, RNN2VecError, Zoo, build_encoder, build_zoo, split
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.engine import run
-from rnn2vec.evaluation import collect_results, evaluate, results_table
-from rnn2vec.evaluation_report import write_report
+from rnn2vec.evaluation.evaluate import evaluate
+from rnn2vec.evaluation.page import write_report
+from rnn2vec.evaluation.results import collect_results, results_table
 from rnn2vec.tasks.tiled_digits import TiledDigits
 from rnn2vec.zoo.recipes import recipe_from_dict
 

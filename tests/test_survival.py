@@ -31,7 +31,7 @@ from rnn2vec import build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.theory.gap import run_gap
-from rnn2vec.theory.gap_recipe import GapRecipe
+from rnn2vec.theory.gap_recipe import GapRecipe, Interrogator
 
 kind, target, zoo, kills = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 training.CHECKPOINT_SECONDS = 0.0
@@ -44,7 +44,7 @@ def work(directory):
         recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=20, models_per_shard=2, **options)
         build_zoo(recipe, directory)
     elif kind == "learning to ask":
-        run_gap([("interactive, echo", 4, GapRecipe(3, steps=30, copies=8, core_size=8))], directory)
+        run_gap([Interrogator("interactive, echo", 4, GapRecipe(3, steps=30, copies=8, core_size=8))], directory)
     else:
         recipe = pretrain_recipe("formal-languages", "demo", steps=20, networks=4, traces=1, emulator_size=8)
         pretrain_into(zoo, "interactive", recipe, 0, directory, report=lambda amount, note: None)

@@ -49,7 +49,7 @@ from rnn2vec.interrogation import (
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.theory.class_sizes import count_questions, random_class
 from rnn2vec.theory.gap import GapRun, identify_tree_walkers, run_gap, tree_walkers
-from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, gap_recipes
+from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, Interrogator, gap_recipes
 from rnn2vec.theory.network_answers import all_strings, answers_to_strings, ordered_strings
 from rnn2vec.theory.zoo_questions import ZooAnswers, interrogate_zoo
 
@@ -188,7 +188,7 @@ def test_walkers_are_identified_and_more_by_interaction() -> None:
 
 def test_interrogators_are_reproducible_and_kept(tmp_path: Path) -> None:
     recipe = GapRecipe(2, steps=3, copies=8, core_size=8)
-    jobs = [(name, 4, recipe) for name in ("noninteractive", "interactive")]
+    jobs = [Interrogator(name, 4, recipe) for name in ("noninteractive", "interactive")]
     before = torch.random.get_rng_state()
     first = run_gap(jobs, tmp_path / "a")
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -221,7 +221,7 @@ def test_an_interrupted_interrogator_ends_with_the_same_bytes(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
-    jobs = [(name, 4, GapRecipe(3, steps=12, copies=8, core_size=8, table_speed=20.0))]
+    jobs = [Interrogator(name, 4, GapRecipe(3, steps=12, copies=8, core_size=8, table_speed=20.0))]
     checkpoint = tmp_path / "parts" / f"{name.replace(', ', '-')}-4.safetensors"
 
     def stop_at(step: int) -> Any:
@@ -258,7 +258,7 @@ def test_an_interrupted_interrogator_ends_with_the_same_bytes(
 @pytest.mark.parametrize(("steps", "what"), [(1, "its naming of functions"), (3, "at step 1 its loss")])
 @pytest.mark.parametrize("name", INTERROGATORS)
 def test_an_interrogator_that_diverged_is_refused(name: str, steps: int, what: str, tmp_path: Path) -> None:
-    jobs = [(name, 4, GapRecipe(2, steps=steps, copies=8, core_size=8, learning_rate=1e36))]
+    jobs = [Interrogator(name, 4, GapRecipe(2, steps=steps, copies=8, core_size=8, learning_rate=1e36))]
     with pytest.raises(RNN2VecError, match=rf"learning to ask \({name}, 4 functions\) diverged: {what} is not finite"):
         run_gap(jobs, tmp_path)
     assert not list(tmp_path.glob("*.json"))

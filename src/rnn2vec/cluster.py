@@ -19,14 +19,8 @@ CONNECTION_SECONDS = 5.0
 """How long a cluster may take to accept a connection."""
 
 
-def run_on_ray(
-    function: Callable[..., Any],
-    jobs: Sequence[tuple[Any, ...]],
-    address: str,
-    report: Callable[[int, int, str], None],
-) -> list[Any]:
-    """Run ``function(*job, report=...)`` for every job on a Ray cluster, a core each; see
-    :func:`rnn2vec.parallel.run_jobs`.
+def run_on_ray(jobs: Sequence[Any], address: str, report: Callable[[int, int, str], None]) -> list[Any]:
+    """Run all jobs on a Ray cluster, a core each; see :func:`rnn2vec.parallel.run_jobs`.
 
     Ray decides what runs where, and starts a job again whose machine was lost.
 
@@ -51,7 +45,7 @@ def run_on_ray(
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         messages = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})  # other machines may be lost
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(_run_job)
-        started = [task.remote(function, index, job, messages) for index, job in enumerate(jobs)]
+        started = [task.remote(index, job, messages) for index, job in enumerate(jobs)]
         pending = list(started)
         try:
             while pending:
@@ -142,8 +136,8 @@ def _host_and_port(address: str) -> tuple[str, int]:
     return host, port
 
 
-def _run_job(function: Callable[..., Any], index: int, job: tuple[Any, ...], messages: Any) -> Any:
+def _run_job(index: int, job: Any, messages: Any) -> Any:
     import torch
 
     torch.set_num_threads(1)
-    return function(*job, report=lambda amount, note: messages.put((index, amount, note)))
+    return job.run(lambda amount, note: messages.put((index, amount, note)))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
-from rnn2vec.emulation.store import pretrain_into
+from rnn2vec.emulation.store import Pretraining
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.evaluation import collect_results, evaluate
-from rnn2vec.evaluation_report import write_report
-from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
+from rnn2vec.evaluation.evaluate import evaluate
+from rnn2vec.evaluation.page import write_report
+from rnn2vec.evaluation.results import collect_results
+from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import write_json
 from rnn2vec.outputs import sole_writer
@@ -53,7 +54,7 @@ def run_demo(
         family: of tasks.
         zoo_recipe: the zoo; the ``demo`` preset by default.
         recipe: the pretraining; the ``demo`` preset by default.
-        supervised_steps: steps of the end-to-end rivals; :data:`SUPERVISED_STEPS` by default.
+        supervised_steps: steps of the end-to-end baselines; :data:`SUPERVISED_STEPS` by default.
 
     Returns:
         The content of ``results.json``.
@@ -84,8 +85,11 @@ def _run_demo(
         zoo = build_zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
     encoders = [directory / "encoders" / name for name in DEMO_ENCODERS]
     with stage("Pretraining", [(name, recipe.steps) for name in DEMO_ENCODERS]) as report:
-        jobs = [(zoo.directory, name, recipe, seed, path) for name, path in zip(DEMO_ENCODERS, encoders, strict=True)]
-        run_jobs(pretrain_into, jobs, workers, report)
+        jobs = [
+            Pretraining(zoo.directory, name, recipe, seed, path)
+            for name, path in zip(DEMO_ENCODERS, encoders, strict=True)
+        ]
+        run_jobs(jobs, workers, report)
     with stage("Evaluation", [(f"{name}, end to end", supervised_steps) for name in DEMO_ENCODERS]) as report:
         evaluations = evaluate(zoo, encoders, supervised_steps, workers, report, folder=directory / UNFINISHED)
     results = collect_results(zoo, evaluations)

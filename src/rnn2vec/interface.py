@@ -87,6 +87,8 @@ class Numbers:
     drawn: ClassVar[bool] = False
     losses: ClassVar[Mapping[str, Loss]] = OF_NUMBERS
     common_loss: ClassVar[str] = "mse"
+    distance: ClassVar[str] = "mean absolute difference"
+    """What a figure calls the distance of two answers."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole("the number of numbers", self.size))
@@ -157,6 +159,10 @@ class Numbers:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
         return ((answers - others) / spread).square().mean(-1).sqrt()
 
+    def extent(self, *answers: np.ndarray) -> tuple[float, float] | None:
+        """Between what limits answers are drawn: the lowest and the highest."""
+        return min(float(own.min()) for own in answers), max(float(own.max()) for own in answers)
+
     def __str__(self) -> str:
         ends = "" if self.low is None else f" in {self.low:g}..{self.high:g}"
         return f"{self.size} numbers{ends}"
@@ -174,6 +180,7 @@ class Classes:
     kind: ClassVar[str] = "classes"
     losses: ClassVar[Mapping[str, Loss]] = OF_CLASSES
     common_loss: ClassVar[str] = "total-variation"
+    distance: ClassVar[str] = "total variation"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole("the number of classes", self.size))
@@ -206,6 +213,10 @@ class Classes:
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""
         return 0.5 * (answers - others).abs().sum(-1)
+
+    def extent(self, *answers: np.ndarray) -> tuple[float, float] | None:
+        """Between what limits answers are drawn: none, since probabilities are."""
+        return None
 
     def __str__(self) -> str:
         return f"{self.size} classes"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 
@@ -23,9 +23,15 @@ Report = Callable[[int, int, str], None]
 """Called as ``report(job, amount, note)`` whenever ``amount`` more units of job number ``job`` are done."""
 
 
-Job = Callable[..., Any]
-"""A module-level function called as ``job(*arguments, report=...)``, which does one piece of work and calls
-``report(amount, note)`` as it goes."""
+Result = TypeVar("Result", covariant=True)
+
+
+class Job(Protocol[Result]):
+    """A piece of work: an object that holds what it needs, picklable if there are several workers."""
+
+    def run(self, report: Callable[[int, str], None]) -> Result:
+        """Do the work, and call ``report(amount, note)`` as it goes."""
+        ...
 
 
 def available_cores() -> int:
@@ -34,17 +40,12 @@ def available_cores() -> int:
 
 
 def run_jobs(
-    function: Job,
-    jobs: Sequence[tuple[Any, ...]],
-    workers: int = 1,
-    report: Report | None = None,
-    ray: str | None = None,
-) -> list[Any]:
-    """Run ``function(*job, report=...)`` for every job and return the results in the order of the jobs.
+    jobs: Sequence[Job[Result]], workers: int = 1, report: Report | None = None, ray: str | None = None
+) -> list[Result]:
+    """Run all jobs and return their results in the order of the jobs.
 
     Args:
-        function: a module-level function.
-        jobs: arguments of each call; they must be picklable if there are several workers.
+        jobs: see :class:`Job`.
         workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a
             script that asks for them must guard its entry with ``if __name__ == "__main__"``.
         report: told of progress. What workers warn of is passed on, each warning once.
@@ -58,17 +59,17 @@ def run_jobs(
     if ray:
         from rnn2vec.cluster import run_on_ray  # an optional extra
 
-        return run_on_ray(function, jobs, ray, report)
+        return run_on_ray(jobs, ray, report)
     workers = min(workers, len(jobs))
     if workers <= 1:
-        return [function(*job, report=_inline(report, index)) for index, job in enumerate(jobs)]
+        return [job.run(_inline(report, index)) for index, job in enumerate(jobs)]
     context = multiprocessing.get_context("spawn")
     messages = context.SimpleQueue()  # what is put is in the pipe at once: a job's last words are there when it ends
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool:
         try:
             with _interrupts_later():  # workers start here, and inherit that Ctrl-C does not reach them
-                futures = [pool.submit(_run_in_worker, function, index, job) for index, job in enumerate(jobs)]
+                futures = [pool.submit(_run_in_worker, index, job) for index, job in enumerate(jobs)]
             pending: set[Future[Any]] = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
@@ -165,5 +166,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_in_worker(function: Job, index: int, job: tuple[Any, ...]) -> Any:
-    return function(*job, report=lambda amount, note: _messages.put((index, amount, note)))
+def _run_in_worker(index: int, job: Job[Any]) -> Any:
+    return job.run(lambda amount, note: _messages.put((index, amount, note)))

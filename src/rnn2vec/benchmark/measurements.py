@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation_store import Evaluation
+from rnn2vec.evaluation.store import Evaluation
 from rnn2vec.files import parse_parquet, read_bytes, write_atomically
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -87,7 +87,8 @@ def run_rows(
         rows.append({**at, "reading": reading, "metric": metric, "value": float(value), **more})
 
     loss = results["emulation_loss"]
-    for name, losses in {loss["name"]: loss, "total-variation": results["total_variation"]}.items():
+    common = results["common_loss"]
+    for name, losses in {loss["name"]: loss, common["name"]: common}.items():
         for part in ("validation", "ood"):
             add("emulation", name, losses[part], part=part)
     for entry in history:

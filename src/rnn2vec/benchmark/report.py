@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnn2vec.benchmark.tables import (
-    LOSS,
     ZooResults,
     best_encoder,
     control_table,
@@ -54,8 +53,8 @@ def _sections(results: ZooResults) -> list[Section]:
     sections = [
         Section(
             about,
-            "Loss: total variation between emulator and network on validation tasks, whichever loss was trained with; "
-            "the paper's is of its own zoo, at its own size, and compares in order only. Other columns are read from "
+            f"Loss: {results.loss[2].replace('-', ' ')} between emulator and network on validation tasks, whichever "
+            "loss was trained with; the paper's is of its own zoo, at its own size, and compares in order only. Other columns are read from "
             f"the frozen z, or end to end from the same encoder trained on labels. {how} "
             "Seconds: of pretraining. Controls: the best of all encoders in each column; every one of them is in "
             "the next table.",
@@ -112,8 +111,8 @@ def _sections(results: ZooResults) -> list[Section]:
             ),
             Section(
                 f"The same, by loss, {results.name}",
-                "Total variation between emulator and network on validation tasks.",
-                intervals.interval_curves(question_curves(results, *LOSS), "questions", "loss (TV)"),
+                f"{results.loss[2].replace('-', ' ').capitalize()} between emulator and network on validation tasks.",
+                intervals.interval_curves(question_curves(results, *results.loss), "questions", results.loss_title),
             ),
         ]
     return sections
@@ -124,7 +123,8 @@ def knowledge_panels(results: ZooResults) -> dict[str, intervals.Panel]:
     paper, known = family_of(results.family).paper_losses, headline(results.family)
     panels: dict[str, intervals.Panel] = {
         "emulation loss, validation": {
-            name: {"frozen": _ends(results, name, *LOSS)} | ({"paper": (paper[name],) * 3} if name in paper else {})
+            name: {"frozen": _ends(results, name, *results.loss)}
+            | ({"paper": (paper[name],) * 3} if name in paper else {})
             for name in results.encoders
         }
     }
@@ -169,8 +169,9 @@ def _maps(results: ZooResults) -> list[Section]:
     embeddings = {name: z for name in results.encoders if len(z := results.z(name))}
     if not embeddings:
         return []
-    task = [metric for metric in ("mb", "mc", "md", "angle") if len(results.snapshots("truth", metric)[1])]
-    tasks = np.stack([results.snapshots("truth", metric)[1] for metric in task], axis=1)
+    family = family_of(results.family)
+    names = family.task_set.task_columns
+    tasks = np.stack([results.snapshots("truth", name)[1] for name in names], axis=1)
     accuracy = results.snapshots("truth", "accuracy")[1]
     clones = {name: results.snapshots("clone", "score", name) for name in embeddings}
     rows = next(iter(clones.values()))[0]
@@ -179,7 +180,7 @@ def _maps(results: ZooResults) -> list[Section]:
             f"Maps of {results.name}",
             "The first two principal components of z, a dot for every snapshot. Above: coloured by task; below: by the "
             "accuracy the network has reached. One seed.",
-            maps.embedding_maps(embeddings, tasks, accuracy),
+            maps.embedding_maps(embeddings, tasks, accuracy, names, family.words.task, family.tasks_are_angles),
         ),
         Section(
             f"Clones from a vector, {results.name}",
@@ -220,6 +221,6 @@ def benchmark_rows(table: pa.Table) -> dict[str, list[dict[str, str]]]:
     for name in pc.unique(table["zoo"]).to_pylist():
         results = ZooResults(table, name)
         known = headline(results.family).title
-        wanted = ["encoder", "loss (TV)", known, f"{known} OOD", "accuracy R2", "end-to-end"]
+        wanted = ["encoder", results.loss_title, known, f"{known} OOD", "accuracy R2", "end-to-end"]
         shown[name] = [{key: row[key] for key in wanted if key in row} for row in main_table(results)]
     return shown

@@ -19,14 +19,14 @@ from rnn2vec.benchmark.measurements import (
     write_measurements,
     zoo_rows,
 )
-from rnn2vec.downstream.predict import embed, evaluate_frozen, fit_predictors
-from rnn2vec.downstream.readers import READERS
 from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.emulation.store import RECORD, encoder_for, pretrain_into, versions, zoo_checksum
 from rnn2vec.encoders import ENCODERS, ProbingEncoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation import evaluate_encoder
+from rnn2vec.evaluation.evaluate import evaluate_encoder
+from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors
+from rnn2vec.evaluation.readers import READERS
 from rnn2vec.fields import whole
 from rnn2vec.files import read_json
 from rnn2vec.outputs import sole_writer
@@ -39,8 +39,8 @@ PLAN = "benchmark.json"
 RESULTS = "results.parquet"
 MEASUREMENTS = "measurements.parquet"
 MOST_SEEDS = 1000
-RIVAL = "rival.safetensors"
-"""Checkpoint of a run's end-to-end rival."""
+BASELINE = "baseline.safetensors"
+"""Checkpoint of a run's end-to-end baseline."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Run:
         encoder: name of the encoder.
         seed: of its first weights and of every batch.
         recipe: of its pretraining.
-        supervised_steps: of its end-to-end rival; 0 for none.
+        supervised_steps: of its end-to-end baseline; 0 for none.
         directory: where the encoder and its measurements go.
         ablation: whether its probes are other than the preset's.
         keep_z: whether the measurements hold z of every snapshot.
@@ -74,8 +74,12 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Gradient steps, of pretraining and of the rival."""
+        """Gradient steps, of pretraining and of the baseline."""
         return self.recipe.steps + self.supervised_steps
+
+    def run(self, report: Callable[[int, str], None]) -> None:
+        """Carry it out, as far as that is not yet done."""
+        carry_out(self, report)
 
 
 def plan_runs(
@@ -93,7 +97,7 @@ def plan_runs(
         encoders: names.
         seeds: every encoder is trained with the seeds 0 to ``seeds - 1``.
         directory: of the benchmark; a run's is ``ZOO/ENCODER/seed-K`` within.
-        supervised_steps: of the end-to-end rivals; as many as in pretraining by default.
+        supervised_steps: of the end-to-end baselines; as many as in pretraining by default.
         ablation: also train the probing encoders with fewer and with shorter sequences of questions (figure 5 of the
             paper).
 
@@ -167,7 +171,7 @@ def run_benchmark(
     with sole_writer(directory, {run.zoo for run in runs}):
         plan = {"zoos": _plan(runs, zoos), "readers": list(READERS), "versions": versions()}
         begin(directory / PLAN, "benchmark", plan)
-        run_jobs(carry_out, [(run,) for run in runs], workers, report, ray)
+        run_jobs(runs, workers, report, ray)
         return _collect(directory, runs, zoos)
 
 
@@ -196,9 +200,9 @@ def _plan(runs: Sequence[Run], zoos: dict[str, Zoo]) -> dict[str, Any]:
     }
 
 
-def carry_out(run: Run, *, report: Callable[[int, str], None]) -> None:
+def carry_out(run: Run, report: Callable[[int, str], None]) -> None:
     """Pretrain and measure one encoder, as far as that is not yet done; its measurements are written last."""
-    checkpoint = run.directory / RIVAL
+    checkpoint = run.directory / BASELINE
     if (run.directory / MEASUREMENTS).exists():
         checkpoint.unlink(missing_ok=True)  # killed after its last moment
         report(run.steps, "kept")

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rnn2vec.benchmark.measurements import CONSTANT
-from rnn2vec.downstream.readers import READERS
-from rnn2vec.downstream.statistics import Interval, interval, paired_difference
 from rnn2vec.encoders import ENCODERS
+from rnn2vec.evaluation.intervals import Interval, interval, paired_difference
+from rnn2vec.evaluation.readers import READERS
 from rnn2vec.families import family_of
+from rnn2vec.interface import Classes, Numbers
 
-LOSS = ("emulation", "validation", "total-variation")
-"""Reading, part and metric of the loss that is compared: the same for all, whichever was trained with."""
+SHORT = {"total-variation": "TV"}
+"""Losses in few letters."""
 
 
 CONTROLS = {
@@ -117,6 +118,18 @@ class ZooResults:
         curve = (encoder, "emulation", "validation curve")
         return sorted({place.step for place in self._values if place[:3] == curve and place.size is None})
 
+    @property
+    def loss(self) -> tuple[str, str, str]:
+        """Reading, part and metric of the loss that is compared: the same for all, whichever was trained with."""
+        measured = {place.metric for place in self._values if place[1:3] == ("emulation", "validation")}
+        common = (Classes.common_loss, Numbers.common_loss)
+        return "emulation", "validation", next((name for name in common if name in measured), common[0])
+
+    @property
+    def loss_title(self) -> str:
+        """What that loss is called in a table."""
+        return f"loss ({SHORT.get(self.loss[2], self.loss[2])})"
+
     def loss_name(self) -> str:
         """The loss that was trained with."""
         names = {place.metric for place in self._values if place.part == "validation curve"}
@@ -147,7 +160,7 @@ def main_table(results: ZooResults) -> list[dict[str, str]]:
     paper = family.paper_losses
     rows = []
     for name in results.encoders:
-        row = {"encoder": name, "loss (TV)": results.interval(name, *LOSS).text(4)}
+        row = {"encoder": name, results.loss_title: results.interval(name, *results.loss).text(4)}
         row["paper's loss"] = f"{paper[name]:.3f}" if name in paper else "-"
         row |= {
             column.title: _cell(results, name, column.reading, column.part, column.metric) for column in family.columns
@@ -165,13 +178,13 @@ def _best_controls(results: ZooResults, columns: Sequence[str]) -> list[dict[str
         for column in family_of(results.family).columns:
             if column.reading == "frozen":
                 part, metric = column.part, column.metric
-                sign = -1 if metric == "angle_error" else 1
+                sign = -1 if metric.endswith("_error") else 1
                 names = [CONSTANT] if single else results.encoders
                 found = [results.interval(name, reading, part, metric) for name in names]
                 known = [interval for interval in found if not np.isnan(interval.mean)]
                 if known:
                     best = max(known, key=lambda interval: sign * interval.mean)
-                    row[column.title] = best.text(_digits(metric), _unit(metric))
+                    row[column.title] = best.text(_digits(results, metric), _unit(results, metric))
         rows.append(row)
     return rows
 
@@ -209,7 +222,7 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
         return []
     best, known = best_encoder(results), headline(results.family)
     columns = {
-        "loss (TV)": LOSS,
+        results.loss_title: results.loss,
         known.title: ("frozen", "validation", known.metric),
         f"{known.title} OOD": ("frozen", "ood", known.metric),
         "accuracy R2": ("frozen", "validation", "accuracy_r2"),
@@ -217,7 +230,9 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
     return [
         {"difference": f"{best} - {name}"}
         | {
-            title: results.difference(best, name, *where).text(4 if where == LOSS else _digits(where[2]))
+            title: results.difference(best, name, *where).text(
+                4 if where == results.loss else _digits(results, where[2])
+            )
             for title, where in columns.items()
         }
         for name in results.encoders
@@ -227,19 +242,19 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
 
 def best_encoder(results: ZooResults) -> str:
     """The encoder with the lowest validation loss; one whose loss is not known comes last."""
-    return min(results.encoders, key=lambda name: np.nan_to_num(results.interval(name, *LOSS).mean, nan=np.inf))
+    return min(results.encoders, key=lambda name: np.nan_to_num(results.interval(name, *results.loss).mean, nan=np.inf))
 
 
 def _cell(results: ZooResults, name: str, reading: str, part: str, metric: str) -> str:
-    return results.interval(name, reading, part, metric).text(_digits(metric), _unit(metric))
+    return results.interval(name, reading, part, metric).text(_digits(results, metric), _unit(results, metric))
 
 
-def _unit(metric: str) -> str:
-    return "°" if metric == "angle_error" else ""
+def _unit(results: ZooResults, metric: str) -> str:
+    return "°" if family_of(results.family).in_degrees(metric) else ""
 
 
-def _digits(metric: str) -> int:
-    return 0 if metric == "angle_error" else 2
+def _digits(results: ZooResults, metric: str) -> int:
+    return 0 if family_of(results.family).in_degrees(metric) else 2
 
 
 def _drop_empty(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnn2vec.evaluation import results_table
+from rnn2vec.evaluation.results import results_table
 from rnn2vec.families import family_of
 from rnn2vec.parallel import Report
 from rnn2vec.zoo.store import Zoo

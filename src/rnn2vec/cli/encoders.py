@@ -12,9 +12,10 @@ from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps,
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
-from rnn2vec.evaluation import collect_results, evaluate
-from rnn2vec.evaluation_report import write_report
-from rnn2vec.evaluation_store import UNFINISHED, end_evaluation
+from rnn2vec.evaluation.evaluate import evaluate
+from rnn2vec.evaluation.page import write_report
+from rnn2vec.evaluation.results import collect_results
+from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.files import write_json
 from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.parallel import available_cores

@@ -28,5 +28,5 @@ Ray = Annotated[
 Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps of pretraining.")]
 Loss = Annotated[str | None, typer.Option(help="total-variation, reverse-kl, kl, js or mse.")]
 SupervisedSteps = Annotated[
-    int | None, typer.Option(min=0, help="Steps of the end-to-end rivals; as many as in pretraining by default.")
+    int | None, typer.Option(min=0, help="Steps of the end-to-end baselines; as many as in pretraining by default.")
 ]

@@ -194,3 +194,18 @@ def pretrain_into(
         trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
         save_trained(directory, trained, zoo, recipe, seed)
         checkpoint.unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pretraining:
+    """One pretraining to be carried out, see :func:`pretrain_into`."""
+
+    zoo: Path
+    encoder: str
+    recipe: PretrainRecipe
+    seed: int
+    directory: Path
+
+    def run(self, report: Callable[[int, str], None]) -> None:
+        """Pretrain, or go on."""
+        pretrain_into(self.zoo, self.encoder, self.recipe, self.seed, self.directory, report=report)

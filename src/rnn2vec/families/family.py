@@ -141,6 +141,21 @@ class Family:
     show: Callable[[np.ndarray, np.ndarray], Reading]
     paper_losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
+    def in_degrees(self, metric: str) -> bool:
+        """Whether a metric is the error of an angle."""
+        return any(each.kind == "angle" and metric == f"{each.name}_error" for each in self.properties)
+
+    @property
+    def shares(self) -> set[str]:
+        """Metrics that are shares of networks read correctly."""
+        return {each.name for each in self.properties if each.kind == "class"} | {"exact"}
+
+    @property
+    def tasks_are_angles(self) -> bool:
+        """Whether a task is one angle."""
+        kinds = {each.name: each.kind for each in self.properties}
+        return [kinds.get(name) for name in self.task_set.task_columns] == ["angle"]
+
     @property
     def headline_column(self) -> Column:
         """The column that says what z knows of the task."""

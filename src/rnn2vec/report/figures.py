@@ -5,6 +5,7 @@ An encoder has the same colour in every figure. Figures are built without pyplot
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -14,9 +15,20 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+    PercentFormatter,
+    StrMethodFormatter,
+)
 
 from rnn2vec.report.style import ASKED, GREY, INK, PALE, WIDTH, bare, colour, label, styled
+
+Limits = tuple[float, float] | None
+"""The lowest and the highest number, for answers that are numbers; None for probabilities."""
 
 
 @styled
@@ -64,16 +76,24 @@ def _logarithmic(axes: Axes) -> None:
 
 @styled
 def interrogation(
-    probes: np.ndarray, answers: np.ndarray, symbols: Sequence[str], titles: Sequence[str], tile: int | None = None
+    probes: np.ndarray,
+    answers: np.ndarray,
+    symbols: Sequence[str],
+    titles: Sequence[str],
+    tile: int | None = None,
+    lines: bool = False,
+    limits: Limits = None,
 ) -> Figure:
     """What one encoder asks K networks, and what they answer. Bars show where a network is asked something of its own.
 
     Args:
         probes: inputs given to each, ``[K, L, X]``, from 0 to 1.
-        answers: probabilities it replied with, ``[K, L, Y]``.
+        answers: what it replied with, ``[K, L, Y]``: probabilities, or numbers.
         symbols: names of the Y outputs, and of the X inputs if these are tokens.
         titles: a title for each network.
         tile: if inputs are square tiles of an image, their side.
+        lines: whether inputs are numbers that are drawn as lines.
+        limits: if answers are numbers, the lowest and the highest.
     """
     networks, steps, _ = probes.shape
     columns = 2 if networks > 1 and steps <= 30 else 1
@@ -94,8 +114,8 @@ def interrogation(
         if tile:
             _tiles(asked, probes[network], tile)
         else:
-            _heat(asked, probes[network], ASKED, symbols)
-        _heat(answered, answers[network], INK, symbols)
+            _answers(asked, probes[network], ASKED, symbols, (0.0, 1.0) if lines else None)
+        _answers(answered, answers[network], INK, symbols, limits)
         asked.set_ylabel("asked", color=ASKED)
         answered.set_ylabel("answered")
         answered.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -128,34 +148,51 @@ def answers_along(
     symbols: Sequence[str],
     title: str,
     axis: str = "token just read",
+    limits: Limits = None,
+    apart: str = "total variation",
 ) -> Figure:
-    """Probabilities that a network and its emulators give along one sequence, and how far these are from those.
+    """What a network and its emulators say along one sequence, and how far these are from that.
 
     Args:
-        network: ``[T, Y]`` probabilities.
+        network: ``[T, Y]`` probabilities, or numbers.
         emulators: by encoder, ``[T, Y]``.
         read: names of the T inputs.
         symbols: names of the Y classes.
         title: which network and sequence.
         axis: what the inputs are called.
+        limits: if answers are numbers, the lowest and the highest.
+        apart: what the distance is called; half the sum of absolute differences for probabilities, their mean for
+            numbers.
     """
     maps = 1 + len(emulators)
     figure = Figure(figsize=(WIDTH, 1.05 * maps + 1.8))
     panels = figure.subplots(maps + 1, 1, sharex=True, squeeze=False, height_ratios=[1.0] * maps + [1.2])[:, 0]
-    _heat(panels[0], network, INK, symbols)
+    _answers(panels[0], network, INK, symbols, limits)
     panels[0].set_title(f"the network, {_powers(title)}")
     for axes, (name, probabilities) in zip(panels[1:], emulators.items(), strict=False):
-        distance = 0.5 * np.abs(probabilities - network).sum(axis=1)
-        _heat(axes, probabilities, colour(name), symbols)
+        difference = np.abs(probabilities - network)
+        distance = 0.5 * difference.sum(axis=1) if limits is None else difference.mean(axis=1)
+        _answers(axes, probabilities, colour(name), symbols, limits)
         axes.set_title(f"emulator given z from the {label(name)} encoder", color=colour(name), fontweight="bold")
         panels[-1].plot(distance, ".-", color=colour(name), linewidth=1.3)
-    panels[-1].set_title("total variation from the network", fontweight="bold")
+    panels[-1].set_title(f"{apart} from the network", fontweight="bold")
     panels[-1].set_ylim(bottom=0)
     panels[-1].set_xticks(range(len(read)), read)
     panels[-1].set_xlabel(axis)
     for tick in panels[-1].get_xticklabels():
         tick.set_rotation(90 if len(tick.get_text()) > 1 else 0)
     return figure
+
+
+def _answers(axes: Axes, values: np.ndarray, shade: str, symbols: Sequence[str], limits: Limits) -> None:
+    """Probabilities ``[T, Y]`` as a map, or numbers as lines."""
+    if limits is None:
+        _heat(axes, values, shade, symbols)
+        return
+    for style, output in zip(itertools.cycle(("-", "--", ":", "-.")), values.T, strict=False):
+        axes.plot(output, style, color=shade, linewidth=1.3)
+    margin = 0.05 * (limits[1] - limits[0]) or 1.0
+    axes.set_ylim(limits[0] - margin, limits[1] + margin)
 
 
 def _heat(axes: Axes, probabilities: np.ndarray, shade: str, symbols: Sequence[str]) -> None:
@@ -167,6 +204,50 @@ def _heat(axes: Axes, probabilities: np.ndarray, shade: str, symbols: Sequence[s
 
 def _ramp(shade: str) -> Colormap:
     return LinearSegmentedColormap.from_list("ramp", [PALE, shade])
+
+
+@styled
+def share_bars(
+    metrics: Mapping[str, Mapping[str, Mapping[str, float]]], groups: Mapping[str, str], chance: float | None = None
+) -> Figure:
+    """Share of networks of which something is read correctly from z, a group of bars each.
+
+    Args:
+        metrics: by encoder, ``frozen`` and maybe ``supervised``, each with shares in [0, 1].
+        groups: titles by metric.
+        chance: of guessing what the last group is about; a line in it.
+    """
+    figure = Figure(figsize=(WIDTH, 3.4))
+    axes = figure.subplots()
+    bars = [(name, kind) for name, kinds in metrics.items() for kind in ("frozen", "supervised") if kind in kinds]
+    width = 0.84 / max(1, len(bars))
+    for place, (name, kind) in enumerate(bars):
+        shares = [metrics[name][kind][group] for group in groups]
+        solid = {"color": colour(name)}
+        hatched = {"facecolor": "white", "edgecolor": colour(name), "hatch": "////", "linewidth": 0}
+        x = np.arange(len(groups)) + (place - (len(bars) - 1) / 2) * width
+        drawn = axes.bar(x, shares, 0.88 * width, **(solid if kind == "frozen" else hatched))
+        if len(bars) <= 8:  # more are too narrow for numbers
+            labels = ["" if np.isnan(share) else f"{100 * share:.0f}" for share in shares]
+            axes.bar_label(drawn, labels, padding=1.5, fontsize=8)
+    last = len(groups) - 1
+    if chance is not None:
+        axes.plot([last - 0.45, last + 0.45], [chance, chance], "--", color=INK, linewidth=1)
+        beside = (last + 0.45, chance)
+        axes.annotate("chance", beside, (4, 0), textcoords="offset points", va="center", annotation_clip=False)
+    axes.set(xlim=(-0.5, last + 0.5), ylim=(0, 1.06), ylabel="networks read correctly")
+    axes.set_xticks(range(len(groups)), list(groups.values()), fontsize=9)
+    axes.set_yticks(np.linspace(0, 1, 5))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.tick_params(axis="x", length=0)
+    patches = [Patch(color=colour(name), label=label(name)) for name in metrics]
+    if any(kind == "supervised" for _, kind in bars):
+        patches.append(Patch(color=GREY, label="solid: frozen z"))
+        patches.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", linewidth=0, label="hatched: end to end"))
+    figure.legend(
+        handles=patches, loc="outside upper left", ncols=max(1, len(patches)), columnspacing=1.4, handlelength=1.1
+    )
+    return figure
 
 
 @styled

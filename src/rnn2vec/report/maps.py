@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,19 +11,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.decomposition import PCA
 
+from rnn2vec.fields import are_whole
 from rnn2vec.metrics import correlation, varies
 from rnn2vec.report.style import GREY, WIDTH, bare, colour, label, styled
 
 
 @styled
-def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accuracy: np.ndarray) -> Figure:
+def embedding_maps(
+    embeddings: Mapping[str, np.ndarray],
+    tasks: np.ndarray,
+    accuracy: np.ndarray,
+    names: Sequence[str],
+    title: str,
+    angles: bool = False,
+) -> Figure:
     """The first two principal components of z, a column an encoder, a dot a snapshot.
 
     Args:
         embeddings: by encoder, ``[S, Z]``.
-        tasks: the shifts mb, mc, md, ``[S, 3]``: red, green and blue of the upper row; or angles in degrees,
-            ``[S, 1]``: hues.
+        tasks: up to three numbers each, ``[S, 1..3]``: red, green and blue of the upper row.
         accuracy: ``[S]`` in [0, 1]: the colour of the lower row. The most accurate are drawn last.
+        names: of the numbers of a task.
+        title: what a task is called.
+        angles: whether tasks are angles in degrees, ``[S, 1]``: hues.
     """
     count = max(1, len(embeddings))
     key = 1.0
@@ -31,10 +41,9 @@ def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accu
     figure = Figure(figsize=(count * panel + key, 2 * panel + 0.35))
     axes = figure.subplots(2, count + 1, squeeze=False, width_ratios=[panel] * count + [0.75 * key])
     order = np.argsort(accuracy, kind="stable")
-    angles = tasks.shape[1] == 1
-    tasks = tasks if angles else np.asarray(tasks, dtype=int)
-    low, high = (tasks.min(0), tasks.max(0)) if len(tasks) else np.zeros((2, 3), dtype=int)
-    shades = _angle_colours(tasks[:, 0]) if angles else _language_colours(tasks, low, high)
+    tasks = np.asarray(tasks)[:, :3]
+    low, high = (tasks.min(0), tasks.max(0)) if len(tasks) else np.zeros((2, tasks.shape[1]))
+    shades = _angle_colours(tasks[:, 0]) if angles else _task_colours(tasks, low, high)
     for column, (name, z) in enumerate(embeddings.items()):
         places, explained = _project(z)
         for row, colours in enumerate((shades, _ACCURACY(accuracy))):
@@ -44,8 +53,10 @@ def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accu
         axes[0, column].set_title(label(name), color=colour(name), fontweight="bold")
     if angles:
         _angle_key(axes[0, -1])
+    elif are_whole(tasks):
+        _whole_key(axes[0, -1], low.astype(int), high.astype(int), names, title)
     else:
-        _language_key(axes[0, -1], low, high)
+        _number_key(axes[0, -1], low, high, names, title)
     _accuracy_key(axes[1, -1])
     return figure
 
@@ -53,9 +64,11 @@ def embedding_maps(embeddings: Mapping[str, np.ndarray], tasks: np.ndarray, accu
 _ACCURACY = LinearSegmentedColormap.from_list("accuracy", ["#d7dbe0", "#7fb8a4", "#1b6f73", "#0b2f4a"])
 
 
-def _language_colours(shifts: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """RGB of languages ``[S, 3]``, each shift between its ``low`` and ``high``. White would be lost on the page."""
-    return 0.08 + 0.82 * (shifts - low) / np.where(high > low, high - low, 1)
+def _task_colours(tasks: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """RGB of tasks ``[S, 1..3]``, each number between its ``low`` and ``high``. White would be lost on the page."""
+    shades = np.full((len(tasks), 3), 0.08)
+    shades[:, : tasks.shape[1]] += 0.82 * (tasks - low) / np.where(high > low, high - low, 1)
+    return shades
 
 
 def _angle_colours(angles: np.ndarray) -> np.ndarray:
@@ -89,20 +102,31 @@ def _dots(axes: Axes, places: np.ndarray, colours: np.ndarray | str) -> None:
     axes.scatter(places[:, 0], places[:, 1], size, colours, alpha=0.75, linewidths=0, rasterized=True)
 
 
-def _language_key(axes: Axes, low: np.ndarray, high: np.ndarray) -> None:
-    """Three strips: what each shift alone adds to the colour of a language, the others at their lowest."""
-    bottom, top = low.min(), high.max()
-    key = np.ones((top - bottom + 1, 3, 3))
-    for letter in range(3):
-        values = np.arange(low[letter], high[letter] + 1)
-        shifts = np.tile(low, (len(values), 1))
-        shifts[:, letter] = values
-        key[values - bottom, letter] = _language_colours(shifts, low, high)
-    axes.imshow(key, origin="lower", extent=(-0.5, 2.5, bottom - 0.5, top + 0.5))
-    axes.vlines([0.5, 1.5], *axes.get_ylim(), color="white", linewidth=2)
-    axes.set_xticks(range(3), ["mb", "mc", "md"])
+def _whole_key(axes: Axes, low: np.ndarray, high: np.ndarray, names: Sequence[str], title: str) -> None:
+    """A strip for each number of a task: what it alone adds to the colour, the others at their lowest."""
+    count, bottom, top = len(low), low.min(), high.max()
+    key = np.ones((top - bottom + 1, count, 3))
+    for column in range(count):
+        values = np.arange(low[column], high[column] + 1)
+        tasks = np.tile(low, (len(values), 1))
+        tasks[:, column] = values
+        key[values - bottom, column] = _task_colours(tasks, low, high)
+    axes.imshow(key, origin="lower", extent=(-0.5, count - 0.5, bottom - 0.5, top + 0.5))
+    axes.vlines(np.arange(count - 1) + 0.5, *axes.get_ylim(), color="white", linewidth=2)
+    axes.set_xticks(range(count), names[:count])
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.set_title("language")
+    axes.set_title(title)
+    bare(axes)
+
+
+def _number_key(axes: Axes, low: np.ndarray, high: np.ndarray, names: Sequence[str], title: str) -> None:
+    """The same for fractions, each strip from its number's lowest to its highest."""
+    count, steps = len(low), np.linspace(0, 1, 64)[:, None]
+    key = np.stack([_task_colours(low + steps * np.eye(count)[c] * (high - low), low, high) for c in range(count)], 1)
+    axes.imshow(key, origin="lower", extent=(-0.5, count - 0.5, 0, 1), aspect="auto")
+    axes.set_xticks(range(count), names[:count])
+    axes.set_yticks([0, 1], ["low", "high"] if count > 1 else [f"{low[0]:.3g}", f"{high[0]:.3g}"])
+    axes.set_title(title)
     bare(axes)
 
 

@@ -30,7 +30,7 @@ from rnn2vec.interrogation.tree_walk import depth_of
 from rnn2vec.interrogation.values import whole_number
 from rnn2vec.networks import Population
 from rnn2vec.parallel import Report, run_jobs
-from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, checked_seed
+from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, Interrogator, checked_seed
 from rnn2vec.training import Progress, require_finite, train
 
 Parts = tuple[ProbingEncoder, nn.Linear, nn.Sequential]
@@ -183,7 +183,7 @@ def _loss(
 
 
 def run_gap(
-    jobs: Sequence[tuple[str, int, GapRecipe]],
+    interrogators: Sequence[Interrogator],
     directory: Path,
     seed: int = 0,
     workers: int = 1,
@@ -195,26 +195,42 @@ def run_gap(
     Raises:
         RNN2VecError: if a file there is damaged or of another recipe, or training diverges.
     """
-    return run_jobs(_run, [(*job, seed, directory) for job in jobs], workers, report)
+    return run_jobs([GapTraining(each, seed, directory) for each in interrogators], workers, report)
 
 
-def _run(
-    name: str, size: int, recipe: GapRecipe, seed: int, directory: Path, *, report: Callable[[int, str], None]
-) -> GapRun:
-    path = directory / f"{name.replace(', ', '-')}-{size}.json"
-    checkpoint = path.with_suffix(".safetensors")
-    identity = json.loads(json.dumps({"recipe": dataclasses.asdict(recipe), "seed": seed}))
-    if path.exists():
-        kept = read_json(path, "result of an interrogator")
-        if kept.get("identity") != identity:
-            raise RNN2VecError(f"{path} is of another recipe or seed: repeat its command, or choose another directory")
-        run = _from_json(path, kept, name, size, recipe.questions)
-        report(recipe.steps, "kept")
-    else:
-        run = identify_tree_walkers(name, size, recipe, seed, report, checkpoint)
-        write_json(path, {"identity": identity, **dataclasses.asdict(run)})
-    checkpoint.unlink(missing_ok=True)  # of a run killed after its last moment, too
-    return run
+@dataclasses.dataclass(frozen=True)
+class GapTraining:
+    """One encoder that learns to ask, to be carried out.
+
+    Attributes:
+        interrogator: which.
+        seed: see :class:`GapRun`.
+        directory: where its result goes.
+    """
+
+    interrogator: Interrogator
+    seed: int
+    directory: Path
+
+    def run(self, report: Callable[[int, str], None]) -> GapRun:
+        """Learn, go on, or keep what is there."""
+        name, size, recipe = self.interrogator.name, self.interrogator.size, self.interrogator.recipe
+        path = self.directory / f"{name.replace(', ', '-')}-{size}.json"
+        checkpoint = path.with_suffix(".safetensors")
+        identity = json.loads(json.dumps({"recipe": dataclasses.asdict(recipe), "seed": self.seed}))
+        if path.exists():
+            kept = read_json(path, "result of an interrogator")
+            if kept.get("identity") != identity:
+                raise RNN2VecError(
+                    f"{path} is of another recipe or seed: repeat its command, or choose another directory"
+                )
+            run = _from_json(path, kept, name, size, recipe.questions)
+            report(recipe.steps, "kept")
+        else:
+            run = identify_tree_walkers(name, size, recipe, self.seed, report, checkpoint)
+            write_json(path, {"identity": identity, **dataclasses.asdict(run)})
+        checkpoint.unlink(missing_ok=True)  # of a run killed after its last moment, too
+        return run
 
 
 def _from_json(path: Path, values: Mapping[str, Any], name: str, size: int, questions: int) -> GapRun:

@@ -102,8 +102,23 @@ class GapRecipe:
         return self.entropy * min(1.0, (1 - step / self.steps) / (1 - self.growth))
 
 
-def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list[tuple[str, int, GapRecipe]]:
-    """Every interrogator on every class: its name, the size of the class, and how it learns.
+@dataclasses.dataclass(frozen=True)
+class Interrogator:
+    """An encoder that is to learn to identify the functions of one class.
+
+    Attributes:
+        name: one of :data:`INTERROGATORS`.
+        size: functions in the class.
+        recipe: how it learns.
+    """
+
+    name: str
+    size: int
+    recipe: GapRecipe
+
+
+def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list[Interrogator]:
+    """Every interrogator on every class.
 
     Interactive encoders ask as many questions as the optimum needs and two more; fixed ones as many as theirs needs, or
     ``most``.
@@ -122,7 +137,7 @@ def gap_recipes(sizes: Sequence[int], most: int = 24, steps: int = 1000) -> list
             recipe = GapRecipe(asked, steps)
             if fixed:
                 recipe = dataclasses.replace(recipe, discount=0.5, table_speed=20.0, entropy=0.03)
-            jobs.append((name, size, recipe))
+            jobs.append(Interrogator(name, size, recipe))
     return jobs
 
 

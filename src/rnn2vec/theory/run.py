@@ -56,7 +56,7 @@ def run_theory(
     """
     directory, zoo, seed = Path(directory), None if zoo is None else Path(zoo), checked_seed(seed)
     jobs = gap_recipes(sizes, steps=steps)
-    plan = {"jobs": [[name, size, dataclasses.asdict(recipe)] for name, size, recipe in jobs], "seed": seed}
+    plan = {"jobs": [[each.name, each.size, dataclasses.asdict(each.recipe)] for each in jobs], "seed": seed}
     plan["zoo"] = str(zoo.resolve()) if zoo else "demo"
     given = Zoo.open(zoo) if zoo else None
     with sole_writer(directory):
@@ -65,7 +65,7 @@ def run_theory(
             counts = count_questions(SIZES)
             report(0, 1, "")
         with stage(
-            "Learning to ask", [(f"{name}, {size} functions", recipe.steps) for name, size, recipe in jobs]
+            "Learning to ask", [(f"{each.name}, {each.size} functions", each.recipe.steps) for each in jobs]
         ) as report:
             runs = run_gap(jobs, directory / "gap", seed, workers, report)
         if given is None:

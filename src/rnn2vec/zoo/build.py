@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,8 +85,7 @@ def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None,
             missing.append(shard)
     try:
         run_jobs(
-            build_shard,
-            [(recipe, directory, shard) for shard in missing],
+            [Shard(recipe, directory, shard) for shard in missing],
             workers,
             lambda job, amount, note: report(missing[job], amount, note),
             ray,
@@ -125,7 +125,26 @@ def _is_built(directory: Path, shard: int) -> bool:
         return False
 
 
-def build_shard(recipe: Recipe, directory: Path, shard: int, *, report: Callable[[int, str], None]) -> None:
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One shard of a zoo, to be trained.
+
+    Attributes:
+        recipe: of the zoo.
+        directory: of the zoo.
+        number: of the shard.
+    """
+
+    recipe: Recipe
+    directory: Path
+    number: int
+
+    def run(self, report: Callable[[int, str], None]) -> None:
+        """Train its networks and write its two files, and last their checksums."""
+        build_shard(self.recipe, self.directory, self.number, report)
+
+
+def build_shard(recipe: Recipe, directory: Path, shard: int, report: Callable[[int, str], None]) -> None:
     """Train the networks of one shard and write its two files, and last their checksums."""
     check_memory(recipe)  # of the machine that trains it
     models = recipe.shard_models(shard)

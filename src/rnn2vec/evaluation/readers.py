@@ -15,8 +15,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from rnn2vec.downstream.properties import SCORES
-from rnn2vec.downstream.targets import Targets
+from rnn2vec.evaluation.properties import SCORES
+from rnn2vec.evaluation.targets import Targets
 from rnn2vec.families.family import Property
 from rnn2vec.randomness import generator
 
@@ -90,7 +90,7 @@ class Reading:
 
     Attributes:
         reader: name of the one chosen; empty if there was nothing to fit.
-        scores: of all candidates in cross-validation, see :data:`rnn2vec.downstream.properties.SCORES`.
+        scores: of all candidates in cross-validation, see :data:`rnn2vec.evaluation.properties.SCORES`.
         networks: snapshots it was fitted to.
         tasks: how many tasks they have.
         note: why there is no reader, or no cross-validation; else empty.

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnn2vec.downstream.predict import embed, evaluate_frozen, evaluate_supervised, fit_predictors, seen_rows
-from rnn2vec.downstream.properties import learnt
-from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.emulate import emulation_loss, loss_of
 from rnn2vec.emulation.pretrain import part_of_zoo
@@ -20,8 +17,10 @@ from rnn2vec.emulation.store import EMULATOR, RECORD, TrainedEncoder, load_train
 from rnn2vec.encoders import build_encoder
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.evaluation_store import PLAN, Evaluation, load_evaluation, save_evaluation
-from rnn2vec.families import family_of
+from rnn2vec.evaluation.end_to_end import evaluate_supervised
+from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
+from rnn2vec.evaluation.readers import LINEAR, READERS
+from rnn2vec.evaluation.store import PLAN, Evaluation, load_evaluation, save_evaluation
 from rnn2vec.metrics import correlation
 from rnn2vec.parallel import Report, run_jobs
 from rnn2vec.plan import begin
@@ -41,19 +40,19 @@ def evaluate(
     """Evaluate pretrained encoders on the zoo they were trained on, or on another of networks they can read.
 
     With a folder, an evaluation that was interrupted goes on when it is called again with the same arguments: encoders
-    that are finished are kept, and a rival goes on from its last half minute.
+    that are finished are kept, and a baseline goes on from its last half minute.
 
     Args:
         zoo: the zoo.
         directories: encoder directories.
-        supervised_steps: steps of the end-to-end rival of each; as many as it was pretrained with by default, 0 for
+        supervised_steps: steps of the end-to-end baseline of each; as many as it was pretrained with by default, 0 for
             none.
         workers: encoders evaluated side by side.
         report: told ``(encoder, steps done, note)``.
         predictors_from: another zoo of the same family; predictors fitted to its networks are used on this one's, too,
             and what they get right is in the results as ``transferred``.
         folder: where to keep what is found so far; for one process at a time. It is the caller's to end it with
-            :func:`rnn2vec.evaluation_store.end_evaluation` once the results are written.
+            :func:`rnn2vec.evaluation.store.end_evaluation` once the results are written.
 
     Raises:
         RNN2VecError: if a directory is damaged, an encoder cannot read the zoo, predictors would be tested on tasks
@@ -83,12 +82,48 @@ def evaluate(
             "versions": versions(),
         }
         begin(folder / PLAN, "evaluation", plan)
-    source = predictors_from and predictors_from.directory
+    source = predictors_from.directory if predictors_from else None
     jobs = [
-        (zoo.directory, run.directory, run.encoder.name, _steps(run, supervised_steps), source, folder)
+        EncoderEvaluation(zoo.directory, run.directory, run.encoder.name, _steps(run, supervised_steps), source, folder)
         for run in trained
     ]
-    return run_jobs(_evaluate_or_keep, jobs, workers, report)
+    return run_jobs(jobs, workers, report)
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderEvaluation:
+    """The evaluation of one encoder, to be carried out.
+
+    Attributes:
+        zoo: directory of the zoo.
+        directory: of the encoder.
+        name: of the encoder.
+        supervised_steps: of its end-to-end baseline; 0 for none.
+        predictors_from: directory of another zoo, or None.
+        folder: where what is found is kept, or None.
+    """
+
+    zoo: Path
+    directory: Path
+    name: str
+    supervised_steps: int
+    predictors_from: Path | None
+    folder: Path | None
+
+    def run(self, report: Callable[[int, str], None]) -> Evaluation:
+        """Evaluate, go on, or keep what is there."""
+        what = (self.zoo, self.directory, self.supervised_steps, self.predictors_from)
+        if self.folder is None:
+            return evaluate_encoder(*what, report=report)
+        path = self.folder / f"{self.name}.safetensors"
+        checkpoint = self.folder / f"{self.name}-baseline.safetensors"
+        if path.exists():
+            report(self.supervised_steps, "kept")
+            return load_evaluation(path)
+        evaluation = evaluate_encoder(*what, checkpoint, report=report)
+        save_evaluation(path, evaluation)
+        checkpoint.unlink(missing_ok=True)
+        return evaluation
 
 
 def _checksums(directory: Path) -> dict[str, str]:
@@ -103,28 +138,6 @@ def _steps(trained: TrainedEncoder, supervised_steps: int | None) -> int:
     return trained.recipe.steps if supervised_steps is None else supervised_steps
 
 
-def _evaluate_or_keep(
-    zoo: Path,
-    directory: Path,
-    name: str,
-    steps: int,
-    predictors_from: Path | None,
-    folder: Path | None,
-    *,
-    report: Callable[[int, str], None],
-) -> Evaluation:
-    if folder is None:
-        return evaluate_encoder(zoo, directory, steps, predictors_from, report=report)
-    path, checkpoint = folder / f"{name}.safetensors", folder / f"{name}-rival.safetensors"
-    if path.exists():
-        report(steps, "kept")
-        return load_evaluation(path)
-    evaluation = evaluate_encoder(zoo, directory, steps, predictors_from, checkpoint, report=report)
-    save_evaluation(path, evaluation)
-    checkpoint.unlink(missing_ok=True)
-    return evaluation
-
-
 def evaluate_encoder(
     zoo_directory: Path,
     directory: Path,
@@ -134,23 +147,24 @@ def evaluate_encoder(
     *,
     report: Callable[[int, str], None],
 ) -> Evaluation:
-    """Evaluate one encoder; see :func:`evaluate`. The checkpoint is its rival's."""
+    """Evaluate one encoder; see :func:`evaluate`. The checkpoint is its baseline's."""
     zoo = Zoo.open(zoo_directory)
     trained = load_trained(directory, zoo)
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
     split = split_zoo(zoo)
     z = embed(encoder, zoo.networks())
     predictors = fit_predictors(zoo, z, seed)
+    common = zoo.interface.outputs.common_loss
     losses = {
         loss: {
             part: emulation_loss(encoder, trained.emulator, part_of_zoo(zoo, rows), loss_of(zoo.interface, loss))
             for part, rows in split.tested.items()
         }
-        for loss in {trained.recipe.loss, "total-variation"}
+        for loss in {trained.recipe.loss, common}
     }
     results: dict[str, Any] = {
         "emulation_loss": {"name": trained.recipe.loss, **losses[trained.recipe.loss]},
-        "total_variation": losses["total-variation"],
+        "common_loss": {"name": common, **losses[common]},
         "frozen": evaluate_frozen(zoo, z, seed, predictors),
         "linear": evaluate_frozen(zoo, z, seed, fit_predictors(zoo, z, seed, readers=[LINEAR])),
         "readers": {name: reading.to_dict() for name, reading in predictors.readings.items()},
@@ -168,11 +182,11 @@ def evaluate_encoder(
         results["predictors_from"] = zoo_checksum(other)
     steps = _steps(trained, supervised_steps)
     if steps:
-        rival = build_encoder(
+        untrained = build_encoder(
             encoder.name, encoder.form, seed, embedding_size=encoder.embedding_size, **encoder.options
         )
         recipe = dataclasses.replace(trained.recipe, steps=steps)
-        supervised = evaluate_supervised(zoo, rival, recipe, seed, report, checkpoint)
+        supervised = evaluate_supervised(zoo, untrained, recipe, seed, report, checkpoint)
         results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
         results["supervised_readers"] = {name: reading.to_dict() for name, reading in supervised.readings.items()}
         results["supervised_steps"] = steps
@@ -198,55 +212,3 @@ def _check_transfer(source: Zoo, zoo: Zoo) -> None:
             f"predictors are tested on tasks they were not fitted to; {len(tested & fitted)} of the {len(tested)} that "
             f"{zoo.directory} holds back are fitted to in {source.directory}: use zoos of the same tasks and seed"
         )
-
-
-def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """``results.json``: the zoo in a few numbers, and every encoder's results by name."""
-    last = zoo.column("step") == zoo.steps[-1]
-    return {
-        "zoo": {
-            "family": zoo.family,
-            "architecture": zoo.architecture.to_dict(),
-            "models": zoo.models,
-            "snapshots": len(zoo),
-            "tasks": len(np.unique(zoo.tasks, axis=0)),
-            "seed": zoo.seed,
-            "final_accuracy": float(zoo.column("accuracy")[last].mean()),
-            "final_learnt": float(learnt(zoo)[last].mean()),
-            "checksum": zoo_checksum(zoo),
-        },
-        "encoders": {evaluation.name: evaluation.results for evaluation in evaluations},
-        "versions": versions(),
-    }
-
-
-def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The closing table, a row an encoder, as text: for the terminal and the report alike.
-
-    What was measured of no encoder has no column.
-    """
-    measured = {kind for values in results["encoders"].values() for kind in values}
-    columns = [column for column in family_of(results["zoo"]["family"]).columns if column.reading in measured]
-    rows = []
-    for name, values in results["encoders"].items():
-        rows.append(
-            {
-                "encoder": name,
-                "loss": f"{values['emulation_loss']['validation']:.4f}",
-                "loss OOD": f"{values['emulation_loss']['ood']:.4f}",
-                **{
-                    each.title: _number(values.get(each.reading, {}).get(each.part, {}).get(each.metric), each.metric)
-                    for each in columns
-                },
-                "parameters": f"{values['parameters']:,}",
-                "seconds": f"{values['seconds']:.0f}",
-            }
-        )
-    return rows
-
-
-def _number(value: float | None, metric: str) -> str:
-    """Whole degrees for angles, else two digits; a dash where there was nothing to measure."""
-    if value is None or np.isnan(value):
-        return "-"
-    return f"{value:.0f}\u00b0" if metric == "angle_error" else f"{value:.2f}"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnn2vec.downstream.readers import LINEAR, READERS
 from rnn2vec.emulation.emulate import Observed
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
-from rnn2vec.evaluation import results_table
-from rnn2vec.evaluation_store import Evaluation
+from rnn2vec.evaluation.readers import LINEAR, READERS
+from rnn2vec.evaluation.results import results_table
+from rnn2vec.evaluation.store import Evaluation
 from rnn2vec.families import family_of
 from rnn2vec.families.family import Property
 from rnn2vec.files import write_atomically
@@ -43,8 +43,8 @@ def write_report(
         path: the file.
         zoo: the zoo the encoders were evaluated on.
         directories: encoder directories, in the order of ``evaluations``.
-        evaluations: what :func:`rnn2vec.evaluation.evaluate` returned.
-        results: what :func:`rnn2vec.evaluation.collect_results` made of them.
+        evaluations: what :func:`rnn2vec.evaluation.evaluate.evaluate` returned.
+        results: what :func:`rnn2vec.evaluation.results.collect_results` made of them.
         title: headline of the page.
         note: what a reader should know first, such as the size of the run.
     """
@@ -74,7 +74,8 @@ def write_report(
 def _sections(
     zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], results: Mapping[str, Any]
 ) -> list[Section]:
-    accuracy, view = zoo.column("accuracy"), family_of(zoo.family).words
+    family = family_of(zoo.family)
+    accuracy, view = zoo.column("accuracy"), family.words
     validation = split_zoo(zoo).validation
     sections = [
         _knowledge(zoo, results),
@@ -95,7 +96,14 @@ def _sections(
             f"The first two principal components of z, a dot for every snapshot. Above: coloured by "
             f"{view.task}; networks of one task should meet, whichever seed they grew from. Below: by the "
             "accuracy the network has reached.",
-            maps.embedding_maps({e.name: e.embeddings for e in evaluations}, zoo.tasks, accuracy),
+            maps.embedding_maps(
+                {e.name: e.embeddings for e in evaluations},
+                zoo.tasks,
+                accuracy,
+                family.task_set.task_columns,
+                view.task,
+                family.tasks_are_angles,
+            ),
         ),
         Section(
             "Clones from a vector",
@@ -124,12 +132,14 @@ def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
         "Solid: from the frozen z, by the reader that cross-validation prefers. Hatched: the same encoder "
         "trained end to end on the labels."
     )
-    words = family_of(zoo.family).words
-    return Section(
-        "What the frozen representation knows",
-        f"{words.knowledge_caption} {how} There are {results['zoo']['tasks']} tasks.",
-        figures.property_bars(metrics, words.knowledge),
-    )
+    family, tasks = family_of(zoo.family), results["zoo"]["tasks"]
+    words = family.words
+    title, caption = "What the frozen representation knows", f"{words.knowledge_caption} {how}"
+    if set(words.knowledge) <= family.shares:
+        chance = 1 / tasks if list(words.knowledge)[-1] == "exact" else None
+        line = "" if chance is None else f" Dashed: chance, one of {tasks} tasks."
+        return Section(title, caption + line, figures.share_bars(metrics, words.knowledge, chance))
+    return Section(title, caption, figures.property_bars(metrics, words.knowledge))
 
 
 def _readers_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -196,7 +206,9 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
             asked.answers[:, best].numpy(),
             view.symbols,
             [_title(zoo, int(row)) for row in rows],
-            tile=math.isqrt(zoo.architecture.input_size) if view.tile else None,
+            tile=math.isqrt(zoo.interface.inputs.size) if view.tile else None,
+            lines=not (view.tile or zoo.interface.inputs.drawn),
+            limits=zoo.interface.outputs.extent(asked.answers[:, best].numpy()),
         ),
     )
 
@@ -207,14 +219,25 @@ def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[
     reading = family_of(zoo.family).show(observed.traces.inputs[0], observed.traces.outputs[0])
     chosen, steps, read = reading.sequence, reading.steps, reading.labels
     title = _title(zoo, row) + (f"; {reading.text}" if reading.text else "")
-    shown, network = observed.tensors(sequences=[chosen])
+    shown, _ = observed.tensors(sequences=[chosen])
+    outputs = zoo.interface.outputs
+    network = outputs.answers(outputs.tensor(observed.traces.outputs[0, chosen, :steps])).numpy()
     emulated = {}
     for run, evaluation in zip(trained, evaluations, strict=True):
-        logits, _ = run.emulator(torch.from_numpy(evaluation.embeddings[[row]]), shown)
-        emulated[evaluation.name] = logits[0, 0, :steps].softmax(-1).numpy()
+        said, _ = run.emulator(torch.from_numpy(evaluation.embeddings[[row]]), shown)
+        emulated[evaluation.name] = outputs.answers(said[0, 0, :steps]).numpy()
     return Section(
         "The network and its emulators, step by step",
-        f"Probabilities of {view.answer} while reading one sequence: of the network, and of the emulators told only "
-        f"its z. {view.where}",
-        figures.answers_along(network[0, 0, :steps].exp().numpy(), emulated, read, view.symbols, title, view.step),
+        f"{view.answer[0].upper()}{view.answer[1:]} while reading one sequence: of the network, and of the emulators "
+        f"told only its z. {view.where}",
+        figures.answers_along(
+            network,
+            emulated,
+            read,
+            view.symbols,
+            title,
+            view.step,
+            outputs.extent(network, *emulated.values()),
+            outputs.distance,
+        ),
     )

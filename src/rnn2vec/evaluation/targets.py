@@ -11,7 +11,7 @@ class Targets:
     """Values of a property as targets of a regression or of a loss, and back.
 
     Args:
-        kind: of the property, see :class:`rnn2vec.downstream.properties.Property`.
+        kind: of the property, see :class:`rnn2vec.evaluation.properties.Property`.
         truth: values of the networks that are learned from, at least one: they decide the classes, mean and scale.
     """
 
