@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ SCHEMA = pa.schema(
         ("step", pa.int32()),
         ("snapshot", pa.int32()),
         ("value", pa.float64()),
+        ("vector", pa.list_(pa.float32())),
     ]
 )
 """A row a measurement.
@@ -41,7 +43,8 @@ SCHEMA = pa.schema(
 ``frozen``, ``linear`` (by the linear reader alone), ``supervised`` (end to end), ``untrained`` and ``shuffled``
 (controls), ``cross-validation`` (``part`` is a reader, ``metric`` a property), ``chosen`` (1 for the reader chosen),
 ``clone``, ``z``, ``cost``, ``truth`` (of the zoo itself, of no encoder). ``part`` is a part of the zoo, ``step`` a
-training step and ``snapshot`` a row of the zoo's table, -1 where there is none.
+training step and ``snapshot`` a row of the zoo's table, -1 where there is none. ``vector`` is a snapshot's z, which has
+no value.
 """
 
 CONSTANT = "constant"
@@ -111,9 +114,8 @@ def run_rows(
     if "supervised" in results:
         add("cost", "seconds", results["supervised_seconds"], part="end to end")
     if keep_z:
-        for column, values in enumerate(evaluation.embeddings.T):
-            for snapshot, value in enumerate(values):
-                add("z", str(column), value, snapshot=snapshot)
+        for snapshot, z in enumerate(evaluation.embeddings.astype(np.float32)):
+            add("z", "z", math.nan, snapshot=snapshot, vector=z)
         for snapshot, value in zip(split_zoo(zoo).validation, evaluation.clone_scores, strict=True):
             add("clone", "score", value, part="validation", snapshot=int(snapshot))
     return rows
@@ -122,7 +124,7 @@ def run_rows(
 def as_table(rows: Iterable[Row]) -> pa.Table:
     """Rows as a table; what a row does not say is empty, or -1."""
     empty = {"encoder": "", "seed": -1, "ablation": False, "probes": -1, "probe_length": -1}
-    empty |= {"part": "", "step": -1, "snapshot": -1}
+    empty |= {"part": "", "step": -1, "snapshot": -1, "vector": None}
     return pa.Table.from_pylist([empty | row for row in rows], SCHEMA)
 
 

@@ -54,7 +54,8 @@ def _sections(results: ZooResults) -> list[Section]:
         Section(
             about,
             f"Loss: {results.loss[2].replace('-', ' ')} between emulator and network on validation tasks, whichever "
-            "loss was trained with; the paper's is of its own zoo, at its own size, and compares in order only. Other columns are read from "
+            "loss was trained with; the paper's is of its own zoo, at its own size, and compares in order only. Other "
+            "columns are read from "
             f"the frozen z, or end to end from the same encoder trained on labels. {how} "
             "Seconds: of pretraining. Controls: the best of all encoders in each column; every one of them is in "
             "the next table.",

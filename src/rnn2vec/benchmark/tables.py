@@ -146,10 +146,10 @@ class ZooResults:
 
     def z(self, encoder: str) -> np.ndarray:
         """Z of every snapshot, of the seed that kept it, ``[S, Z]``; ``[S, 0]`` if none did."""
-        columns: list[np.ndarray] = []
-        while len(values := self.snapshots("z", str(len(columns)), encoder)[1]):
-            columns.append(values)
-        return np.stack(columns, axis=1) if columns else np.zeros((0, 0))
+        chosen = self.table.filter(
+            pc.and_(pc.equal(self.table["reading"], "z"), pc.equal(self.table["encoder"], encoder))
+        )
+        return np.array(chosen["vector"].to_pylist(), dtype=np.float32) if chosen.num_rows else np.zeros((0, 0))
 
 
 def main_table(results: ZooResults) -> list[dict[str, str]]:

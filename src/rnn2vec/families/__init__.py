@@ -9,11 +9,15 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.family import Family
 from rnn2vec.fields import shown
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for module in pkgutil.iter_modules(__path__)
-    if (family := getattr(importlib.import_module(f"{__name__}.{module.name}"), "FAMILY", None)) is not None
-}
+
+def discover() -> dict[str, Family]:
+    """The families of all files in this folder, by name."""
+    modules = (importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
+    found = (getattr(module, "FAMILY", None) for module in modules)
+    return {family.name: family for family in found if isinstance(family, Family)}
+
+
+FAMILIES = discover()
 """Families by name."""
 
 
