@@ -211,10 +211,10 @@ def test_a_rival_goes_on_in_the_midst(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark(tmp_path / "parts", parts, report=interrupted)
+        run_benchmark(tmp_path / "parts", parts, on_progress=interrupted)
     assert (parts[0].directory / BASELINE).is_file()
     told: list[tuple[int, int, str]] = []
-    table = run_benchmark(tmp_path / "parts", parts, report=lambda *what: told.append(what))
+    table = run_benchmark(tmp_path / "parts", parts, on_progress=lambda *what: told.append(what))
     assert [what[1:] for what in told[:2]] == [(recipe.steps, "kept"), (4, "resumed")]
     assert sum(amount for _, amount, _ in told) == parts[0].steps
     assert without_clocks(table) == without_clocks(expected)
@@ -226,7 +226,9 @@ def test_a_benchmark_can_be_given_more_seeds(
 ) -> None:
     carried: list[Run] = []
     carry_out = module.carry_out
-    monkeypatch.setattr(module, "carry_out", lambda run, report: carried.append(run) or carry_out(run, report))
+    monkeypatch.setattr(
+        module, "carry_out", lambda run, on_progress: carried.append(run) or carry_out(run, on_progress)
+    )
     monkeypatch.setattr(module, "pretrain_into", lambda *a, **b: pytest.fail("a run that is done is not repeated"))
     runs = plan_runs([(zoo, recipe)], ENCODERS, 2, done[0], supervised_steps=2)
     assert len(run_benchmark(done[0], runs)) < len(done[1])  # without the ablation

@@ -479,7 +479,7 @@ def inputs(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
     export_published(Zoo.open(zoo), place / "published")
     recipe = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
     for name, encoder in (("encoder", "statistics"), ("flat", "flat")):
-        pretrain_into(zoo, encoder, recipe, 0, place / name, report=lambda amount, note: None)
+        pretrain_into(zoo, encoder, recipe, 0, place / name, on_progress=lambda amount, note: None)
     sizes = {"models": 24, "steps": 1, "hidden_size": 3, "snapshots": (1,), "traces": 2, "evaluation_strings": 2}
     build_zoo(zoo_recipe("formal-languages", "demo", seed=1, **sizes), place / "other")
     (place / "benchmark").mkdir()

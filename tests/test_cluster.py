@@ -33,7 +33,7 @@ def ray() -> Any:
 class Never:
     """A job that is never carried out here."""
 
-    def run(self, report: Callable[[int, str], None]) -> None:
+    def run(self, on_progress: Callable[[int, str], None]) -> None:
         raise AssertionError("a job was started without a cluster")
 
 

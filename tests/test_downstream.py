@@ -221,13 +221,13 @@ def test_an_interrupted_rival_ends_with_the_same_metrics(
     def stop_at(step: int) -> Callable[[int, str], None]:
         done = 0
 
-        def report(amount: int, note: str) -> None:
+        def on_progress(amount: int, note: str) -> None:
             nonlocal done
             done += amount
             if done == step:
                 raise KeyboardInterrupt
 
-        return report
+        return on_progress
 
     whole, parts = rival(), rival()
     expected = evaluate_supervised(zoo, whole, recipe).metrics
@@ -247,7 +247,7 @@ def test_an_interrupted_rival_ends_with_the_same_metrics(
 
 def quick_encoder(zoo: Zoo, name: str, directory: Path) -> Path:
     recipe = pretrain_recipe("formal-languages", "demo", steps=3, networks=4, traces=1, emulator_size=8)
-    pretrain_into(zoo.directory, name, recipe, 0, directory / name, report=lambda amount, note: None)
+    pretrain_into(zoo.directory, name, recipe, 0, directory / name, on_progress=lambda amount, note: None)
     return directory / name
 
 

@@ -196,32 +196,38 @@ def test_an_interrupted_pretraining_ends_with_the_same_bytes(
     def stop_at(step: int):
         done = 0
 
-        def report(amount: int, note: str) -> None:
+        def on_progress(amount: int, note: str) -> None:
             nonlocal done
             done += amount
             if done == step:
                 raise Interrupted
 
-        return report
+        return on_progress
 
-    pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "whole", report=lambda amount, note: None)
+    pretrain_into(
+        small_zoo.directory, "interactive", recipe, 3, tmp_path / "whole", on_progress=lambda amount, note: None
+    )
     for step in (4, 9):
         with pytest.raises(Interrupted):
-            pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=stop_at(step))
+            pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", on_progress=stop_at(step))
     with pytest.raises(RNN2VecError, match="belongs to an unfinished training"):
         pretrain_into(
-            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
+            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", on_progress=lambda amount, note: None
         )
-    pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None)
+    pretrain_into(
+        small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", on_progress=lambda amount, note: None
+    )
     for name in ("model.safetensors", "emulator.safetensors", "config.json"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not (tmp_path / "parts" / "checkpoint.safetensors").exists()
     with pytest.raises(RNN2VecError, match=r"one pretraining; .* another \(seed 3 there, 4 here\)"):
         pretrain_into(
-            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", report=lambda amount, note: None
+            small_zoo.directory, "interactive", recipe, 4, tmp_path / "parts", on_progress=lambda amount, note: None
         )
     record = (tmp_path / "parts" / "training.json").read_bytes()
-    pretrain_into(small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", report=lambda amount, note: None)
+    pretrain_into(
+        small_zoo.directory, "interactive", recipe, 3, tmp_path / "parts", on_progress=lambda amount, note: None
+    )
     assert (tmp_path / "parts" / "training.json").read_bytes() == record  # a finished one is kept
 
 
@@ -230,7 +236,7 @@ def test_training_is_kept_when_the_encoder_cannot_be_written(
 ) -> None:
     recipe = tiny_recipe(encoder_options={"interactive": tiny_encoder(small_zoo).options})
     arguments = (small_zoo.directory, "interactive", recipe, 0)
-    pretrain_into(*arguments, tmp_path / "whole", report=lambda amount, note: None)
+    pretrain_into(*arguments, tmp_path / "whole", on_progress=lambda amount, note: None)
 
     def full(*_: object) -> None:
         raise RNN2VecError("no space left")
@@ -238,9 +244,9 @@ def test_training_is_kept_when_the_encoder_cannot_be_written(
     with monkeypatch.context() as patch:
         patch.setattr("rnn2vec.emulation.store.save_trained", full)
         with pytest.raises(RNN2VecError, match="no space"):
-            pretrain_into(*arguments, tmp_path / "parts", report=lambda amount, note: None)
+            pretrain_into(*arguments, tmp_path / "parts", on_progress=lambda amount, note: None)
     steps = []
-    pretrain_into(*arguments, tmp_path / "parts", report=lambda amount, note: steps.append((amount, note)))
+    pretrain_into(*arguments, tmp_path / "parts", on_progress=lambda amount, note: steps.append((amount, note)))
     assert steps == [(recipe.steps, "resumed")]
     for name in ("model.safetensors", "emulator.safetensors"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -257,13 +263,15 @@ def test_a_pretraining_that_diverged_is_not_saved(
 ) -> None:
     recipe = tiny_recipe(steps, learning_rate=1e36, warmup=0)
     with pytest.raises(RNN2VecError, match=f"pretraining diverged: {what} is not finite; choose another seed"):
-        pretrain_into(small_zoo.directory, name, recipe, 0, tmp_path, report=lambda amount, note: None)
+        pretrain_into(small_zoo.directory, name, recipe, 0, tmp_path, on_progress=lambda amount, note: None)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.safetensors"]
 
 
 def test_an_encoder_directory_reads_back(small_zoo: Zoo, tmp_path: Path) -> None:
     recipe = tiny_recipe(encoder_options={"noninteractive": tiny_encoder(small_zoo, "noninteractive").options})
-    pretrain_into(small_zoo.directory, "noninteractive", recipe, 0, tmp_path / "e", report=lambda amount, note: None)
+    pretrain_into(
+        small_zoo.directory, "noninteractive", recipe, 0, tmp_path / "e", on_progress=lambda amount, note: None
+    )
     trained = load_trained(tmp_path / "e", small_zoo)
     record = json.loads((tmp_path / "e" / "training.json").read_text())
     assert record["recipe"] == json.loads(json.dumps(vars(recipe)))
@@ -290,7 +298,7 @@ def test_the_loss_is_measured_at_least_once(evaluations: object, small_zoo: Zoo)
 @pytest.fixture
 def trained(small_zoo: Zoo, tmp_path: Path) -> Path:
     """An encoder directory."""
-    pretrain_into(small_zoo.directory, "statistics", tiny_recipe(1), 0, tmp_path / "e", report=lambda *what: None)
+    pretrain_into(small_zoo.directory, "statistics", tiny_recipe(1), 0, tmp_path / "e", on_progress=lambda *what: None)
     return tmp_path / "e"
 
 
@@ -342,7 +350,9 @@ def test_torchs_defaults_do_not_matter(small_zoo: Zoo, trained: Path, tmp_path: 
     torch.set_default_dtype(torch.float64)
     torch.set_default_device("meta")
     try:
-        pretrain_into(small_zoo.directory, "statistics", tiny_recipe(1), 0, tmp_path / "f", report=lambda *what: None)
+        pretrain_into(
+            small_zoo.directory, "statistics", tiny_recipe(1), 0, tmp_path / "f", on_progress=lambda *what: None
+        )
     finally:
         torch.set_default_dtype(torch.float32)
         torch.set_default_device(None)

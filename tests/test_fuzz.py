@@ -160,7 +160,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Any, tiny_zoo: 
     recipe = zoo_recipe("formal-languages", "demo", evaluation_strings=10, **options)
     zoo = build_zoo(recipe, place / "zoo")
     training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
-    pretrain_into(zoo.directory, "interactive", training, 0, place / "encoder", report=quiet)
+    pretrain_into(zoo.directory, "interactive", training, 0, place / "encoder", on_progress=quiet)
     export_published(tiny_zoo, place / "published")
     (place / "measurements").mkdir()
     write_measurements(
@@ -215,7 +215,7 @@ def test_any_value_in_any_field_is_read_or_refused(
 ) -> None:
     sound, copy = Zoo.open(whole["zoo"]), tmp_path_factory.mktemp("values") / encoder
     training = pretrain_recipe("formal-languages", "demo", steps=1, networks=2, traces=1, emulator_size=4)
-    pretrain_into(sound.directory, encoder, training, 0, copy, report=quiet)
+    pretrain_into(sound.directory, encoder, training, 0, copy, on_progress=quiet)
     values = json.loads((copy / file).read_text())
     del values["sha256"]  # which any change would belie
     places = [place for place in places_in(values) if place[:1] != ("train_tasks",) or len(place) < 3]
@@ -279,7 +279,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     training = pretrain_recipe("formal-languages", "demo", steps=2, networks=2, traces=1, emulator_size=4)
 
     def pretraining(directory: Path) -> dict[str, bytes]:
-        pretrain_into(zoo.directory, "statistics", training, 0, directory, report=quiet)
+        pretrain_into(zoo.directory, "statistics", training, 0, directory, on_progress=quiet)
         return contents(directory)
 
     def learning(directory: Path) -> list[GapRun]:
@@ -290,7 +290,7 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
         return contents(directory)
 
     def benchmark(directory: Path) -> None:
-        run_benchmark(directory, plan_runs([(zoo, training)], ["flat"], 1, directory), report=reached)
+        run_benchmark(directory, plan_runs([(zoo, training)], ["flat"], 1, directory), on_progress=reached)
 
     def demo(directory: Path) -> None:
         run_demo(directory, reached, zoo_recipe=zoo.recipe, recipe=training)
@@ -303,15 +303,15 @@ def unfinished(whole: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rnn2vec.training.CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(Reached):
-            pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", report=reached)
+            pretrain_into(zoo.directory, "statistics", training, 0, place / "pretraining", on_progress=reached)
         with pytest.raises(Reached):
             run_gap(
                 [Interrogator("interactive", 4, GapRecipe(2, steps=2, copies=4, core_size=4))],
                 place / "gap",
-                report=reached,
+                on_progress=reached,
             )
     with pytest.raises(Reached):
-        build_zoo(zoo.recipe, place / "building", report=lambda shard, *what: reached() if shard == 1 else None)
+        build_zoo(zoo.recipe, place / "building", on_progress=lambda shard, *what: reached() if shard == 1 else None)
     for start in (benchmark, demo):
         with pytest.raises(Reached):
             start(place / start.__name__)

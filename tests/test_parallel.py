@@ -28,12 +28,12 @@ class Warn:
 
     number: int
 
-    def run(self, report: Callable[[int, str], None]) -> tuple[int, int]:
+    def run(self, on_progress: Callable[[int, str], None]) -> tuple[int, int]:
         warnings.warn("all of them are slow", RuntimeWarning, stacklevel=1)
         if self.number == 0:
             warnings.warn("this one is slower", RuntimeWarning, stacklevel=1)
         time.sleep(1.0)  # long enough for the other worker to take its share
-        report(1, "done")
+        on_progress(1, "done")
         return self.number, os.getpid()
 
 
@@ -44,7 +44,7 @@ class Touch:
     directory: Path
     number: int
 
-    def run(self, report: Callable[[int, str], None]) -> None:
+    def run(self, on_progress: Callable[[int, str], None]) -> None:
         if self.number == 0:
             warnings.warn("something is slow", RuntimeWarning, stacklevel=1)
         time.sleep(0.3)
@@ -66,10 +66,10 @@ class Say:
     count: int
     end: str
 
-    def run(self, report: Callable[[int, str], None]) -> None:
+    def run(self, on_progress: Callable[[int, str], None]) -> None:
         for number in range(self.count):
-            report(1, str(number))
-        report(1, Slow())  # type: ignore[arg-type]
+            on_progress(1, str(number))
+        on_progress(1, Slow())  # type: ignore[arg-type]
         if self.end:
             raise RNN2VecError(self.end)
 

@@ -161,7 +161,7 @@ def test_pretraining_and_evaluation_of_digits(digits_zoo: Zoo, tmp_path: Path) -
     recipe = pretrain_recipe("sequential-digits", "demo", steps=6, networks=4, traces=1, emulator_size=8)
     names = ("interactive", "statistics")
     for name in names:
-        pretrain_into(digits_zoo.directory, name, recipe, 0, tmp_path / name, report=lambda amount, note: None)
+        pretrain_into(digits_zoo.directory, name, recipe, 0, tmp_path / name, on_progress=lambda amount, note: None)
     directories = [tmp_path / name for name in names]
     evaluations = evaluate(digits_zoo, directories, supervised_steps=2)
     results = collect_results(digits_zoo, evaluations)

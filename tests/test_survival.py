@@ -188,7 +188,7 @@ def test_a_second_writer_is_refused(tiny_recipe: Recipe, zoo: Zoo, tmp_path: Pat
             build_zoo(tiny_recipe, tmp_path / "a")
         recipe = pretrain_recipe("formal-languages", "demo", steps=1)
         with pytest.raises(RNN2VecError, match="another is writing"):
-            pretrain_into(zoo.directory, "flat", recipe, 0, tmp_path / "a", report=lambda amount, note: None)
+            pretrain_into(zoo.directory, "flat", recipe, 0, tmp_path / "a", on_progress=lambda amount, note: None)
         assert list((tmp_path / "a").iterdir()) == []
         process.kill()
     with sole_writer(tmp_path / "a"):  # the hold ended with its process

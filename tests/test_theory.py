@@ -227,25 +227,25 @@ def test_an_interrupted_interrogator_ends_with_the_same_bytes(
     def stop_at(step: int) -> Any:
         done = 0
 
-        def report(job: int, amount: int, note: str) -> None:
+        def on_progress(job: int, amount: int, note: str) -> None:
             nonlocal done
             done += amount
             if done == step:
                 raise KeyboardInterrupt
 
-        return report
+        return on_progress
 
     whole = run_gap(jobs, tmp_path / "whole")
     before = torch.random.get_rng_state()
     for step in (4, 9):
         with pytest.raises(KeyboardInterrupt):
-            run_gap(jobs, tmp_path / "parts", report=stop_at(step))
+            run_gap(jobs, tmp_path / "parts", on_progress=stop_at(step))
         assert [path.name for path in (tmp_path / "parts").iterdir()] == [checkpoint.name]
     with pytest.raises(RNN2VecError, match="belongs to an unfinished training with another seed"):
         run_gap(jobs, tmp_path / "parts", 1)
     left = checkpoint.read_bytes()
     told: list[tuple[int, int, str]] = []
-    assert run_gap(jobs, tmp_path / "parts", report=lambda *what: told.append(what)) == whole
+    assert run_gap(jobs, tmp_path / "parts", on_progress=lambda *what: told.append(what)) == whole
     assert told[0] == (0, 9, "resumed")
     assert len(told) == 1 + 12 - 9
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -317,7 +317,7 @@ def test_recipes_are_checked(fields: dict[str, Any], words: str) -> None:
 
 
 def test_counts_of_classes() -> None:
-    counts = {(count.family, count.size): count for count in count_questions((2, 8), seconds=1)}
+    counts = {(count.kind, count.size): count for count in count_questions((2, 8), seconds=1)}
     assert (counts["point functions", 8].fixed, counts["point functions", 8].adaptive) == (7, 7)
     assert (counts["tree paths", 8].fixed, counts["tree paths", 8].adaptive) == (7, 3)
     assert len(np.unique(random_class(8).codes, axis=0)) == 8
@@ -557,11 +557,11 @@ def test_one_report(two_networks_a_task: Zoo, tmp_path: Path, monkeypatch: pytes
 
     @contextmanager
     def impatient(title: str, jobs: Any) -> Any:
-        def report(job: int, amount: int, note: str) -> None:
+        def on_progress(job: int, amount: int, note: str) -> None:
             if title == "Learning to ask" and job == 1:
                 raise KeyboardInterrupt
 
-        yield report
+        yield on_progress
 
     with pytest.raises(KeyboardInterrupt):
         theory_run.run_theory(out, impatient, zoo, [2, 4], steps=2)

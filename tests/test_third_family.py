@@ -62,7 +62,7 @@ def test_encoders_are_pretrained_evaluated_and_reported(zoo: Zoo, tmp_path: Path
     recipe, directories = pretrain_recipe("followers", "demo"), []
     for name in ("interactive", "statistics"):
         directories.append(tmp_path / name)
-        pretrain_into(zoo.directory, name, recipe, 0, directories[-1], report=quiet)
+        pretrain_into(zoo.directory, name, recipe, 0, directories[-1], on_progress=quiet)
     history = load_trained(directories[0], zoo).record["history"]
     assert history[-1]["validation"] < 0.9 * history[0]["validation"]
     evaluations = evaluate(zoo, directories, supervised_steps=3)

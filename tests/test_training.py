@@ -40,13 +40,13 @@ def stop_at(step: int) -> Stop:
     """A report that interrupts at a step, counted from 1."""
     done = 0
 
-    def report(amount: int, note: str) -> None:
+    def on_progress(amount: int, note: str) -> None:
         nonlocal done
         done += amount
         if done == step:
             raise KeyboardInterrupt
 
-    return report
+    return on_progress
 
 
 def layers() -> list[nn.Module]:
@@ -66,7 +66,7 @@ def groups(modules: list[nn.Module], scale: float = 2.0) -> torch.optim.AdamW:
 def trained(
     modules: list[nn.Module],
     checkpoint: Path | None = None,
-    report: Stop | None = None,
+    on_progress: Stop | None = None,
     identity: dict[str, Any] = IDENTITY,
     **options: Any,
 ) -> Progress:
@@ -84,7 +84,7 @@ def trained(
     optimizer = options.pop("optimizer", None) or groups(modules)
     loss_at = options.pop("loss_at", loss_at)
     schedule = options.pop("schedule", Schedule())
-    return train("a test", modules, optimizer, schedule, loss_at, checkpoint, identity, report, **options)
+    return train("a test", modules, optimizer, schedule, loss_at, checkpoint, identity, on_progress, **options)
 
 
 def weights(modules: list[nn.Module]) -> list[Tensor]:

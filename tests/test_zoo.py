@@ -133,13 +133,13 @@ def test_an_interrupted_build_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build_zoo(tiny_recipe, tmp_path / "zoo", report=interrupt)
+        build_zoo(tiny_recipe, tmp_path / "zoo", on_progress=interrupt)
     assert (tmp_path / "zoo" / "building.json").is_file()
     with pytest.raises(RNN2VecError, match="build has not finished: run the same command again"):
         Zoo.open(tmp_path / "zoo")
     kept = {path: path.stat().st_ino for path in (tmp_path / "zoo" / "traces").glob("*")}
     reports: Counter[str] = Counter()
-    build_zoo(tiny_recipe, tmp_path / "zoo", report=lambda shard, amount, note: reports.update({note: amount}))
+    build_zoo(tiny_recipe, tmp_path / "zoo", on_progress=lambda shard, amount, note: reports.update({note: amount}))
     assert {path: path.stat().st_ino for path in kept} == kept  # not written again
     assert reports["kept"] == 36 * len(kept)
     assert sum(reports.values()) == 96
@@ -174,7 +174,7 @@ def test_only_lost_or_damaged_shards_are_built_again(
         checksums = {kind: tiny_zoo.checksums[name] for kind, name in names.items()}
         (copy / "built" / f"{shard:05d}.json").write_text(json.dumps(checksums))
     kept: set[int] = set()
-    build_zoo(tiny_recipe, copy, report=lambda shard, _, note: kept.add(shard) if note == "kept" else None)
+    build_zoo(tiny_recipe, copy, on_progress=lambda shard, _, note: kept.add(shard) if note == "kept" else None)
     assert kept == {0, 1, 2} - {int(Path(name).stem) for name in lost if name.endswith(".safetensors")}
     assert file_bytes(copy) == file_bytes(tiny_zoo.directory)
 
@@ -187,7 +187,7 @@ def test_shards_without_a_record_are_trained_again_and_said_so(
     for path in copy.glob("*/00002.safetensors"):
         path.unlink()
     told: list[tuple[int, int, str]] = []
-    build_zoo(tiny_recipe, copy, report=lambda *what: told.append(what))
+    build_zoo(tiny_recipe, copy, on_progress=lambda *what: told.append(what))
     assert [what for what in told if "no record" in what[2]] == [
         (shard, 0, f"shard {shard} has no record: trained again") for shard in (0, 1)
     ]
@@ -349,7 +349,7 @@ def test_a_build_that_fails_keeps_the_shards_that_are_there(tiny_recipe: Recipe,
             raise Failure
 
     with pytest.raises(Failure):
-        build_zoo(tiny_recipe, tmp_path / "zoo", report=fail)
+        build_zoo(tiny_recipe, tmp_path / "zoo", on_progress=fail)
     assert (tmp_path / "zoo" / "building.json").is_file()
     assert (tmp_path / "zoo" / "weights" / "00000.safetensors").is_file()
 

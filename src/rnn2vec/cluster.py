@@ -19,7 +19,7 @@ CONNECTION_SECONDS = 5.0
 """How long a cluster may take to accept a connection."""
 
 
-def run_on_ray(jobs: Sequence[Any], address: str, report: Callable[[int, int, str], None]) -> list[Any]:
+def run_on_ray(jobs: Sequence[Any], address: str, on_progress: Callable[[int, int, str], None]) -> list[Any]:
     """Run all jobs on a Ray cluster, a core each; see :func:`rnn2vec.parallel.run_jobs`.
 
     Ray decides what runs where, and starts a job again whose machine was lost.
@@ -51,14 +51,14 @@ def run_on_ray(jobs: Sequence[Any], address: str, report: Callable[[int, int, st
             while pending:
                 done, pending = ray.wait(pending, timeout=0.2)
                 while not messages.empty():
-                    report(*messages.get())
+                    on_progress(*messages.get())
                 ray.get(done)
         except BaseException:
             for reference in pending:
                 ray.cancel(reference, force=True)
             raise
         while not messages.empty():
-            report(*messages.get())
+            on_progress(*messages.get())
         return list(ray.get(started))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, RNN2VecError):

@@ -19,7 +19,7 @@ from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import write_json
 from rnn2vec.outputs import sole_writer
-from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin
 from rnn2vec.zoo import recipes
 from rnn2vec.zoo.build import build_zoo
@@ -29,7 +29,7 @@ SUPERVISED_STEPS = 1000
 IN_PROGRESS = "demo.json"
 """Present from the first moment of a demo to its last: what it will do."""
 
-Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[Report]]
+Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[OnProgress]]
 """``stage(title, [(label, total), ...])`` shows the progress of jobs that run side by side."""
 
 
@@ -81,17 +81,17 @@ def _run_demo(
     start = time.monotonic()
     plan = {"zoo": zoo_recipe.to_dict(), "pretraining": dataclasses.asdict(recipe), "seed": seed}
     resumed = begin(directory / IN_PROGRESS, "demo", plan | {"supervised_steps": supervised_steps})
-    with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as report:
-        zoo = build_zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
+    with stage("Zoo", [(f"{zoo_recipe.models} networks", zoo_recipe.models * zoo_recipe.steps)]) as on_progress:
+        zoo = build_zoo(zoo_recipe, directory / "zoo", workers, lambda _, amount, note: on_progress(0, amount, note))
     encoders = [directory / "encoders" / name for name in DEMO_ENCODERS]
-    with stage("Pretraining", [(name, recipe.steps) for name in DEMO_ENCODERS]) as report:
+    with stage("Pretraining", [(name, recipe.steps) for name in DEMO_ENCODERS]) as on_progress:
         jobs = [
             Pretraining(zoo.directory, name, recipe, seed, path)
             for name, path in zip(DEMO_ENCODERS, encoders, strict=True)
         ]
-        run_jobs(jobs, workers, report)
-    with stage("Evaluation", [(f"{name}, end to end", supervised_steps) for name in DEMO_ENCODERS]) as report:
-        evaluations = evaluate(zoo, encoders, supervised_steps, workers, report, folder=directory / UNFINISHED)
+        run_jobs(jobs, workers, on_progress)
+    with stage("Evaluation", [(f"{name}, end to end", supervised_steps) for name in DEMO_ENCODERS]) as on_progress:
+        evaluations = evaluate(zoo, encoders, supervised_steps, workers, on_progress, folder=directory / UNFINISHED)
     results = collect_results(zoo, evaluations)
     if not resumed:
         results["seconds"] = time.monotonic() - start

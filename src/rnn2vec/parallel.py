@@ -19,8 +19,8 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 
-Report = Callable[[int, int, str], None]
-"""Called as ``report(job, amount, note)`` whenever ``amount`` more units of job number ``job`` are done."""
+OnProgress = Callable[[int, int, str], None]
+"""Called as ``on_progress(job, amount, note)`` whenever ``amount`` more units of job number ``job`` are done."""
 
 
 Result = TypeVar("Result", covariant=True)
@@ -29,8 +29,8 @@ Result = TypeVar("Result", covariant=True)
 class Job(Protocol[Result]):
     """A piece of work: an object that holds what it needs, picklable if there are several workers."""
 
-    def run(self, report: Callable[[int, str], None]) -> Result:
-        """Do the work, and call ``report(amount, note)`` as it goes."""
+    def run(self, on_progress: Callable[[int, str], None]) -> Result:
+        """Do the work, and call ``on_progress(amount, note)`` as it goes."""
         ...
 
 
@@ -40,7 +40,7 @@ def available_cores() -> int:
 
 
 def run_jobs(
-    jobs: Sequence[Job[Result]], workers: int = 1, report: Report | None = None, ray: str | None = None
+    jobs: Sequence[Job[Result]], workers: int = 1, on_progress: OnProgress | None = None, ray: str | None = None
 ) -> list[Result]:
     """Run all jobs and return their results in the order of the jobs.
 
@@ -48,21 +48,21 @@ def run_jobs(
         jobs: see :class:`Job`.
         workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a
             script that asks for them must guard its entry with ``if __name__ == "__main__"``.
-        report: told of progress. What workers warn of is passed on, each warning once.
+        on_progress: told of progress. What workers warn of is passed on, each warning once.
         ray: address of a Ray cluster, or ``auto`` for the one this machine belongs to; its cores then take the place of
             the workers, and paths that jobs read and write must be the same folders on all its machines.
 
     Raises:
         Whatever a job raises; jobs still running are then ended.
     """
-    report = report or (lambda job, amount, note: None)
+    on_progress = on_progress or (lambda job, amount, note: None)
     if ray:
         from rnn2vec.cluster import run_on_ray  # an optional extra
 
-        return run_on_ray(jobs, ray, report)
+        return run_on_ray(jobs, ray, on_progress)
     workers = min(workers, len(jobs))
     if workers <= 1:
-        return [job.run(_inline(report, index)) for index, job in enumerate(jobs)]
+        return [job.run(_inline(on_progress, index)) for index, job in enumerate(jobs)]
     context = multiprocessing.get_context("spawn")
     messages = context.SimpleQueue()  # what is put is in the pipe at once: a job's last words are there when it ends
     others = set(multiprocessing.active_children())
@@ -73,7 +73,7 @@ def run_jobs(
             pending: set[Future[Any]] = set(futures)
             while pending:
                 done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
-                _drain(messages, report)
+                _drain(messages, on_progress)
                 for future in done:
                     future.result()
         except BrokenProcessPool as error:
@@ -85,7 +85,7 @@ def run_jobs(
             for child in set(multiprocessing.active_children()) - others:
                 child.terminate()
             raise
-    _drain(messages, report)
+    _drain(messages, on_progress)
     return [future.result() for future in futures]
 
 
@@ -114,8 +114,8 @@ def _interrupts_later() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _inline(report: Report, index: int) -> Callable[[int, str], None]:
-    return lambda amount, note: report(index, amount, note)
+def _inline(on_progress: OnProgress, index: int) -> Callable[[int, str], None]:
+    return lambda amount, note: on_progress(index, amount, note)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,13 +131,13 @@ class _Warning:
 _shown: dict[Any, Any] = {}  # warnings of workers that this process has passed on: each once, however many had it
 
 
-def _drain(messages: Any, report: Report) -> None:
+def _drain(messages: Any, on_progress: OnProgress) -> None:
     while not messages.empty():
         message = messages.get()
         if isinstance(message, _Warning):
             warnings.warn_explicit(message.text, message.category, message.filename, message.line, registry=_shown)
         else:
-            report(*message)
+            on_progress(*message)
 
 
 _messages: Any = None  # a worker process's way back to its parent, set once when it starts

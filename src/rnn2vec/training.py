@@ -62,7 +62,7 @@ def train(
     loss_at: Callable[[int], Tensor],
     checkpoint: Path | None,
     identity: Mapping[str, Any],
-    report: Callable[[int, str], None] | None = None,
+    on_progress: Callable[[int, str], None] | None = None,
     *,
     after: Callable[[Progress, float], str] = lambda progress, loss: f"loss {loss:.3f}",
     apart: bool = False,
@@ -79,7 +79,7 @@ def train(
         loss_at: loss of a step, counted from 0; a function of the modules, the step and ``generator`` alone.
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
         identity: what the training is a function of, JSON-serialisable; one goes on only from its own checkpoint.
-        report: called as ``report(steps done, note)``.
+        on_progress: called as ``on_progress(steps done, note)``.
         after: called after every step with its loss; adds to the notes of the progress, and returns the note to report.
         apart: clip the gradient of each module by itself, not of all together.
         generator: what ``loss_at`` draws from, if it does not seed its draws by the step.
@@ -93,8 +93,8 @@ def train(
     kept = Checkpoint(checkpoint, identity, nn.ModuleList(modules), optimizer, generator)
     progress = kept.resume()
     start = time.monotonic() - progress.seconds
-    if report and progress.step:
-        report(progress.step, "resumed")
+    if on_progress and progress.step:
+        on_progress(progress.step, "resumed")
     for module in modules:
         module.train()
     for step in range(progress.step, schedule.steps):
@@ -113,8 +113,8 @@ def train(
         progress.step, progress.seconds = step + 1, time.monotonic() - start
         note = after(progress, float(loss.detach()))
         kept.keep(progress, finished=step + 1 == schedule.steps)
-        if report:
-            report(1, note)
+        if on_progress:
+            on_progress(1, note)
     progress.seconds = time.monotonic() - start
     return progress
 

@@ -30,7 +30,7 @@ from rnn2vec.evaluation.readers import READERS
 from rnn2vec.fields import whole
 from rnn2vec.files import read_json
 from rnn2vec.outputs import sole_writer
-from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -77,9 +77,9 @@ class Run:
         """Gradient steps, of pretraining and of the baseline."""
         return self.recipe.steps + self.supervised_steps
 
-    def run(self, report: Callable[[int, str], None]) -> None:
+    def run(self, on_progress: Callable[[int, str], None]) -> None:
         """Carry it out, as far as that is not yet done."""
-        carry_out(self, report)
+        carry_out(self, on_progress)
 
 
 def plan_runs(
@@ -147,7 +147,11 @@ def _fewer_probes(zoo: Zoo, name: str, recipe: PretrainRecipe) -> Iterator[tuple
 
 
 def run_benchmark(
-    directory: Path, runs: Sequence[Run], workers: int = 1, report: Report | None = None, ray: str | None = None
+    directory: Path,
+    runs: Sequence[Run],
+    workers: int = 1,
+    on_progress: OnProgress | None = None,
+    ray: str | None = None,
 ) -> pa.Table:
     """Carry out all runs that are not yet done, and write ``results.parquet``.
 
@@ -158,7 +162,7 @@ def run_benchmark(
         directory: new, empty, or that of a benchmark on the same zoos with the same recipes and versions.
         runs: see :func:`plan_runs`.
         workers: runs carried out side by side.
-        report: told ``(run, steps done, note)``.
+        on_progress: told ``(run, steps done, note)``.
         ray: address of a Ray cluster to carry them out on, see :func:`rnn2vec.parallel.run_jobs`.
 
     Returns:
@@ -171,7 +175,7 @@ def run_benchmark(
     with sole_writer(directory, {run.zoo for run in runs}):
         plan = {"zoos": _plan(runs, zoos), "readers": list(READERS), "versions": versions()}
         begin(directory / PLAN, "benchmark", plan)
-        run_jobs(runs, workers, report, ray)
+        run_jobs(runs, workers, on_progress, ray)
         return _collect(directory, runs, zoos)
 
 
@@ -200,16 +204,18 @@ def _plan(runs: Sequence[Run], zoos: dict[str, Zoo]) -> dict[str, Any]:
     }
 
 
-def carry_out(run: Run, report: Callable[[int, str], None]) -> None:
+def carry_out(run: Run, on_progress: Callable[[int, str], None]) -> None:
     """Pretrain and measure one encoder, as far as that is not yet done; its measurements are written last."""
     checkpoint = run.directory / BASELINE
     if (run.directory / MEASUREMENTS).exists():
         checkpoint.unlink(missing_ok=True)  # killed after its last moment
-        report(run.steps, "kept")
+        on_progress(run.steps, "kept")
         return
-    pretrain_into(run.zoo, run.encoder, run.recipe, run.seed, run.directory, report=report)
+    pretrain_into(run.zoo, run.encoder, run.recipe, run.seed, run.directory, on_progress=on_progress)
     zoo = Zoo.open(run.zoo)
-    evaluation = evaluate_encoder(run.zoo, run.directory, run.supervised_steps, None, checkpoint, report=report)
+    evaluation = evaluate_encoder(
+        run.zoo, run.directory, run.supervised_steps, None, checkpoint, on_progress=on_progress
+    )
     untrained = encoder_for(zoo, run.encoder, run.recipe, run.seed)
     train = split_zoo(zoo).train
     untrained.start_probes(inputs_to_start_from(zoo, train, zoo.traces(train), run.seed))

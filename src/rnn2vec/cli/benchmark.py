@@ -41,8 +41,8 @@ def benchmark_command(
     runs = plan_runs(list(zip(opened, recipes, strict=True)), chosen, seeds, out.absolute(), supervised_steps, ablation)
     if ray:
         require_ray(ray)
-    with stage("Benchmark", [(run.name, run.steps) for run in runs]) as report:
-        table = run_benchmark(out, runs, workers or available_cores(), report, ray)
+    with stage("Benchmark", [(run.name, run.steps) for run in runs]) as on_progress:
+        table = run_benchmark(out, runs, workers or available_cores(), on_progress, ray)
     write_benchmark_report(out / "report.html", table)
     for name, rows in benchmark_rows(table).items():
         print_rows(f"{name}: means and 95 % intervals over {seeds} seeds", rows)

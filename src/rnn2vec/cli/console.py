@@ -15,7 +15,7 @@ from rich.table import Table
 
 from rnn2vec.evaluation.results import results_table
 from rnn2vec.families import family_of
-from rnn2vec.parallel import Report
+from rnn2vec.parallel import OnProgress
 from rnn2vec.zoo.store import Zoo
 
 
@@ -40,7 +40,7 @@ def print_error(message: str) -> None:
 
 
 @contextmanager
-def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
+def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[OnProgress]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -54,7 +54,7 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
         bars = [progress.add_task(label, total=total or None, note="") for label, total in jobs]
         projected: set[int] = set()
 
-        def report(job: int, amount: int, note: str) -> None:
+        def on_progress(job: int, amount: int, note: str) -> None:
             progress.update(bars[job], advance=amount, note=note)
             bar = progress.tasks[job]
             if job not in projected and (bar.elapsed or 0) > PROJECTION_SECONDS and bar.time_remaining is not None:
@@ -62,7 +62,7 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[Report]:
                 if bar.time_remaining > 1800:  # a log has no bar, and whoever reads it wants to know
                     console.print(f"{bar.description}: about {bar.time_remaining / 3600:.1f} hours to go at this rate")
 
-        yield report
+        yield on_progress
 
 
 def print_results(results: Mapping[str, Any]) -> None:

@@ -37,8 +37,8 @@ def pretrain(
         preset,
         **{name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None},
     )
-    with stage("Pretraining", [(encoder, recipe.steps)]) as report:
-        pretrain_into(zoo, encoder, recipe, seed, out, report=lambda amount, note: report(0, amount, note))
+    with stage("Pretraining", [(encoder, recipe.steps)]) as on_progress:
+        pretrain_into(zoo, encoder, recipe, seed, out, on_progress=lambda amount, note: on_progress(0, amount, note))
     console.print(f"wrote {out}", markup=False)
 
 
@@ -62,8 +62,8 @@ def evaluate_command(
     with sole_writer(out, [zoo, *encoders, *([predictors_from] if predictors_from else [])]):
         if not (out / UNFINISHED).exists():
             require_new_directory(out)
-        with stage("Evaluation", jobs) as report:
-            arguments = (supervised_steps, workers or available_cores(), report, other, out / UNFINISHED)
+        with stage("Evaluation", jobs) as on_progress:
+            arguments = (supervised_steps, workers or available_cores(), on_progress, other, out / UNFINISHED)
             evaluations = evaluate(opened, encoders, *arguments)
         results = collect_results(opened, evaluations)
         write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rnn2vec.cli.console import console, print_error, print_zoo, stage
 from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.families import FAMILIES
+from rnn2vec.families import FAMILIES, family_of
 from rnn2vec.outputs import require_apart
 from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.build import build_zoo
@@ -41,8 +42,8 @@ def zoo_build(
     ray: Ray = None,
 ) -> None:
     """Train a zoo. The same command goes on with a build that was interrupted."""
-    if family == "formal-languages" and (digits or data):
-        raise RNN2VecError("--digits and --data are flags of sequential-digits; formal languages need no data")
+    if (digits or data) and "source" not in {field.name for field in dataclasses.fields(family_of(family).task_set)}:
+        raise RNN2VecError(f"--digits and --data choose images, as sequential-digits has them; {family} has none")
     flags = {
         "models": models,
         "steps": steps,
@@ -61,9 +62,13 @@ def zoo_build(
     console.print(f"{recipe.models} networks ({recipe.architecture}), {recipe.steps} steps each, preset {preset}")
     if ray:
         require_ray(ray)
-    with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as report:
+    with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as on_progress:
         zoo = build_zoo(
-            recipe, out.absolute(), workers or available_cores(), lambda _, amount, note: report(0, amount, note), ray
+            recipe,
+            out.absolute(),
+            workers or available_cores(),
+            lambda _, amount, note: on_progress(0, amount, note),
+            ray,
         )
     print_zoo(zoo)
 

@@ -76,7 +76,7 @@ def emulate(
     recipe: PretrainRecipe,
     seed: int = 0,
     identity: Mapping[str, Any] | None = None,
-    report: Callable[[int, str], None] | None = None,
+    on_progress: Callable[[int, str], None] | None = None,
     evaluations: int = 10,
     checkpoint: Path | None = None,
 ) -> Emulated:
@@ -93,7 +93,7 @@ def emulate(
         recipe: sizes and learning rates.
         seed: decides the emulator's first weights and every batch.
         identity: what the networks are, for the checkpoint; such as checksums.
-        report: called as ``report(steps done, note)``.
+        on_progress: called as ``on_progress(steps done, note)``.
         evaluations: how often along the way the validation loss is measured.
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
@@ -152,7 +152,7 @@ def emulate(
         loss_at,
         checkpoint,
         whole_identity,
-        report,
+        on_progress,
         after=measure,
         apart=True,
     )

@@ -51,7 +51,7 @@ def pretrain(
     encoder: Encoder,
     recipe: PretrainRecipe,
     seed: int = 0,
-    report: Callable[[int, str], None] | None = None,
+    on_progress: Callable[[int, str], None] | None = None,
     evaluations: int = 10,
     checkpoint: Path | None = None,
 ) -> Pretrained:
@@ -62,7 +62,7 @@ def pretrain(
         encoder: trained in place.
         recipe: sizes and learning rates.
         seed: decides the emulator's first weights and every batch.
-        report: called as ``report(steps done, note)``.
+        on_progress: called as ``on_progress(steps done, note)``.
         evaluations: how often along the way the validation loss is measured.
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
@@ -75,7 +75,7 @@ def pretrain(
     train = Observed(zoo.networks(split.train), zoo.traces(split.train))
     encoder.start_probes(inputs_to_start_from(zoo, split.train, train.traces, seed))
     validation = part_of_zoo(zoo, split.validation)
-    emulated = emulate(encoder, train, validation, recipe, seed, zoo.checksums, report, evaluations, checkpoint)
+    emulated = emulate(encoder, train, validation, recipe, seed, zoo.checksums, on_progress, evaluations, checkpoint)
     ended, loss = time.monotonic(), loss_of(zoo.interface, recipe.loss)
     ood = emulation_loss(encoder, emulated.emulator, part_of_zoo(zoo, split.tested["ood"]), loss)
     require_finite(ood, NAME, "its loss out of distribution")

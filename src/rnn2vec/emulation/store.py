@@ -171,7 +171,7 @@ def pretrain_into(
     seed: int,
     directory: Path,
     *,
-    report: Callable[[int, str], None],
+    on_progress: Callable[[int, str], None],
 ) -> None:
     """Pretrain one encoder on a zoo and write its directory; go on from its checkpoint, keep it if it is finished.
 
@@ -187,11 +187,11 @@ def pretrain_into(
             record = read_json(directory / RECORD, "training record")
             require_same(directory, "pretraining", {key: record[key] for key in plan if key in record}, plan)
             checkpoint.unlink(missing_ok=True)  # killed or asked for again after its last moment
-            report(recipe.steps, "kept")
+            on_progress(recipe.steps, "kept")
             return
         if not checkpoint.exists():
             require_new_directory(directory)
-        trained = pretrain(zoo, encoder, recipe, seed, report, checkpoint=checkpoint)
+        trained = pretrain(zoo, encoder, recipe, seed, on_progress, checkpoint=checkpoint)
         save_trained(directory, trained, zoo, recipe, seed)
         checkpoint.unlink(missing_ok=True)
 
@@ -206,6 +206,6 @@ class Pretraining:
     seed: int
     directory: Path
 
-    def run(self, report: Callable[[int, str], None]) -> None:
+    def run(self, on_progress: Callable[[int, str], None]) -> None:
         """Pretrain, or go on."""
-        pretrain_into(self.zoo, self.encoder, self.recipe, self.seed, self.directory, report=report)
+        pretrain_into(self.zoo, self.encoder, self.recipe, self.seed, self.directory, on_progress=on_progress)

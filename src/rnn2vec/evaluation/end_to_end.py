@@ -47,7 +47,7 @@ def evaluate_supervised(
     encoder: Encoder,
     recipe: PretrainRecipe,
     seed: int = 0,
-    report: Callable[[int, str], None] | None = None,
+    on_progress: Callable[[int, str], None] | None = None,
     checkpoint: Path | None = None,
 ) -> Supervised:
     """The baseline: the same encoder, untrained, and linear heads on its z, trained end to end on the labels.
@@ -62,7 +62,7 @@ def evaluate_supervised(
         encoder: trained in place.
         recipe: sizes and learning rates.
         seed: decides the heads' first weights and every batch.
-        report: called as ``report(steps done, note)``.
+        on_progress: called as ``on_progress(steps done, note)``.
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
@@ -96,7 +96,9 @@ def evaluate_supervised(
         )
 
     identity = {"zoo": zoo.checksums, "baseline": encoder.config, "recipe": dataclasses.asdict(recipe), "seed": seed}
-    progress = train(NAME, [encoder, heads], optimizer, recipe, loss_at, checkpoint, identity, report, remedy=REMEDY)
+    progress = train(
+        NAME, [encoder, heads], optimizer, recipe, loss_at, checkpoint, identity, on_progress, remedy=REMEDY
+    )
     ended = time.monotonic()
     z = embed(encoder, zoo.networks())
     require_finite(z, NAME, "its z", REMEDY)

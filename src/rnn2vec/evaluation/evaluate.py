@@ -22,7 +22,7 @@ from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors
 from rnn2vec.evaluation.readers import LINEAR, READERS
 from rnn2vec.evaluation.store import PLAN, Evaluation, load_evaluation, save_evaluation
 from rnn2vec.metrics import correlation
-from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -33,7 +33,7 @@ def evaluate(
     directories: Sequence[Path],
     supervised_steps: int | None = None,
     workers: int = 1,
-    report: Report | None = None,
+    on_progress: OnProgress | None = None,
     predictors_from: Zoo | None = None,
     folder: Path | None = None,
 ) -> list[Evaluation]:
@@ -48,7 +48,7 @@ def evaluate(
         supervised_steps: steps of the end-to-end baseline of each; as many as it was pretrained with by default, 0 for
             none.
         workers: encoders evaluated side by side.
-        report: told ``(encoder, steps done, note)``.
+        on_progress: told ``(encoder, steps done, note)``.
         predictors_from: another zoo of the same family; predictors fitted to its networks are used on this one's, too,
             and what they get right is in the results as ``transferred``.
         folder: where to keep what is found so far; for one process at a time. It is the caller's to end it with
@@ -87,7 +87,7 @@ def evaluate(
         EncoderEvaluation(zoo.directory, run.directory, run.encoder.name, _steps(run, supervised_steps), source, folder)
         for run in trained
     ]
-    return run_jobs(jobs, workers, report)
+    return run_jobs(jobs, workers, on_progress)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,17 +110,17 @@ class EncoderEvaluation:
     predictors_from: Path | None
     folder: Path | None
 
-    def run(self, report: Callable[[int, str], None]) -> Evaluation:
+    def run(self, on_progress: Callable[[int, str], None]) -> Evaluation:
         """Evaluate, go on, or keep what is there."""
         what = (self.zoo, self.directory, self.supervised_steps, self.predictors_from)
         if self.folder is None:
-            return evaluate_encoder(*what, report=report)
+            return evaluate_encoder(*what, on_progress=on_progress)
         path = self.folder / f"{self.name}.safetensors"
         checkpoint = self.folder / f"{self.name}-baseline.safetensors"
         if path.exists():
-            report(self.supervised_steps, "kept")
+            on_progress(self.supervised_steps, "kept")
             return load_evaluation(path)
-        evaluation = evaluate_encoder(*what, checkpoint, report=report)
+        evaluation = evaluate_encoder(*what, checkpoint, on_progress=on_progress)
         save_evaluation(path, evaluation)
         checkpoint.unlink(missing_ok=True)
         return evaluation
@@ -145,7 +145,7 @@ def evaluate_encoder(
     predictors_from: Path | None = None,
     checkpoint: Path | None = None,
     *,
-    report: Callable[[int, str], None],
+    on_progress: Callable[[int, str], None],
 ) -> Evaluation:
     """Evaluate one encoder; see :func:`evaluate`. The checkpoint is its baseline's."""
     zoo = Zoo.open(zoo_directory)
@@ -186,7 +186,7 @@ def evaluate_encoder(
             encoder.name, encoder.form, seed, embedding_size=encoder.embedding_size, **encoder.options
         )
         recipe = dataclasses.replace(trained.recipe, steps=steps)
-        supervised = evaluate_supervised(zoo, untrained, recipe, seed, report, checkpoint)
+        supervised = evaluate_supervised(zoo, untrained, recipe, seed, on_progress, checkpoint)
         results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
         results["supervised_readers"] = {name: reading.to_dict() for name, reading in supervised.readings.items()}
         results["supervised_steps"] = steps

@@ -7,7 +7,7 @@ that is walked letter by letter; ``realisation``: automata as weights of recurre
 """
 
 from rnn2vec.interrogation.curves import identified_by_set, identified_by_tree
-from rnn2vec.interrogation.families import point_functions, tree_paths
+from rnn2vec.interrogation.extremes import point_functions, tree_paths
 from rnn2vec.interrogation.function_class import FunctionClass
 from rnn2vec.interrogation.interactive import Ask, Identified, QuestionTree, interactive_queries
 from rnn2vec.interrogation.mealy_machine import (

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.interrogation.families import class_size
+from rnn2vec.interrogation.extremes import class_size
 from rnn2vec.interrogation.function_class import FunctionClass
 from rnn2vec.interrogation.values import Listed, whole_rows
 

@@ -15,7 +15,7 @@ from rnn2vec.interrogation import (
     point_functions,
     tree_paths,
 )
-from rnn2vec.interrogation.families import LARGEST, class_size
+from rnn2vec.interrogation.extremes import LARGEST, class_size
 from rnn2vec.interrogation.values import time_limit, whole_rows
 from rnn2vec.randomness import generator
 
@@ -28,14 +28,14 @@ class Count:
     """How many questions identify the functions of one class.
 
     Attributes:
-        family: of the class.
+        kind: of the class, one of :data:`KINDS`.
         size: |D|, functions.
         fixed: non-interactive questions; ``fixed_bound``, how many are needed at least: as many, if that is known.
         adaptive: interactive questions in the worst case; ``adaptive_bound`` likewise.
         expected: interactive questions on average.
     """
 
-    family: str
+    kind: str
     size: int
     fixed: int
     fixed_bound: int
@@ -48,7 +48,7 @@ def random_class(size: int, seed: int = 0) -> FunctionClass:
     """``size`` different functions with a fair coin's answer to each of ``size`` questions.
 
     Raises:
-        RNN2VecError: if the size is that of no class of a family.
+        RNN2VecError: if the size is that of no such class.
     """
     size = class_size(size)
     coins = generator(seed, size, "random class")
@@ -58,7 +58,7 @@ def random_class(size: int, seed: int = 0) -> FunctionClass:
     return FunctionClass(list(rows))
 
 
-FAMILIES: dict[str, Callable[[int], FunctionClass]] = {
+KINDS: dict[str, Callable[[int], FunctionClass]] = {
     "point functions": point_functions,
     "tree paths": tree_paths,
     "random answers": random_class,
@@ -67,24 +67,24 @@ FAMILIES: dict[str, Callable[[int], FunctionClass]] = {
 
 
 def count_questions(sizes: Sequence[int] = SIZES, seconds: float = 5.0) -> list[Count]:
-    """Count for every family and size.
+    """Count for every kind and size.
 
     Args:
         sizes: of the classes.
         seconds: for each smallest set; where they do not suffice, the count is the best found and the bound is lower.
 
     Raises:
-        RNN2VecError: if a size is that of no class of a family or given twice, or ``seconds`` is no number from 0 up.
+        RNN2VecError: if a size is that of no such class or given twice, or ``seconds`` is no number from 0 up.
     """
     sizes, seconds = distinct_sizes(sizes), time_limit(seconds)
     counts = []
-    for family, build in FAMILIES.items():
+    for kind, build in KINDS.items():
         for size in sizes:
             functions = build(size)
             fixed = noninteractive_queries(functions, seconds=seconds)
             tree = interactive_queries(functions, states=2000)
             counts.append(
-                Count(family, size, fixed.count, fixed.lower_bound, tree.count, tree.lower_bound, tree.expected)
+                Count(kind, size, fixed.count, fixed.lower_bound, tree.count, tree.lower_bound, tree.expected)
             )
     return counts
 
@@ -93,7 +93,7 @@ def distinct_sizes(sizes: Sequence[int], most: int = LARGEST) -> list[int]:
     """Sizes of classes of the families, as Python's numbers.
 
     Raises:
-        RNN2VecError: if there is none, one is given twice, exceeds ``most`` or is that of no class of a family.
+        RNN2VecError: if there is none, one is given twice, exceeds ``most`` or is that of no such class.
     """
     found = [class_size(size) for size in whole_rows([sizes], "sizes of classes")[0]]
     if not found or len(set(found)) < len(found) or max(found) > most:
@@ -103,11 +103,11 @@ def distinct_sizes(sizes: Sequence[int], most: int = LARGEST) -> list[int]:
 
 
 def curves(counts: Sequence[Count]) -> dict[str, dict[str, np.ndarray]]:
-    """By family: ``size``, ``fixed`` and ``adaptive`` as arrays ``[K]``, sizes ascending."""
+    """By kind: ``size``, ``fixed`` and ``adaptive`` as arrays ``[K]``, sizes ascending."""
     found: dict[str, dict[str, np.ndarray]] = {}
-    for family in dict.fromkeys(count.family for count in counts):
-        own = sorted((count for count in counts if count.family == family), key=lambda count: count.size)
-        found[family] = {
+    for kind in dict.fromkeys(count.kind for count in counts):
+        own = sorted((count for count in counts if count.kind == kind), key=lambda count: count.size)
+        found[kind] = {
             name: np.array([getattr(count, name) for count in own]) for name in ("size", "fixed", "adaptive")
         }
     return found

@@ -29,7 +29,7 @@ from rnn2vec.interrogation import RESTART, leaf_paths, realise, tree_path_machin
 from rnn2vec.interrogation.tree_walk import depth_of
 from rnn2vec.interrogation.values import whole_number
 from rnn2vec.networks import Population
-from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.theory.gap_recipe import INTERROGATORS, GapRecipe, Interrogator, checked_seed
 from rnn2vec.training import Progress, require_finite, train
 
@@ -78,7 +78,7 @@ def identify_tree_walkers(
     size: int,
     recipe: GapRecipe,
     seed: int = 0,
-    report: Callable[[int, str], None] | None = None,
+    on_progress: Callable[[int, str], None] | None = None,
     checkpoint: Path | None = None,
 ) -> GapRun:
     """Let one encoder learn to identify the functions of one class, and ask it.
@@ -88,7 +88,7 @@ def identify_tree_walkers(
         size: functions in the class, a power of two.
         recipe: how it learns.
         seed: see :class:`GapRun`. The generator that torch shares is left as it was.
-        report: told of steps done.
+        on_progress: told of steps done.
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
 
     Raises:
@@ -121,7 +121,7 @@ def identify_tree_walkers(
     training = f"learning to ask ({name}, {size} functions)"
     identity = {"interrogator": name, "size": size, "recipe": dataclasses.asdict(recipe), "seed": seed}
     draws = torch.default_generator  # letters are drawn from it
-    train(training, parts, optimizer, recipe, loss_at, checkpoint, identity, report, after=note, generator=draws)
+    train(training, parts, optimizer, recipe, loss_at, checkpoint, identity, on_progress, after=note, generator=draws)
     encoder.eval()
     with torch.no_grad():
         asked = encoder.interrogate(population)
@@ -187,7 +187,7 @@ def run_gap(
     directory: Path,
     seed: int = 0,
     workers: int = 1,
-    report: Report | None = None,
+    on_progress: OnProgress | None = None,
 ) -> list[GapRun]:
     """Carry out all runs that are not yet done; each is written to ``directory`` when it is. Those
     interrupted go on.
@@ -195,7 +195,7 @@ def run_gap(
     Raises:
         RNN2VecError: if a file there is damaged or of another recipe, or training diverges.
     """
-    return run_jobs([GapTraining(each, seed, directory) for each in interrogators], workers, report)
+    return run_jobs([GapTraining(each, seed, directory) for each in interrogators], workers, on_progress)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +212,7 @@ class GapTraining:
     seed: int
     directory: Path
 
-    def run(self, report: Callable[[int, str], None]) -> GapRun:
+    def run(self, on_progress: Callable[[int, str], None]) -> GapRun:
         """Learn, go on, or keep what is there."""
         name, size, recipe = self.interrogator.name, self.interrogator.size, self.interrogator.recipe
         path = self.directory / f"{name.replace(', ', '-')}-{size}.json"
@@ -225,9 +225,9 @@ class GapTraining:
                     f"{path} is of another recipe or seed: repeat its command, or choose another directory"
                 )
             run = _from_json(path, kept, name, size, recipe.questions)
-            report(recipe.steps, "kept")
+            on_progress(recipe.steps, "kept")
         else:
-            run = identify_tree_walkers(name, size, recipe, self.seed, report, checkpoint)
+            run = identify_tree_walkers(name, size, recipe, self.seed, on_progress, checkpoint)
             write_json(path, {"identity": identity, **dataclasses.asdict(run)})
         checkpoint.unlink(missing_ok=True)  # of a run killed after its last moment, too
         return run

@@ -14,7 +14,7 @@ from rnn2vec.interrogation import FunctionClass, told_apart_by_fixed_letters, to
 from rnn2vec.interrogation.tree_walk import depth_of
 from rnn2vec.report import questions
 from rnn2vec.report.page import Section, render_page
-from rnn2vec.theory.class_sizes import FAMILIES, Count, curves
+from rnn2vec.theory.class_sizes import KINDS, Count, curves
 from rnn2vec.theory.gap import GapRun
 from rnn2vec.theory.zoo_questions import Identification, ZooInterrogation
 
@@ -39,7 +39,7 @@ def count_rows(counts: Sequence[Count]) -> list[dict[str, str]]:
     """The table of counted classes, a row a class."""
     return [
         {
-            "class": count.family,
+            "class": count.kind,
             "functions": str(count.size),
             "fixed questions": _between(count.fixed_bound, count.fixed),
             "adaptive questions": _between(count.adaptive_bound, count.adaptive),
@@ -171,7 +171,7 @@ def write_theory_report(
             "in one answer each: any interrogator must rule them out one by one. Tree paths: a question is a node of a "
             "binary tree, answered by the turn that the function's own path takes there, and by 0 off the path: who "
             "may follow the answers walks down the path, who may not must ask about every node.",
-            questions.answer_tables({name: _table(build(SHOWN_SIZE)) for name, build in FAMILIES.items()}),
+            questions.answer_tables({name: _table(build(SHOWN_SIZE)) for name, build in KINDS.items()}),
         ),
         Section(
             "What the size of a class costs",

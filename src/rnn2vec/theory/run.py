@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from rnn2vec.families import formal_languages
 from rnn2vec.files import write_json
 from rnn2vec.outputs import sole_writer
-from rnn2vec.parallel import Report
+from rnn2vec.parallel import OnProgress
 from rnn2vec.plan import begin
 from rnn2vec.theory.class_sizes import SIZES, count_questions
 from rnn2vec.theory.gap import GapRun, run_gap
@@ -26,7 +27,7 @@ GAP_SIZES = (8, 16, 32, 64, 128, 256)
 GAP_STEPS = 1000
 ZOO_SECONDS = 10.0
 
-Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[Report]]
+Stage = Callable[[str, Sequence[tuple[str, int]]], AbstractContextManager[OnProgress]]
 """``stage(title, [(label, total), ...])`` shows the progress of jobs that run side by side."""
 
 
@@ -61,21 +62,23 @@ def run_theory(
     given = Zoo.open(zoo) if zoo else None
     with sole_writer(directory):
         begin(directory / PLAN, "theory", plan)
-        with stage("Counting", [("classes", 1)]) as report:
+        with stage("Counting", [("classes", 1)]) as on_progress:
             counts = count_questions(SIZES)
-            report(0, 1, "")
+            on_progress(0, 1, "")
         with stage(
             "Learning to ask", [(f"{each.name}, {each.size} functions", each.recipe.steps) for each in jobs]
-        ) as report:
-            runs = run_gap(jobs, directory / "gap", seed, workers, report)
+        ) as on_progress:
+            runs = run_gap(jobs, directory / "gap", seed, workers, on_progress)
         if given is None:
-            recipe = zoo_recipe("formal-languages", "demo", seed=seed)
-            with stage("Zoo", [(f"{recipe.models} networks", recipe.models * recipe.steps)]) as report:
-                given = build_zoo(recipe, directory / "zoo", workers, lambda _, amount, note: report(0, amount, note))
+            recipe = zoo_recipe(formal_languages.NAME, "demo", seed=seed)
+            with stage("Zoo", [(f"{recipe.models} networks", recipe.models * recipe.steps)]) as on_progress:
+                given = build_zoo(
+                    recipe, directory / "zoo", workers, lambda _, amount, note: on_progress(0, amount, note)
+                )
         name = given.directory.resolve().name
-        with stage("Interrogating", [(name, 1)]) as report:
+        with stage("Interrogating", [(name, 1)]) as on_progress:
             interrogated = {name: interrogate_zoo(given, seconds=ZOO_SECONDS)}
-            report(0, 1, "")
+            on_progress(0, 1, "")
         write_json(directory / RESULTS, as_json(counts, runs, interrogated))
         write_theory_report(directory / "report.html", counts, runs, interrogated)
     return runs

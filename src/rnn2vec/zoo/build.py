@@ -19,7 +19,7 @@ from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import read_json, write_atomically, write_json
 from rnn2vec.networks import Population
 from rnn2vec.outputs import sole_writer
-from rnn2vec.parallel import Report, run_jobs
+from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin, require_same
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
@@ -35,7 +35,11 @@ BUILT = "built"
 
 
 def build_zoo(
-    recipe: Recipe, directory: str | Path, workers: int = 1, report: Report | None = None, ray: str | None = None
+    recipe: Recipe,
+    directory: str | Path,
+    workers: int = 1,
+    on_progress: OnProgress | None = None,
+    ray: str | None = None,
 ) -> Zoo:
     """Train every network of a recipe and write the zoo.
 
@@ -46,7 +50,7 @@ def build_zoo(
         recipe: what to build.
         directory: a new or empty directory, or that of an interrupted build of the same recipe.
         workers: processes that train shards side by side, see :func:`rnn2vec.parallel.run_jobs`.
-        report: told ``(shard, steps x models done, note)``; in all ``recipe.models * recipe.steps``.
+        on_progress: told ``(shard, steps x models done, note)``; in all ``recipe.models * recipe.steps``.
         ray: address of a Ray cluster to train them on instead.
 
     Returns:
@@ -61,33 +65,33 @@ def build_zoo(
     recipe.task_set.fetch_data()
     directory = Path(directory)
     with sole_writer(directory):
-        return _build(recipe, directory, workers, report, ray)
+        return _build(recipe, directory, workers, on_progress, ray)
 
 
-def _build(recipe: Recipe, directory: Path, workers: int, report: Report | None, ray: str | None) -> Zoo:
+def _build(recipe: Recipe, directory: Path, workers: int, on_progress: OnProgress | None, ray: str | None) -> Zoo:
     marker = directory / BUILDING
     if not marker.exists() and (directory / INDEX).exists():
         finished = Zoo.open(directory)
         require_same(directory, "zoo", finished.recipe.to_dict() if finished.recipe else {}, recipe.to_dict())
         shutil.rmtree(directory / BUILT, ignore_errors=True)
-        if report:
-            report(0, recipe.models * recipe.steps, "kept")
+        if on_progress:
+            on_progress(0, recipe.models * recipe.steps, "kept")
         return finished  # killed or asked for again after its last moment
     begin(marker, "zoo", recipe.to_dict())
-    report = report or (lambda job, amount, note: None)
+    on_progress = on_progress or (lambda job, amount, note: None)
     missing = []
     for shard in range(recipe.num_shards):
         if _is_built(directory, shard):
-            report(shard, len(recipe.shard_models(shard)) * recipe.steps, "kept")
+            on_progress(shard, len(recipe.shard_models(shard)) * recipe.steps, "kept")
         else:
             if _is_unrecorded(directory, shard):
-                report(shard, 0, f"shard {shard} has no record: trained again")
+                on_progress(shard, 0, f"shard {shard} has no record: trained again")
             missing.append(shard)
     try:
         run_jobs(
             [Shard(recipe, directory, shard) for shard in missing],
             workers,
-            lambda job, amount, note: report(missing[job], amount, note),
+            lambda job, amount, note: on_progress(missing[job], amount, note),
             ray,
         )
     except Exception:  # no interruption: the recipe, the machine or the disk is to be changed
@@ -139,17 +143,17 @@ class Shard:
     directory: Path
     number: int
 
-    def run(self, report: Callable[[int, str], None]) -> None:
+    def run(self, on_progress: Callable[[int, str], None]) -> None:
         """Train its networks and write its two files, and last their checksums."""
-        build_shard(self.recipe, self.directory, self.number, report)
+        build_shard(self.recipe, self.directory, self.number, on_progress)
 
 
-def build_shard(recipe: Recipe, directory: Path, shard: int, report: Callable[[int, str], None]) -> None:
+def build_shard(recipe: Recipe, directory: Path, shard: int, on_progress: Callable[[int, str], None]) -> None:
     """Train the networks of one shard and write its two files, and last their checksums."""
     check_memory(recipe)  # of the machine that trains it
     models = recipe.shard_models(shard)
     weights, traces = [], []
-    for step, population in train_population(recipe, models, report):
+    for step, population in train_population(recipe, models, on_progress):
         weights.append({name: weight.numpy().copy() for name, weight in population.weights.items()})
         _check_finite("weights", weights[-1], models, step)
         traces.append(_stored(recipe, recipe.observe(population, models, step)))
@@ -191,7 +195,7 @@ def _check_finite(what: str, arrays: Mapping[str, np.ndarray], models: Sequence[
 
 
 def train_population(
-    recipe: Recipe, models: Rows, report: Callable[[int, str], None] | None = None
+    recipe: Recipe, models: Rows, on_progress: Callable[[int, str], None] | None = None
 ) -> Iterator[tuple[int, Population]]:
     """Train networks side by side, each on its own task, and yield ``(step, population)`` at every snapshot.
 
@@ -218,6 +222,6 @@ def train_population(
         inputs, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
         train_step(population, optimizer, inputs, targets, recipe.learning_rate(step))
         unreported += len(numbers)
-        if report and (step % 10 == 9 or step + 1 == recipe.steps):
-            report(unreported, f"step {step + 1}")
+        if on_progress and (step % 10 == 9 or step + 1 == recipe.steps):
+            on_progress(unreported, f"step {step + 1}")
             unreported = 0

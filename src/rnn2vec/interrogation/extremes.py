@@ -13,7 +13,7 @@ from rnn2vec.interrogation.function_class import FunctionClass
 from rnn2vec.interrogation.values import whole_number
 
 LARGEST = 8192
-"""Functions in a class of a family, whose table has as many columns."""
+"""Functions in a class, whose table has as many columns."""
 
 
 def point_functions(size: int) -> FunctionClass:
