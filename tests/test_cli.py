@@ -181,7 +181,7 @@ def test_an_interrupted_evaluation_goes_on(
     changed = rnn2vec_command(*command[:-4], "--supervised-steps", 7, "--out", out)
     fails(changed, "another (supervised_steps.statistics 6 there, 7 here; supervised_steps.flat 6 there, 7 here):")
     with monkeypatch.context() as patch:
-        patch.setattr("rnn2vec.evaluation.versions", lambda: {"torch": "99.0"})
+        patch.setattr("rnn2vec.evaluation.evaluate.versions", lambda: {"torch": "99.0"})
         fails(rnn2vec_command(*command, "--out", out), "versions.torch 2.", " there, 99.0 here", "another directory")
     status, _, errors = rnn2vec_command(*command, "--out", out)
     assert status == 0, errors
@@ -372,7 +372,7 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         fails(rnn2vec_command("demo", "--out", out, "--workers", 1), "another is writing", "wait for it")
     assert {path: path.stat().st_mtime_ns for path in results} == kept
     monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
-    monkeypatch.setattr("rnn2vec.evaluation.evaluate_encoder", lambda *a, **b: pytest.fail("evaluations are kept"))
+    monkeypatch.setattr("rnn2vec.evaluation.evaluate.evaluate_encoder", lambda *a, **b: pytest.fail("evaluations are kept"))
     status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
     assert status == 0, errors
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == kept
@@ -416,7 +416,7 @@ def test_data_that_is_not_there(tmp_path: Path, rnn2vec_command: Command) -> Non
     fails(rnn2vec_command(*build, "--digits", "uci", "--data", data), "--data are the files of mnist")
     fails(rnn2vec_command(*build, "--data", tmp_path), "kept apart from the inputs")
     assert not (tmp_path / "zoo").exists()
-    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path, "--digits", "uci"), "need no data")
+    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path, "--digits", "uci"), "languages has none")
 
 
 def test_published_layout_from_the_shell(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:

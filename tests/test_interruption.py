@@ -129,7 +129,7 @@ def test_a_benchmark_with_workers_is_interrupted(tmp_path: Path) -> None:
     flags = [part for name, value in sizes.items() for part in (f"--{name}", value)]
     command = ["benchmark", zoo.directory, "--encoders", "statistics,flat", *flags, "--out"]
     parts, whole = tmp_path / "parts", tmp_path / "whole"
-    interrupt(lambda: any(parts.glob("zoo/*/*/rival.safetensors")), *command, parts)
+    interrupt(lambda: any(parts.glob("zoo/*/*/baseline.safetensors")), *command, parts)
     assert not (parts / RESULTS).exists()
     run(*command, parts)
     run(*command, whole)

@@ -47,7 +47,7 @@ def work(directory):
         run_gap([Interrogator("interactive, echo", 4, GapRecipe(3, steps=30, copies=8, core_size=8))], directory)
     else:
         recipe = pretrain_recipe("formal-languages", "demo", steps=20, networks=4, traces=1, emulator_size=8)
-        pretrain_into(zoo, "interactive", recipe, 0, directory, report=lambda amount, note: None)
+        pretrain_into(zoo, "interactive", recipe, 0, directory, on_progress=lambda amount, note: None)
 
 def begin(directory):
     child = os.fork()
