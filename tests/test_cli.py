@@ -372,7 +372,8 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         fails(rnn2vec_command("demo", "--out", out, "--workers", 1), "another is writing", "wait for it")
     assert {path: path.stat().st_mtime_ns for path in results} == kept
     monkeypatch.setattr(rnn2vec.demo, "write_report", drawn)
-    monkeypatch.setattr("rnn2vec.evaluation.evaluate.evaluate_encoder", lambda *a, **b: pytest.fail("evaluations are kept"))
+    evaluating = "rnn2vec.evaluation.evaluate.evaluate_encoder"
+    monkeypatch.setattr(evaluating, lambda *a, **b: pytest.fail("evaluations are kept"))
     status, output, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
     assert status == 0, errors
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == kept
@@ -416,7 +417,8 @@ def test_data_that_is_not_there(tmp_path: Path, rnn2vec_command: Command) -> Non
     fails(rnn2vec_command(*build, "--digits", "uci", "--data", data), "--data are the files of mnist")
     fails(rnn2vec_command(*build, "--data", tmp_path), "kept apart from the inputs")
     assert not (tmp_path / "zoo").exists()
-    fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path, "--digits", "uci"), "languages has none")
+    build = ["zoo", "build", "formal-languages", "--out", tmp_path]
+    fails(rnn2vec_command(*build, "--digits", "uci"), "formal-languages has none")
 
 
 def test_published_layout_from_the_shell(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
