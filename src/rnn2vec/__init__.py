@@ -1,6 +1,6 @@
 """rnn2vec: representations of recurrent networks, learned from their weights or from their behaviour."""
 
-from rnn2vec.architecture import Architecture
+from rnn2vec.architecture import Architecture, HeadLayer
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
@@ -19,6 +19,7 @@ __all__ = [
     "Classes",
     "Encoder",
     "FormalLanguage",
+    "HeadLayer",
     "Interface",
     "Mixed",
     "Modules",

@@ -17,7 +17,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
 from rnn2vec.networks.initialisation import first_parameters
 from rnn2vec.networks.permutation import permuted
-from rnn2vec.networks.reading import RecurrentNetwork, read_module
+from rnn2vec.networks.reading import RecurrentNetwork, read_modules
 from rnn2vec.networks.weights import Weights
 from rnn2vec.rows import Rows, row_numbers
 
@@ -101,27 +101,7 @@ class Population:
                 projects its hidden state, differs in shape, dtype or device from the first, or computes another
                 function than its two layers do.
         """
-        if isinstance(modules, nn.Module):
-            raise RNN2VecError(f"a population is made of a list of modules; got one {type(modules).__name__}: [module]")
-        read = [
-            read_module(module, f"module {index} ({type(module).__name__})", prove)
-            for index, module in enumerate(modules)
-        ]
-        if not read:
-            raise RNN2VecError("a population has at least one network; got no modules")
-        architectures, parameters = zip(*read, strict=True)
-        for index, architecture in enumerate(architectures):
-            if architecture != architectures[0]:
-                raise RNN2VecError(
-                    f"all networks of a population share one architecture; module 0 is {architectures[0]}, "
-                    f"module {index} is {architecture}: make one population for each architecture"
-                )
-        places = {(weight.dtype, weight.device) for own in parameters for weight in own.values()}
-        if len(places) > 1:
-            found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in places))
-            raise RNN2VecError(f"all networks of a population have one dtype and one device; got {found}")
-        stacked = {name: torch.stack([p[name] for p in parameters]) for name in parameters[0]}
-        return cls(architectures[0], stacked, interface)
+        return cls(*read_modules(modules, prove), interface)
 
     @classmethod
     def initialise(

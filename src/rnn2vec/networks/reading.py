@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -50,6 +50,34 @@ class RecurrentNetwork(nn.Module):
         """Map inputs ``[B, T, X]`` to outputs ``[B, T, Y]`` and the state after the last step."""
         hidden, state = self.rnn(inputs, state)
         return self.linear(hidden), state
+
+
+def read_modules(modules: Iterable[nn.Module], prove: bool = True) -> tuple[Architecture, dict[str, Tensor]]:
+    """The architecture of modules and their weights, stacked; see :meth:`rnn2vec.networks.Population.from_modules`.
+
+    Raises:
+        RNN2VecError: if there are none, :func:`read_module` refuses one, or they differ.
+    """
+    if isinstance(modules, nn.Module):
+        raise RNN2VecError(f"a population is made of a list of modules; got one {type(modules).__name__}: [module]")
+    read = [
+        read_module(module, f"module {index} ({type(module).__name__})", prove) for index, module in enumerate(modules)
+    ]
+    if not read:
+        raise RNN2VecError("a population has at least one network; got no modules")
+    architectures, parameters = zip(*read, strict=True)
+    for index, architecture in enumerate(architectures):
+        if architecture != architectures[0]:
+            raise RNN2VecError(
+                f"all networks of a population share one architecture; module 0 is {architectures[0]}, "
+                f"module {index} is {architecture}: make one population for each architecture"
+            )
+    places = {(weight.dtype, weight.device) for own in parameters for weight in own.values()}
+    if len(places) > 1:
+        found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in places))
+        raise RNN2VecError(f"all networks of a population have one dtype and one device; got {found}")
+    stacked = {name: torch.stack([p[name] for p in parameters]) for name in parameters[0]}
+    return architectures[0], stacked
 
 
 @torch.no_grad()
