@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rnn2vec.families
-from rnn2vec import Classes, Numbers, Zoo, build_zoo, zoo_recipe
+from rnn2vec import Classes, Numbers, RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.benchmark.measurements import read_measurements
 from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
 from rnn2vec.benchmark.run import RESULTS, plan_runs, run_benchmark
@@ -20,6 +20,7 @@ from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
 from rnn2vec.evaluation.results import collect_results, results_table
+from rnn2vec.zoo.published import export_published
 
 FOLDER = Path(__file__).parent / "third_family"
 
@@ -89,3 +90,9 @@ def test_it_is_benchmarked(zoo: Zoo, tmp_path: Path) -> None:
     assert all(row["loss (mse)"] != "-" for row in rows[:2])  # controls follow
     write_benchmark_report(tmp_path / "report.html", read_measurements(tmp_path / "b" / RESULTS))
     assert "language" not in (tmp_path / "report.html").read_text()
+
+
+def test_the_papers_layout_has_no_room_for_it(zoo: Zoo, tmp_path: Path) -> None:
+    with pytest.raises(RNN2VecError, match="has room for formal-languages and sequential-digits; .* holds followers"):
+        export_published(zoo, tmp_path / "published")
+    assert not (tmp_path / "published").exists()
