@@ -93,6 +93,6 @@ def test_it_is_benchmarked(zoo: Zoo, tmp_path: Path) -> None:
 
 
 def test_the_papers_layout_has_no_room_for_it(zoo: Zoo, tmp_path: Path) -> None:
-    with pytest.raises(RNN2VecError, match="has room for formal-languages and sequential-digits; .* holds followers"):
+    with pytest.raises(RNN2VecError, match=r"has room for formal-languages and sequential-digits; .* holds followers"):
         export_published(zoo, tmp_path / "published")
     assert not (tmp_path / "published").exists()
