@@ -150,9 +150,9 @@ def _covered(stack: Stack, tensors: Iterable[Tensor]) -> bool:
 def _is_transformed() -> bool:
     """Whether PyTorch records, compiles, batches or differentiates forwards: kernels would escape it."""
     return (
-        forward_ad._current_level >= 0
+        torch.compiler.is_compiling()  # first: an earlier PyTorch's compiler cannot look at what follows
+        or forward_ad._current_level >= 0
         or torch._C._functorch.peek_interpreter_stack() is not None
         or torch._C._len_torch_dispatch_stack() > 0
         or torch._C._get_tracing_state() is not None
-        or torch.compiler.is_compiling()
     )
