@@ -245,7 +245,7 @@ def test_an_encoder_is_not_tested_on_what_it_was_trained_on(
     other, sizes = tmp_path / "other", "--preset demo --models 24 --steps 1 --hidden-size 8 --workers 1 --seed 2"
     assert rnn2vec_command("zoo", "build", "formal-languages", "--out", other, *sizes.split())[0] == 0
     evaluated = rnn2vec_command("evaluate", other, tmp_path / "flat", "--out", tmp_path / "out")
-    fails(evaluated, "was not trained on", "same languages and seed")
+    fails(evaluated, "was not trained on", "same tasks and seed")
 
 
 def test_losses_of_different_kinds_are_not_compared(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:

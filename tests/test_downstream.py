@@ -20,7 +20,10 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.end_to_end import evaluate_supervised
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
-from rnn2vec.evaluation.properties import Prediction, angle_error, learnt, measure
+from rnn2vec.evaluation.properties import Prediction, learnt, measure
+from rnn2vec.families import family_of
+from rnn2vec.families.kinds import KINDS, SHARE
+from rnn2vec.metrics import angle_error
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,20 @@ def prediction(shifts: np.ndarray, accuracy: np.ndarray) -> Prediction:
 def test_angles_are_compared_on_the_circle() -> None:
     found = angle_error(np.array([359.0, 1.0, 180.0, 90.0]), np.array([1.0, 359.0, 0.0, 90.0]))
     assert found.tolist() == [2.0, 2.0, 180.0, 0.0]
+
+
+def test_a_metric_is_read_by_its_kind() -> None:
+    truth, far = np.array([0.0, 90.0, 350.0]), np.array([40.0, 200.0, 90.0])
+    for metrics in KINDS.values():
+        for metric in metrics:
+            assert metric.better * metric.score(truth, truth) > metric.better * metric.score(far, truth)
+            assert metric.text(float("nan")) == metric.text(None) == "-"
+            assert metric.most is None or metric.score(truth, truth) in (0, metric.most)
+    digits, languages = family_of("sequential-digits"), family_of("formal-languages")
+    assert digits.metric("angle_error").text(12.4) == "12\u00b0"
+    assert digits.metric("accuracy_r2").text(-0.456) == "-0.46"
+    assert digits.metric("accuracy_error").better == -1
+    assert languages.metric("mb") is languages.metric("exact") is SHARE
 
 
 def test_measure_counts_what_it_says(zoo: Zoo) -> None:

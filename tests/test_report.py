@@ -364,12 +364,42 @@ def test_property_bars_show_angles_in_degrees_and_shares() -> None:
         },
         "flat": {"frozen": {"angle_error": float("nan"), "accuracy_r2": 0.5}},
     }
-    figure = figures.property_bars(metrics, {"angle_error": "angle, degrees off", "accuracy_r2": "accuracy, R2"})
+    titles = {"angle_error": "angle, degrees off", "accuracy_r2": "accuracy, R2"}
+    figure = figures.property_bars(metrics, titles, {"angle_error": 180.0, "accuracy_r2": 1.0})
     angle, accuracy = figure.axes
     assert [bar.get_width() for bar in angle.patches] == [5.0, 0.0, 120.0, 0.0]
-    assert angle.get_xlim() == (0, 180)
+    assert angle.get_xlim()[0] == 0
+    assert 180 <= angle.get_xlim()[1] < 360
     assert [bar.get_width() for bar in accuracy.patches] == [0.9, 0.5, 0.0, 0.0]
     assert "-3" in [text.get_text() for text in accuracy.texts]
+    assert "120" in [text.get_text() for text in angle.texts]
+
+
+def test_numbers_are_drawn_as_lines_with_their_names() -> None:
+    asked, said = RANDOM.random((2, 5, 1)), RANDOM.normal(size=(2, 5, 2))
+    figure = figures.interrogation(asked, said, ("level", "slope"), ["one", "two"], lines=True, limits=(-3.0, 3.0))
+    lines = [[line.get_ydata() for line in axes.lines] for axes in figure.axes]
+    np.testing.assert_array_equal([own[0] for own in lines if len(own) == 1], asked[..., 0])
+    np.testing.assert_array_equal([own for own in lines if len(own) == 2], said.swapaxes(1, 2))
+    names = [[text.get_text() for text in axes.texts] for axes in figure.axes if len(axes.lines) == 2]
+    assert names == [["level", "slope"]] * 2
+    assert not any(axes.images for axes in figure.axes)
+    along = figures.answers_along(said[0], {"flat": said[1]}, list("abcde"), ("level", "slope"), "", limits=(-3.0, 3.0))
+    np.testing.assert_allclose(along.axes[-1].lines[0].get_ydata(), np.abs(said[0] - said[1]).mean(1))
+
+
+def test_what_has_no_end_is_drawn_whole() -> None:
+    metrics = {"flat": {"frozen": {"rate_error": 250.0}}, "interactive": {"frozen": {"rate_error": 4.0}}}
+    (axes,) = figures.property_bars(metrics, {"rate_error": "rate, mean error"}, {"rate_error": None}).axes
+    assert [bar.get_width() for bar in axes.patches][:2] == [250.0, 4.0]
+    assert axes.get_xlim()[0] == 0
+    assert axes.get_xlim()[1] > 250
+
+
+def test_exponents_are_raised_whatever_the_letters() -> None:
+    answers = distributions(1)
+    figure = figures.answers_along(answers, {}, ["BOS"], SYMBOLS, "a^n b^(n+2) x^(k-1) y^Q z^(Q+1)")
+    assert titles(figure)[0].endswith("aⁿ bⁿ⁺² xᵏ⁻¹ y^Q z^(Q+1)")  # there is no raised Q
 
 
 def test_angles_are_hues_and_tiles_are_pictures() -> None:

@@ -20,6 +20,7 @@ from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
 from rnn2vec.evaluation.results import collect_results, results_table
+from rnn2vec.theory.zoo_questions import ask_zoo
 from rnn2vec.zoo.published import export_published
 
 FOLDER = Path(__file__).parent / "third_family"
@@ -90,6 +91,11 @@ def test_it_is_benchmarked(zoo: Zoo, tmp_path: Path) -> None:
     assert all(row["loss (mse)"] != "-" for row in rows[:2])  # controls follow
     write_benchmark_report(tmp_path / "report.html", read_measurements(tmp_path / "b" / RESULTS))
     assert "language" not in (tmp_path / "report.html").read_text()
+
+
+def test_numbers_are_no_answers_that_functions_are_told_apart_by(zoo: Zoo) -> None:
+    with pytest.raises(RNN2VecError, match=r"answers that are classes; .*1 numbers out"):
+        ask_zoo(zoo)
 
 
 def test_the_papers_layout_has_no_room_for_it(zoo: Zoo, tmp_path: Path) -> None:

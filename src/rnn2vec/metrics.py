@@ -1,4 +1,4 @@
-"""How far two lists of numbers agree; NaN where there is nothing to explain."""
+"""How far two lists agree; NaN where there is nothing to explain."""
 
 from __future__ import annotations
 
@@ -27,6 +27,31 @@ def correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Pearson's r of ``[N]`` and ``[N]``; NaN where one of the two does not vary."""
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     return float(np.corrcoef(x, y)[0, 1]) if varies(x) and varies(y) else float("nan")
+
+
+def share_right(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Share of ``[N]`` classes that are right; NaN of none."""
+    return mean(predicted == truth)
+
+
+def mean_error(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Mean absolute error of ``[N]`` numbers; NaN of none."""
+    return mean(np.abs(predicted - truth))
+
+
+def angle_error(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Distance of angles on the circle, in degrees from 0 to 180."""
+    return np.abs((predicted - truth + 180.0) % 360.0 - 180.0)
+
+
+def median_angle_error(predicted: np.ndarray, truth: np.ndarray) -> float:
+    """Median of :func:`angle_error`; NaN of none."""
+    return float(np.median(angle_error(predicted, truth))) if len(truth) else float("nan")
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean of ``[N]``; NaN of none."""
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def varies(values: np.ndarray) -> bool:

@@ -13,7 +13,6 @@ from rnn2vec.benchmark.tables import (
     best_encoder,
     control_table,
     difference_table,
-    headline,
     main_table,
     reader_table,
 )
@@ -45,7 +44,7 @@ def write_benchmark_report(path: Path, table: pa.Table) -> None:
 
 
 def _sections(results: ZooResults) -> list[Section]:
-    known = headline(results.family)
+    known = family_of(results.family).headline_column
     models, tasks = (int(results.seeds("", "truth", "", name)[-1]) for name in ("models", "tasks"))
     readers = reader_table(results)
     how = "(linear): by a linear reader alone." if readers else "They are from before readers were chosen."
@@ -121,7 +120,7 @@ def _sections(results: ZooResults) -> list[Section]:
 
 def knowledge_panels(results: ZooResults) -> dict[str, intervals.Panel]:
     """Loss, headline and accuracy of every encoder, for :func:`rnn2vec.report.intervals.interval_panels`."""
-    paper, known = family_of(results.family).paper_losses, headline(results.family)
+    paper, known = family_of(results.family).paper_losses, family_of(results.family).headline_column
     panels: dict[str, intervals.Panel] = {
         "emulation loss, validation": {
             name: {"frozen": _ends(results, name, *results.loss)}
@@ -221,7 +220,7 @@ def benchmark_rows(table: pa.Table) -> dict[str, list[dict[str, str]]]:
     shown = {}
     for name in pc.unique(table["zoo"]).to_pylist():
         results = ZooResults(table, name)
-        known = headline(results.family).title
+        known = family_of(results.family).headline_column.title
         wanted = ["encoder", results.loss_title, known, f"{known} OOD", "accuracy R2", "end-to-end"]
         shown[name] = [{key: row[key] for key in wanted if key in row} for row in main_table(results)]
     return shown

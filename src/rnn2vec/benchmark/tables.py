@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,27 +26,6 @@ CONTROLS = {
     "shuffled": ("control: shuffled labels", False),
 }
 """By reading, what a control is called, and whether it is of the constant encoder."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Headline:
-    """The measurement that says what z knows of the task.
-
-    Attributes:
-        title: what it is called.
-        metric: its name; parts are ``validation`` and ``ood``.
-        better: 1 if more is better, -1 if less is.
-    """
-
-    title: str
-    metric: str
-    better: int
-
-
-def headline(family: str) -> Headline:
-    """The headline of a family of tasks."""
-    column = family_of(family).headline_column
-    return Headline(column.title, column.metric, -1 if column.metric.endswith("_error") else 1)
 
 
 class _Place(NamedTuple):
@@ -178,13 +156,13 @@ def _best_controls(results: ZooResults, columns: Sequence[str]) -> list[dict[str
         for column in family_of(results.family).columns:
             if column.reading == "frozen":
                 part, metric = column.part, column.metric
-                sign = -1 if metric.endswith("_error") else 1
+                better = family_of(results.family).metric(metric).better
                 names = [CONSTANT] if single else results.encoders
                 found = [results.interval(name, reading, part, metric) for name in names]
                 known = [interval for interval in found if not np.isnan(interval.mean)]
                 if known:
-                    best = max(known, key=lambda interval: sign * interval.mean)
-                    row[column.title] = best.text(_digits(results, metric), _unit(results, metric))
+                    best = max(known, key=lambda interval: better * interval.mean)
+                    row[column.title] = _text(results, best, metric)
         rows.append(row)
     return rows
 
@@ -220,7 +198,7 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
     """The encoder with the lowest loss against every other, seed by seed."""
     if len(results.encoders) < 2:
         return []
-    best, known = best_encoder(results), headline(results.family)
+    best, known = best_encoder(results), family_of(results.family).headline_column
     columns = {
         results.loss_title: results.loss,
         known.title: ("frozen", "validation", known.metric),
@@ -231,7 +209,7 @@ def difference_table(results: ZooResults) -> list[dict[str, str]]:
         {"difference": f"{best} - {name}"}
         | {
             title: results.difference(best, name, *where).text(
-                4 if where == results.loss else _digits(results, where[2])
+                4 if where == results.loss else family_of(results.family).metric(where[2]).digits
             )
             for title, where in columns.items()
         }
@@ -246,15 +224,12 @@ def best_encoder(results: ZooResults) -> str:
 
 
 def _cell(results: ZooResults, name: str, reading: str, part: str, metric: str) -> str:
-    return results.interval(name, reading, part, metric).text(_digits(results, metric), _unit(results, metric))
+    return _text(results, results.interval(name, reading, part, metric), metric)
 
 
-def _unit(results: ZooResults, metric: str) -> str:
-    return "°" if family_of(results.family).in_degrees(metric) else ""
-
-
-def _digits(results: ZooResults, metric: str) -> int:
-    return 0 if family_of(results.family).in_degrees(metric) else 2
+def _text(results: ZooResults, found: Interval, metric: str) -> str:
+    read = family_of(results.family).metric(metric)
+    return found.text(read.digits, read.unit)
 
 
 def _drop_empty(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:

@@ -113,9 +113,8 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     if unseen & seen:
         raise RNN2VecError(
             f"an encoder is evaluated on tasks it was not trained on; {directory} was pretrained on "
-            f"{len(unseen & seen)} of the "
-            f"{len(unseen)} validation and OOD tasks of {zoo.directory}: use its own zoo, or one of the same "
-            f"languages and seed"
+            f"{len(unseen & seen)} of the {len(unseen)} validation and OOD tasks of {zoo.directory}: use its own zoo, "
+            "or one of the same tasks and seed"
         )
     arrays = read_tensors(directory / EMULATOR, recorded_checksum(directory / RECORD, record, EMULATOR))
     try:

@@ -18,6 +18,7 @@ from rnn2vec.evaluation.results import results_table
 from rnn2vec.evaluation.store import Evaluation
 from rnn2vec.families import family_of
 from rnn2vec.families.family import Property
+from rnn2vec.families.kinds import KINDS, SHARE
 from rnn2vec.files import write_atomically
 from rnn2vec.report import figures, maps
 from rnn2vec.report.page import Section, render_page
@@ -58,7 +59,7 @@ def write_report(
         f"training. {note}"
     )
     caption = (
-        f"Loss: distance of the emulator's distributions from the network's ({trained[0].recipe.loss}), on validation "
+        f"Loss: distance of the emulator's answers from the network's ({trained[0].recipe.loss}), on validation "
         f"tasks and on the unseen half of the out-of-distribution (OOD) ones. {view.columns} Accuracy R2: how well z "
         "predicts a network's accuracy. End-to-end: from the same encoder trained on labels. Seconds: pretraining."
     )
@@ -135,11 +136,16 @@ def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
     family, tasks = family_of(zoo.family), results["zoo"]["tasks"]
     words = family.words
     title, caption = "What the frozen representation knows", f"{words.knowledge_caption} {how}"
-    if set(words.knowledge) <= family.shares:
+    known = {name: family.metric(name) for name in words.knowledge}
+    if all(metric is SHARE for metric in known.values()):
         chance = 1 / tasks if list(words.knowledge)[-1] == "exact" else None
         line = "" if chance is None else f" Dashed: chance, one of {tasks} tasks."
         return Section(title, caption + line, figures.share_bars(metrics, words.knowledge, chance))
-    return Section(title, caption, figures.property_bars(metrics, words.knowledge))
+    return Section(
+        title,
+        caption,
+        figures.property_bars(metrics, words.knowledge, {name: metric.most for name, metric in known.items()}),
+    )
 
 
 def _readers_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -157,18 +163,15 @@ def _readers_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _reading(wanted: Property, reading: Mapping[str, Any]) -> str:
-    scores = {name: _score(wanted.kind, score) for name, score in reading["scores"].items()}
+    metric = KINDS[wanted.kind][0]
+    scores = {
+        name: metric.text(score if score is None else metric.better * score)
+        for name, score in reading["scores"].items()
+    }
     if not scores:
         return f"{reading['reader']} ({reading['note']})" if reading["reader"] else reading["note"]
     beside = "" if reading["reader"] == LINEAR else f"; {LINEAR} {scores[LINEAR]}"
     return f"{reading['reader']} ({scores[reading['reader']]}{beside})"
-
-
-def _score(kind: str, score: float | None) -> str:
-    """Degrees for angles, else two digits; a dash where there was nothing to measure."""
-    if score is None or math.isnan(score):
-        return "-"
-    return f"{-score:.0f}\u00b0" if kind == "angle" else f"{score:.2f}"
 
 
 def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from rnn2vec.families import family_of
 from rnn2vec.families.family import Property
-from rnn2vec.metrics import r2
+from rnn2vec.families.kinds import KINDS
+from rnn2vec.metrics import mean
 from rnn2vec.zoo.store import Zoo
 
 Prediction = dict[str, np.ndarray]
@@ -30,29 +29,6 @@ def learnt(zoo: Zoo) -> np.ndarray:
     return zoo.column("accuracy") >= zoo.task_set.learnt_accuracy
 
 
-def angle_error(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Distance of angles on the circle, in degrees from 0 to 180."""
-    return np.abs((predicted - truth + 180.0) % 360.0 - 180.0)
-
-
-def share_right(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Share of classes that are right; NaN of none."""
-    return _mean(predicted == truth)
-
-
-def median_angle_error(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Median of :func:`angle_error`; NaN of none."""
-    return float(np.median(angle_error(predicted, truth))) if len(truth) else float("nan")
-
-
-SCORES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "class": share_right,
-    "number": r2,
-    "angle": lambda predicted, truth: -median_angle_error(predicted, truth),
-}
-"""How good a prediction is, by kind of property, in the family's own metric: the more the better."""
-
-
 def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, float]:
     """Compare a prediction for ``rows`` of a zoo with the truth.
 
@@ -71,20 +47,11 @@ def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, flo
         scored = shown_by(wanted, zoo)[rows] & (wanted.name in prediction)
         truth = zoo.column(wanted.name)[rows]
         found = prediction.get(wanted.name, truth)
-        if wanted.kind == "class":
-            metrics[wanted.name] = share_right(found[scored], truth[scored])
-        elif wanted.kind == "number":
-            metrics[f"{wanted.name}_r2"] = r2(found[scored], truth[scored])
-            metrics[f"{wanted.name}_error"] = _mean(np.abs(found - truth)[scored])
-        else:
-            metrics[f"{wanted.name}_error"] = median_angle_error(found[scored], truth[scored])
+        for metric in KINDS[wanted.kind]:
+            metrics[f"{wanted.name}{metric.suffix}"] = metric.score(found[scored], truth[scored])
         if wanted.name in classes:
             right &= found == truth
     if classes:
         read = np.full(len(rows), all(name in prediction for name in classes))
-        metrics |= {"exact": _mean(right[read & able]), "exact_all": _mean(right[read])}
+        metrics |= {"exact": mean(right[read & able]), "exact_all": mean(right[read])}
     return metrics | {"learnt": int(able.sum())}
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")

@@ -15,9 +15,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from rnn2vec.evaluation.properties import SCORES
 from rnn2vec.evaluation.targets import Targets
 from rnn2vec.families.family import Property
+from rnn2vec.families.kinds import KINDS
 from rnn2vec.randomness import generator
 
 FOLDS = 5
@@ -90,7 +90,8 @@ class Reading:
 
     Attributes:
         reader: name of the one chosen; empty if there was nothing to fit.
-        scores: of all candidates in cross-validation, see :data:`rnn2vec.evaluation.properties.SCORES`.
+        scores: of all candidates in cross-validation by the first metric of the kind, the more the better: errors are
+            negative.
         networks: snapshots it was fitted to.
         tasks: how many tasks they have.
         note: why there is no reader, or no cross-validation; else empty.
@@ -158,4 +159,5 @@ def _score(reader: Reader, kind: str, z: np.ndarray, truth: np.ndarray, fold: np
     for held in np.unique(fold):
         rows = fold == held
         found[rows] = reader.fit(kind, z[~rows], truth[~rows], seed)(z[rows])
-    return SCORES[kind](found, truth)
+    metric = KINDS[kind][0]
+    return metric.better * metric.score(found, truth)

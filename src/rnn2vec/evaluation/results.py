@@ -50,8 +50,8 @@ def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
                 "loss": f"{values['emulation_loss']['validation']:.4f}",
                 "loss OOD": f"{values['emulation_loss']['ood']:.4f}",
                 **{
-                    each.title: _number(
-                        values.get(each.reading, {}).get(each.part, {}).get(each.metric), family.in_degrees(each.metric)
+                    each.title: family.metric(each.metric).text(
+                        values.get(each.reading, {}).get(each.part, {}).get(each.metric)
                     )
                     for each in columns
                 },
@@ -60,10 +60,3 @@ def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-def _number(value: float | None, degrees: bool) -> str:
-    """Whole degrees for angles, else two digits; a dash where there was nothing to measure."""
-    if value is None or np.isnan(value):
-        return "-"
-    return f"{value:.0f}\u00b0" if degrees else f"{value:.2f}"

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from rnn2vec.families.kinds import KINDS, SHARE, Metric
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.families.task_set import TaskSet
-
-KINDS = ("class", "number", "angle")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Property:
 
     Attributes:
         name: a column of the zoo's table, and what the metrics are called after.
-        kind: ``class`` (one of the values that occur), ``number``, or ``angle`` in degrees.
+        kind: one of :data:`rnn2vec.families.kinds.KINDS`.
         of_task: whether it is a property of the task; only networks that have learnt their task can show it.
     """
 
@@ -141,14 +140,10 @@ class Family:
     show: Callable[[np.ndarray, np.ndarray], Reading]
     paper_losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    def in_degrees(self, metric: str) -> bool:
-        """Whether a metric is the error of an angle."""
-        return any(each.kind == "angle" and metric == f"{each.name}_error" for each in self.properties)
-
-    @property
-    def shares(self) -> set[str]:
-        """Metrics that are shares of networks read correctly."""
-        return {each.name for each in self.properties if each.kind == "class"} | {"exact"}
+    def metric(self, name: str) -> Metric:
+        """How a metric of :func:`rnn2vec.evaluation.properties.measure` is read, by its name."""
+        known = {f"{each.name}{metric.suffix}": metric for each in self.properties for metric in KINDS[each.kind]}
+        return known.get(name, SHARE)  # several classes at once are a share, too
 
     @property
     def tasks_are_angles(self) -> bool:

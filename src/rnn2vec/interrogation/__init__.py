@@ -2,8 +2,9 @@
 
 ``function_class``: a finite class as a table; ``noninteractive``, ``interactive``: the fewest fixed, or adaptive,
 questions that identify its functions; ``curves``: how many are identified on the way; ``bounds``: what every
-interrogation needs; ``families``: the extremes; ``mealy_machine``: automata as functions; ``tree_walk``: the extreme
-that is walked letter by letter; ``realisation``: automata as weights of recurrent networks.
+interrogation needs; ``extremes``: classes where it helps most, or not at all, to adapt; ``mealy_machine``: automata as
+functions; ``tree_walk``: the extreme that is walked letter by letter; ``realisation``: automata as weights of
+recurrent networks.
 """
 
 from rnn2vec.interrogation.curves import identified_by_set, identified_by_tree

@@ -68,7 +68,7 @@ def tree_paths(size: int) -> FunctionClass:
 
 
 def class_size(size: int) -> int:
-    """The size of a class of a family.
+    """The size of an extreme class.
 
     Raises:
         RNN2VecError: if it is no whole number from 1 to :data:`LARGEST`.
@@ -77,5 +77,5 @@ def class_size(size: int) -> int:
     if size < 1:
         raise RNN2VecError(f"a class holds at least one function; got a size of {size}")
     if size > LARGEST:
-        raise RNN2VecError(f"the table of a class of a family holds at most {LARGEST} functions; got a size of {size}")
+        raise RNN2VecError(f"the table of an extreme class holds at most {LARGEST} functions; got a size of {size}")
     return size

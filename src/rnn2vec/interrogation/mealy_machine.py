@@ -133,7 +133,7 @@ def leaf_paths(size: int) -> list[str]:
     """Paths to the leaves of the balanced binary tree of :func:`~rnn2vec.interrogation.tree_paths`, left to right.
 
     Raises:
-        RNN2VecError: if there is no leaf, or there are more than a class of a family can have.
+        RNN2VecError: if there is no leaf, or there are more than an extreme class can have.
     """
     paths = [("", class_size(size))]
     while any(below > 1 for _, below in paths):

@@ -114,7 +114,7 @@ def interrogation(
         if tile:
             _tiles(asked, probes[network], tile)
         else:
-            _answers(asked, probes[network], ASKED, symbols, (0.0, 1.0) if lines else None)
+            _answers(asked, probes[network], ASKED, () if lines else symbols, (0.0, 1.0) if lines else None)
         _answers(answered, answers[network], INK, symbols, limits)
         asked.set_ylabel("asked", color=ASKED)
         answered.set_ylabel("answered")
@@ -185,12 +185,15 @@ def answers_along(
 
 
 def _answers(axes: Axes, values: np.ndarray, shade: str, symbols: Sequence[str], limits: Limits) -> None:
-    """Probabilities ``[T, Y]`` as a map, or numbers as lines."""
+    """Probabilities ``[T, Y]`` as a map, or numbers as lines, each with its name behind it if they are several."""
     if limits is None:
         _heat(axes, values, shade, symbols)
         return
     for style, output in zip(itertools.cycle(("-", "--", ":", "-.")), values.T, strict=False):
         axes.plot(output, style, color=shade, linewidth=1.3)
+    for name, last in zip(symbols, values[-1] if values.shape[1] > 1 else (), strict=False):
+        beside = (len(values) - 1, float(last))
+        axes.annotate(name, beside, (4, 0), textcoords="offset points", va="center", annotation_clip=False)
     margin = 0.05 * (limits[1] - limits[0]) or 1.0
     axes.set_ylim(limits[0] - margin, limits[1] + margin)
 
@@ -251,12 +254,17 @@ def share_bars(
 
 
 @styled
-def property_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], panels: Mapping[str, str]) -> Figure:
+def property_bars(
+    metrics: Mapping[str, Mapping[str, Mapping[str, float]]],
+    panels: Mapping[str, str],
+    ends: Mapping[str, float | None],
+) -> Figure:
     """What is read from z, a panel a property, a bar an encoder.
 
     Args:
         metrics: by encoder, ``frozen`` and maybe ``supervised``, each with metrics.
-        panels: titles by metric; those in degrees are drawn from 0 up, shares and R2 from 0 to 1.
+        panels: titles by metric.
+        ends: of their axes, which start at 0, likewise; None where the values decide.
     """
     figure = Figure(figsize=(WIDTH, 0.6 + 0.3 * len(metrics) + 0.3))
     drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -268,11 +276,16 @@ def property_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], pane
             look = (
                 {"color": shades} if kind == "frozen" else {"facecolor": "white", "edgecolor": shades, "hatch": "////"}
             )
-            shown = np.nan_to_num(values) if "degrees" in title else np.clip(np.nan_to_num(values), 0, 1)
+            shown = np.clip(np.nan_to_num(values), 0, ends[metric])
             bars = axes.barh(np.arange(len(names)) + offset, shown, 0.36, linewidth=0, **look)
-            axes.bar_label(bars, ["" if np.isnan(v) else f"{v:.2g}" for v in values], padding=2, fontsize=7)
+            axes.bar_label(
+                bars,
+                ["" if np.isnan(v) else f"{v:.0f}" if abs(v) >= 99.5 else f"{v:.2g}" for v in values],
+                padding=2,
+                fontsize=7,
+            )
         axes.set_title(title)
-        axes.set_xlim(0, 180 if "degrees" in title else 1.15)
+        axes.set_xlim(0, None if (end := ends[metric]) is None else 1.15 * end)  # numbers stand beside full bars
         axes.set_yticks(range(len(names)), [label(name) for name in names])
         axes.tick_params(length=0)
     drawn[0].invert_yaxis()
@@ -281,7 +294,8 @@ def property_bars(metrics: Mapping[str, Mapping[str, Mapping[str, float]]], pane
 
 def _powers(text: str) -> str:
     """Exponents raised, ``b^(n+1)`` to ``bⁿ⁺¹``: one character each, which every renderer of a figure can draw."""
-    return re.sub(r"\^(\w|\(([n\dmbcd+-]+)\))", lambda found: (found[2] or found[1]).translate(_RAISED), text)
+    return re.sub(rf"\^([{_LOW}]|\(([{_LOW}]+)\))", lambda found: (found[2] or found[1]).translate(_RAISED), text)
 
 
-_RAISED = str.maketrans("n0123456789+-mbcd", "ⁿ⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵐᵇᶜᵈ")
+_LOW, _HIGH = "0123456789+=abcdefghijklmnoprstuvwxyz-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁼ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ⁻"
+_RAISED = str.maketrans(_LOW, _HIGH)

@@ -90,7 +90,7 @@ def count_questions(sizes: Sequence[int] = SIZES, seconds: float = 5.0) -> list[
 
 
 def distinct_sizes(sizes: Sequence[int], most: int = LARGEST) -> list[int]:
-    """Sizes of classes of the families, as Python's numbers.
+    """Sizes of the extreme classes, as Python's numbers.
 
     Raises:
         RNN2VecError: if there is none, one is given twice, exceeds ``most`` or is that of no such class.

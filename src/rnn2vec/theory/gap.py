@@ -1,4 +1,4 @@
-"""Do probing encoders learn what the theory promises? They identify tree walkers, a family with an exponential gap.
+"""Do probing encoders learn what the theory promises? They identify tree walkers, where the gap is exponential.
 
 Functions are the Mealy machines of all paths through a balanced binary tree, as networks that are exactly these
 (:func:`~rnn2vec.interrogation.realise`). An encoder asks a network one letter a step, and from its z after every answer

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.interface import Interface
 from rnn2vec.interrogation import (
     FunctionClass,
     QuestionSet,
@@ -20,7 +21,7 @@ from rnn2vec.interrogation import (
     noninteractive_queries,
 )
 from rnn2vec.interrogation.values import time_limit, whole_number
-from rnn2vec.tasks.formal_language import LETTERS
+from rnn2vec.tasks.formal_language import LETTERS, SYMBOLS
 from rnn2vec.theory.network_answers import (
     all_strings,
     answers_to_images,
@@ -141,18 +142,21 @@ def ask_zoo(
     """Put questions to all networks of one training step of a zoo.
 
     Args:
-        zoo: of networks that read tokens, asked strings; or digits, asked images that networks of the zoo were shown.
-        length: of the longest string, BOS not counted; for digits, how many images are taken from every network's.
+        zoo: of networks that answer with classes. If they read the tokens of formal languages, they are asked strings;
+            if numbers, sequences that networks of the zoo were shown, such as images.
+        length: of the longest string, BOS not counted; or how many sequences are taken from every network's.
         strings: ``ordered``, those of the form a..ab..bc..cd..d; or ``all``.
         answers: see :func:`~rnn2vec.theory.network_answers.answers_to_strings`.
         levels: likewise, at most 20, and so few that all probabilities of an answer fit an integer.
         step: training step of the snapshots; the last by default.
 
     Raises:
-        RNN2VecError: if an argument is out of range, or there are more than
-            :data:`~rnn2vec.theory.network_answers.MOST_QUESTIONS` questions.
+        RNN2VecError: if an argument is out of range, there are more than
+            :data:`~rnn2vec.theory.network_answers.MOST_QUESTIONS` questions, or networks read other tokens or answer
+            with numbers.
     """
     length = question_length(length)
+    _check_interface(zoo.interface)
     if strings not in ("ordered", "all"):
         raise RNN2VecError(f"strings are ordered or all; got {strings!r}")
     check_answers(answers, levels, zoo.architecture.output_size)
@@ -174,6 +178,16 @@ def ask_zoo(
         names = [f"image {image} of network {row}" for row in rows for image in range(images.shape[1])]
     tasks = np.unique(zoo.tasks[rows], axis=0, return_inverse=True)[1].ravel()
     return ZooAnswers(tuple(names), step, codes, tasks)
+
+
+def _check_interface(interface: Interface) -> None:
+    """Raise :class:`RNN2VecError` unless networks can be asked, and their answers be equal."""
+    if interface.outputs.kind != "classes":
+        raise RNN2VecError(f"functions are told apart by answers that are classes; these networks have {interface}")
+    if interface.inputs.kind == "tokens" and interface.inputs.size != len(SYMBOLS):
+        raise RNN2VecError(
+            f"strings are written in the {len(SYMBOLS)} tokens {', '.join(SYMBOLS)}; these networks have {interface}"
+        )
 
 
 def interrogate_zoo(zoo: Zoo, seconds: float = 30.0, **asked: Any) -> ZooInterrogation:

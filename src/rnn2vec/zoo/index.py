@@ -12,7 +12,7 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import require_unaltered, sealed
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import family_of
-from rnn2vec.families.family import KINDS
+from rnn2vec.families.kinds import KINDS
 from rnn2vec.families.recipe import LARGEST_SEED, Recipe
 from rnn2vec.families.task_set import TaskSet
 from rnn2vec.fields import sequence, shown, whole

@@ -19,7 +19,7 @@ class Split:
     Attributes:
         train: all other tasks, about 70 %.
         validation: 15 % of the tasks.
-        ood: out of distribution: the 15 % of languages with the smallest |mb| + |mc| + |md|, or angles in [312, 360).
+        ood: out of distribution, by the rule of the zoo's family, about 15 % of the tasks.
         ood_seen: a random half of the OOD tasks, on which downstream predictors also train.
         ood_unseen: the other half, on which they are tested.
     """

@@ -148,7 +148,7 @@ class Zoo:
 
     @cached_property
     def tasks(self) -> np.ndarray:
-        """The task of every network, ``[networks, P]``: mb, mc, md, or the angle.
+        """The task of every network, ``[networks, P]``, by its task columns.
 
         Raises:
             RNN2VecError: if they are of no family.
