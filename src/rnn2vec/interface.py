@@ -136,7 +136,7 @@ class Numbers:
 
     def problem(self, array: np.ndarray) -> str:
         """What is wrong with stored numbers; empty if nothing is."""
-        return "" if array.dtype.kind == "f" and bool(np.isfinite(array).all()) else "numbers are finite floats"
+        return "" if _are_finite_floats(array) else "numbers are finite floats"
 
     def answers(self, outputs: Tensor) -> Tensor:
         """Outputs as encoders read them: as they are."""
@@ -196,7 +196,7 @@ class Classes:
 
     def problem(self, array: np.ndarray) -> str:
         """What is wrong with stored outputs; empty if nothing is."""
-        return "" if array.dtype.kind == "f" and bool(np.isfinite(array).all()) else "logits are finite floats"
+        return "" if _are_finite_floats(array) else "logits are finite floats"
 
     def answers(self, outputs: Tensor) -> Tensor:
         """Outputs ``[..., Y]`` as encoders read them: probabilities."""
@@ -220,6 +220,10 @@ class Classes:
 
     def __str__(self) -> str:
         return f"{self.size} classes"
+
+
+def _are_finite_floats(array: np.ndarray) -> bool:
+    return array.dtype.kind == "f" and bool(np.isfinite(array).all())
 
 
 INPUTS: dict[str, type[Tokens] | type[Numbers]] = {"tokens": Tokens, "numbers": Numbers}

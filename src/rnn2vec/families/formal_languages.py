@@ -13,7 +13,7 @@ import torch
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
-from rnn2vec.families.pretraining import LEARNS, SMALLER_ENCODERS
+from rnn2vec.families.pretraining import LEARNS, asks
 from rnn2vec.families.recipe import PAPER_SNAPSHOTS, TRACES_KEY, Recipe
 from rnn2vec.families.sampling import sample_strings
 from rnn2vec.families.task_set import TaskSet
@@ -194,22 +194,15 @@ def show(inputs: np.ndarray, outputs: np.ndarray) -> Reading:
     return Reading(chosen, steps, [SYMBOLS[token] for token in inputs[chosen, :steps]], text)
 
 
-_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
-
-
-def _asks(probe_length: int) -> dict[str, dict[str, Any]]:
-    probing = _PROBES | {"probe_length": probe_length}
-    return {"noninteractive": probing, "interactive": probing | {"feedback": "echo"}, **SMALLER_ENCODERS}
-
-
 FAMILY = Family(
     name=NAME,
     task_set=Languages,
     recipe=LanguageRecipe,
     presets=PRESETS,
     pretraining={
-        "demo": LEARNS | {"encoder_options": _asks(19)},
-        "laptop": LEARNS | {"steps": 3000, "loss": "kl", "emulator_size": 128, "encoder_options": _asks(41)},
+        "demo": LEARNS | {"encoder_options": asks(19, feedback="echo")},
+        "laptop": LEARNS
+        | {"steps": 3000, "loss": "kl", "emulator_size": 128, "encoder_options": asks(41, feedback="echo")},
         "paper": {"steps": 100_000},
     },
     properties=(

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
-from rnn2vec.families.pretraining import LEARNS, SMALLER_ENCODERS
+from rnn2vec.families.pretraining import LEARNS, asks
 from rnn2vec.families.recipe import PAPER_SNAPSHOTS, TRACES_KEY, Recipe
 from rnn2vec.families.task_set import TaskSet
 from rnn2vec.fields import make_plain, number, sequence, shown, whole
@@ -249,22 +249,14 @@ def show(inputs: np.ndarray, outputs: np.ndarray) -> Reading:
     return Reading(0, outputs.shape[1], [str(step) for step in range(outputs.shape[1])])
 
 
-_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
-
-
-def _asks(probe_length: int) -> dict[str, dict[str, Any]]:
-    probing = _PROBES | {"probe_length": probe_length}
-    return {"noninteractive": probing, "interactive": probing, **SMALLER_ENCODERS}
-
-
 FAMILY = Family(
     name=NAME,
     task_set=RotatedDigits,
     recipe=DigitsRecipe,
     presets=PRESETS,
     pretraining={
-        "demo": LEARNS | {"encoder_options": _asks(17)},
-        "laptop": LEARNS | {"emulator_size": 128, "encoder_options": _asks(50)},
+        "demo": LEARNS | {"encoder_options": asks(17)},
+        "laptop": LEARNS | {"emulator_size": 128, "encoder_options": asks(50)},
         "paper": {
             "steps": 100_000,
             "encoder_options": {"noninteractive": {"probe_length": 50}, "interactive": {"probe_length": 50}},
