@@ -19,6 +19,7 @@ from rnn2vec.engine.optimizer import AdamW
 
 native = pytest.importorskip("rnn2vec.engine.native_backend")
 SPEC = Architecture.stack("lstm", 6, 8, 2, 6)
+SETTINGS = (native._native_kind(SPEC, False).native, 1)
 TOKENS = torch.randint(6, (3, 4, 5), generator=torch.Generator().manual_seed(0))
 FLOATS = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
 
@@ -291,7 +292,7 @@ def test_memory_of_copies_lives_as_long_as_the_call() -> None:
     turned = FLOATS.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
     assert not turned.is_contiguous()
     state = [torch.zeros(3, 2, 4, 8) for _ in range(2)]
-    call = native._native.Call(*native._settings(SPEC), turned, state, list(population.weights.values()))
+    call = native._native.Call(*SETTINGS, turned, state, list(population.weights.values()))
     written = [torch.empty(3, 4, 5, 6), torch.empty(3, 2, 4, 8), torch.empty(3, 2, 4, 8)]
     expected = run(population, FLOATS)[0]
     del state, population
@@ -305,7 +306,7 @@ def test_memory_of_copies_lives_as_long_as_the_call() -> None:
 def test_what_is_written_is_in_one_piece(where: int) -> None:
     population = fresh()
     state = [torch.zeros(3, 2, 4, 8) for _ in range(2)]
-    call = native._native.Call(*native._settings(SPEC), FLOATS, state, list(population.weights.values()))
+    call = native._native.Call(*SETTINGS, FLOATS, state, list(population.weights.values()))
     written = [torch.empty(3, 4, 5, 6), torch.empty(3, 2, 4, 8), torch.empty(3, 2, 4, 8)]
     written[where] = written[where].transpose(0, 1).contiguous().transpose(0, 1)
     with pytest.raises(RNN2VecError, match="in one piece"):
@@ -323,7 +324,7 @@ def test_weights_that_share_memory_are_not_trained(backend: str) -> None:
 
 
 def test_calls_without_their_tensors_are_refused() -> None:
-    weights, settings = list(fresh().weights.values()), native._settings(SPEC)
+    weights, settings = list(fresh().weights.values()), SETTINGS
     outputs, h = torch.empty(3, 4, 5, 6), torch.zeros(3, 2, 4, 8)
     call = native._native.Call(*settings, FLOATS, [], weights)
     for written in ([], [outputs], [outputs, h], [None, h, h], [outputs, None, h]):

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.engine.stack import Stack, State
-from rnn2vec.engine.torch_backend import start
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 
@@ -71,9 +70,31 @@ def run(stack: Stack, inputs: Tensor, state: State | None = None) -> tuple[Tenso
     Raises:
         RNN2VecError: if shapes, dtypes, devices or tokens do not fit the stack.
     """
+    return _run(stack, inputs, state, False)
+
+
+def hidden_states(stack: Stack, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    """Run N different networks as :func:`run` does, for what their heads read.
+
+    Args:
+        stack: N networks.
+        inputs: as for :func:`run`.
+        state: as for :func:`run`.
+
+    Returns:
+        The last layer's hidden states ``[N, B, T, H]`` at every step (of a leaky cell with its leak outside, f(v)), and
+        the state after the last step.
+
+    Raises:
+        RNN2VecError: as :func:`run` does.
+    """
+    return _run(stack, inputs, state, True)
+
+
+def _run(stack: Stack, inputs: Tensor, state: State | None, hidden: bool) -> tuple[Tensor, State]:
     inputs = _checked_inputs(stack, inputs)
     parts = _checked_state(stack, inputs, state)
-    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(stack, inputs, parts)
+    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(stack, inputs, parts, hidden)
     return outputs, (final[0], final[1]) if len(final) == 2 else final[0]
 
 
@@ -172,7 +193,7 @@ def _whole_numbers(tensor: Tensor, size: int, what: str) -> Tensor:
 def _checked_state(stack: Stack, inputs: Tensor, state: State | None) -> tuple[Tensor, ...]:
     architecture = stack.architecture
     if state is None:
-        return start(architecture, stack.weights, inputs.shape[1])
+        return ()
     shape = (len(stack), architecture.num_layers, inputs.shape[1], architecture.widest)
     count = 2 if architecture.has_cell_state else 1
     parts = tuple(state) if isinstance(state, (tuple, list)) else (state,)

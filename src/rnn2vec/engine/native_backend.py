@@ -1,13 +1,15 @@
 """The native CPU backend: compiled kernels for float32, each thread at work on one whole network at a time.
 
-What they do not cover (other devices and dtypes, architectures beyond torch.nn's layers with a linear head, losses of
-numbers, tensors that record or transform what is done with them) goes to the PyTorch backend. The kernels know
-addresses alone: ``native/memory.hpp`` checks, whenever a tensor becomes one, that its memory is what they take it
-for.
+They run everything that an :class:`Architecture` holds, forward and backward, and both losses of ``train_step``. What
+they do not cover goes to the PyTorch backend: other devices and dtypes, and tensors that record or transform what is
+done with them. The kernels know addresses alone: ``native/memory.hpp`` checks, whenever a tensor becomes one, that its
+memory is what they take it for.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,7 +18,7 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 
-from rnn2vec.architecture import Architecture
+from rnn2vec.architecture import ACTIVATIONS, Architecture
 from rnn2vec.engine import _native, torch_backend
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.engine.stack import Stack
@@ -26,7 +28,12 @@ TAPE_BYTES = 16 << 20
 """Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which
 is slower than computing it again for one network at a time, in cache."""
 
-_CELLS = {("lstm", "tanh"): 0, ("gru", "tanh"): 1, ("elman", "tanh"): 2, ("elman", "relu"): 3}
+_CELLS = (
+    ("lstm", "tanh"), ("gru", "tanh", "after"), ("gru", "tanh", "before"), ("elman", "tanh"), ("elman", "relu"),
+    ("leaky", "tanh", "outside"), ("leaky", "relu", "outside"), ("leaky", "softplus", "outside"),
+    ("leaky", "tanh", "inside"), ("leaky", "relu", "inside"), ("leaky", "softplus", "inside"),
+)  # fmt: skip
+"""Cells in the order in which the kernels number them."""
 
 
 def instruction_set() -> str:
@@ -34,17 +41,28 @@ def instruction_set() -> str:
     return _native.instruction_set()
 
 
-def run(stack: Stack, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract."""
+def run(
+    stack: Stack, inputs: Tensor, state: tuple[Tensor, ...], hidden: bool = False
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract.
+
+    Args:
+        stack: N networks.
+        inputs: floats or tokens.
+        state: where to start; empty for the networks' own initial states, or zeros.
+        hidden: return the last layer's hidden states in place of the head's outputs.
+    """
     if not _covered(stack, (inputs, *state)):
-        return torch_backend.run(stack, inputs, state)
-    weights = list(stack.weights.values())
+        return torch_backend.run(stack, inputs, state, hidden)
+    kind, weights = _native_kind(stack.architecture, hidden), list(stack.weights.values())
+    if hidden:
+        del weights[-2 * len(stack.architecture.head_layers()) :]
     tensors = (inputs, *state, *weights)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        outputs, *final = _Run.apply(stack.architecture, *tensors)
+        outputs, *final = _Run.apply(kind, len(state), *tensors)
     else:
-        call = _native.Call(*_settings(stack.architecture), inputs, list(state), weights)
-        outputs, *final = _forward(stack.architecture, inputs, state, call, None)
+        call = _native.Call(kind.native, torch.get_num_threads(), inputs, list(state), weights)
+        outputs, *final = _forward(kind, tensors, call, None)
     return outputs, tuple(final)
 
 
@@ -53,8 +71,7 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
     weights = list(stack.weights.values())
     first, second = ([moments[name] for name in stack.weights] for moments in (optimizer.first, optimizer.second))
     in_place = [*weights, *first, *second]
-    covered = _covered(stack, (inputs, *in_place)) and not targets.is_floating_point()
-    if not covered or not all(tensor.is_contiguous() for tensor in in_place):
+    if not _covered(stack, (inputs, targets, *in_place)) or not all(tensor.is_contiguous() for tensor in in_place):
         return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
     shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
@@ -62,7 +79,7 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
         (1 - learning_rate * decay, *shared, optimizer.epsilon) for decay in optimizer.decays(len(stack)).tolist()
     ]
     losses = _empty(len(stack))
-    call = _native.Call(*_settings(stack.architecture), inputs, [], weights)
+    call = _native.Call(_native_kind(stack.architecture, False).native, torch.get_num_threads(), inputs, [], weights)
     _native.train(call, weights, targets, first, second, numbers, losses)
     optimizer.step = step
     for tensor in in_place:  # so that a backward pass of what was computed before is refused, as everywhere in PyTorch
@@ -75,15 +92,14 @@ class _Run(torch.autograd.Function):
     """A forward pass that keeps its record if that is small, and a backward pass that else makes it again."""
 
     @staticmethod
-    def forward(ctx: Any, architecture: Architecture, *tensors: Tensor) -> tuple[Tensor, ...]:
-        inputs, state, weights = _sorted(architecture, tensors)
-        call = _native.Call(*_settings(architecture), inputs, state, weights)
+    def forward(ctx: Any, kind: _Kind, parts: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        call = _call(kind, parts, tensors)
         size = _native.tape_size(call)
-        ctx.architecture, ctx.instruction_set = architecture, call.instruction_set
+        ctx.kind, ctx.parts, ctx.instruction_set = kind, parts, call.instruction_set
         ctx.tape = _empty(size) if 4 * size <= TAPE_BYTES else None
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
-        return _forward(architecture, inputs, state, call, ctx.tape)
+        return _forward(kind, tensors, call, ctx.tape)
 
     @staticmethod
     def backward(ctx: Any, *incoming: Tensor | None) -> tuple[Tensor | None, ...]:
@@ -92,39 +108,63 @@ class _Run(torch.autograd.Function):
                 "the native backend has no second derivatives and no derivatives of many outputs at once: set "
                 "RNN2VEC_BACKEND=torch for them"
             )
-        inputs, state, weights = _sorted(ctx.architecture, ctx.saved_tensors)
-        call = _native.Call(*_settings(ctx.architecture), inputs, state, weights)
+        tensors = ctx.saved_tensors
+        call = _call(ctx.kind, ctx.parts, tensors)
         found = [
             torch.empty_like(tensor, memory_format=torch.contiguous_format) if wanted else None
-            for tensor, wanted in zip((inputs, *state, *weights), ctx.needs_input_grad[1:], strict=True)
+            for tensor, wanted in zip(tensors, ctx.needs_input_grad[2:], strict=True)
         ]
         tape, ctx.tape = ctx.tape, None  # it serves once; another backward pass computes it again
         if call.instruction_set != ctx.instruction_set:
             tape = None  # other kernels lay it out in another way
-        first = 1 + len(state)
+        first = 1 + ctx.parts
         _native.backward(call, tape, list(incoming), found[:first], found[first:])
-        return None, *found
+        return None, None, *found
 
 
-def _sorted(architecture: Architecture, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Inputs, state (h and, of an LSTM, c) and weights."""
-    first = 3 if architecture.cell == "lstm" else 2
-    return tensors[0], list(tensors[1:first]), list(tensors[first:])
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """An architecture as the kernels read it, and sizes of what they write."""
+
+    native: _native.Architecture
+    outputs: int
+    layers: int
+    widest: int
+    parts: int
 
 
-def _forward(
-    architecture: Architecture, inputs: Tensor, state: Sequence[Tensor], call: _native.Call, tape: Tensor | None
-) -> tuple[Tensor, ...]:
-    outputs = state[0].new_empty(*inputs.shape[:3], architecture.output_size)
-    written = [outputs, *(torch.empty_like(part, memory_format=torch.contiguous_format) for part in state)]
+@functools.cache
+def _native_kind(architecture: Architecture, hidden: bool) -> _Kind:
+    own = {"gru": (architecture.reset,), "leaky": (architecture.leak,)}.get(architecture.cell, ())
+    head = [] if hidden else [(size, ACTIVATIONS.index(kind)) for _, _, size, kind in architecture.head_layers()]
+    native = _native.Architecture(
+        _CELLS.index((architecture.cell, architecture.nonlinearity, *own)),
+        architecture.input_size,
+        list(architecture.hidden_sizes),
+        head,
+        architecture.skip,
+        architecture.initial_state,
+    )
+    outputs = architecture.hidden_sizes[-1] if hidden else architecture.output_size
+    parts = 2 if architecture.has_cell_state else 1
+    return _Kind(native, outputs, architecture.num_layers, architecture.widest, parts)
+
+
+def _call(kind: _Kind, parts: int, tensors: Sequence[Tensor]) -> _native.Call:
+    """A call whose tensors are inputs, so many parts of a state, and weights."""
+    state, weights = list(tensors[1 : 1 + parts]), list(tensors[1 + parts :])
+    return _native.Call(kind.native, torch.get_num_threads(), tensors[0], state, weights)
+
+
+def _forward(kind: _Kind, tensors: Sequence[Tensor], call: _native.Call, tape: Tensor | None) -> tuple[Tensor, ...]:
+    models, batch, steps = tensors[0].shape[:3]
+    new = tensors[-1].new_empty  # as the weights are
+    state = (models, kind.layers, batch, kind.widest)
+    written = [new((models, batch, steps, kind.outputs)), new(state)]
+    if kind.parts == 2:
+        written.append(new(state))
     _native.forward(call, tape, written)
     return tuple(written)
-
-
-def _settings(architecture: Architecture) -> tuple[int, tuple[int, int, int, int], int]:
-    """Cell, sizes and threads of a call."""
-    sizes = (architecture.input_size, architecture.widest, architecture.num_layers, architecture.output_size)
-    return _CELLS[architecture.cell, architecture.nonlinearity], sizes, torch.get_num_threads()
 
 
 def _empty(size: int) -> Tensor:
@@ -138,8 +178,6 @@ def _covered(stack: Stack, tensors: Iterable[Tensor]) -> bool:
     The engine has seen to it that dtypes and devices are those of the stack.
     """
     if stack.dtype is not torch.float32 or stack.device.type != "cpu" or not stack.is_plain:
-        return False
-    if not stack.architecture.is_plain_stack:
         return False
     for tensor in tensors:
         if type(tensor) is not Tensor and type(tensor) is not nn.Parameter:

@@ -30,18 +30,20 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def run(stack: Stack, inputs: Tensor, state: Parts) -> tuple[Tensor, Parts]:
+def run(stack: Stack, inputs: Tensor, state: Parts, hidden: bool = False) -> tuple[Tensor, Parts]:
     """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract.
 
     Args:
         stack: N networks.
         inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens.
-        state: ``(h,)`` or, for LSTM, ``(h, c)``, each ``[N, L, B, H]``.
+        state: ``(h,)`` or, for LSTM, ``(h, c)``, each ``[N, L, B, H]``; empty for the networks' own, or zeros.
+        hidden: return the last layer's hidden states in place of the head's outputs.
 
     Returns:
         Outputs ``[N, B, T, Y]`` and the new state.
     """
-    return _run(stack.architecture, stack.weights, inputs, state)
+    sequence, final = _recur(stack.architecture, stack.weights, inputs, state)
+    return (sequence if hidden else _answer(stack.architecture, stack.weights, inputs, sequence)), final
 
 
 def start(architecture: Architecture, weights: Mapping[str, Tensor], batch: int) -> Parts:
@@ -61,9 +63,11 @@ def _widened(part: Tensor, architecture: Architecture) -> Tensor:
     return F.pad(part, (0, architecture.widest - part.shape[-1]))
 
 
-def _run(
+def _recur(
     architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, state: Parts
 ) -> tuple[Tensor, Parts]:
+    """The hidden states of the last layer ``[N, B, T, H]``, and the state after the last step."""
+    state = state or start(architecture, weights, inputs.shape[1])
     sequence, final = inputs, []
     for layer, size in enumerate(architecture.hidden_sizes):
         own = {name: weights[f"{name}_l{layer}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
@@ -78,6 +82,13 @@ def _run(
             hidden.append(read(current[0]))
         sequence = torch.stack(hidden, dim=2)  # [N, B, T, H]
         final.append(tuple(_widened(part, architecture) for part in current))
+    return sequence, tuple(torch.stack(parts, dim=1) for parts in zip(*final, strict=True))
+
+
+def _answer(
+    architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, sequence: Tensor
+) -> Tensor:
+    """Outputs ``[N, B, T, Y]`` of the head to the hidden states of the last layer."""
     outputs = sequence
     for name, _, _, activation in architecture.head_layers():
         weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
@@ -85,7 +96,7 @@ def _run(
         outputs = ACTIVATIONS[activation](flat.unflatten(1, sequence.shape[1:3]))
     if architecture.skip:
         outputs = outputs + _first_inputs(architecture, inputs, outputs)
-    return outputs, tuple(torch.stack(parts, dim=1) for parts in zip(*final, strict=True))
+    return outputs
 
 
 def _first_inputs(architecture: Architecture, inputs: Tensor, outputs: Tensor) -> Tensor:
@@ -100,8 +111,8 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
         raise RNN2VecError("training on the torch backend needs autograd: leave torch.inference_mode() for it")
     learning = {name: weight.detach().requires_grad_() for name, weight in stack.weights.items()}
     with torch.enable_grad():
-        state = start(stack.architecture, learning, inputs.shape[1])
-        outputs, _ = _run(stack.architecture, learning, inputs, state)
+        sequence, _ = _recur(stack.architecture, learning, inputs, ())
+        outputs = _answer(stack.architecture, learning, inputs, sequence)
         losses = _losses(outputs, targets).flatten(1).mean(1)
         gradients = torch.autograd.grad(losses.sum(), list(learning.values()))
     step = optimizer.step + 1

@@ -1,6 +1,8 @@
-// exp, sigmoid and tanh of vectors, accurate to a few ulp relative (also where they saturate); NaN in gives NaN out.
+// exp, sigmoid, tanh and softplus of vectors, accurate to a few ulp relative (also where they saturate), and what
+// gradients pass through; NaN in gives NaN out.
 #pragma once
 
+#include "architecture.hpp"
 #include "simd.hpp"
 
 namespace {
@@ -45,6 +47,74 @@ INLINE typename S::F hyperbolic_tangent(typename S::F x) {
   q = q * y + 2.26843463243900e-03f;
   q = q * y + 4.89352518554385e-03f;
   return x * p * S::reciprocal(q);
+}
+
+// log(1 + exp(x)) = max(x, 0) + log(1 + z), z = exp(-|x|), by the series of 2 artanh(z / (2 + z)).
+template <class S>
+INLINE typename S::F softplus(typename S::F x) {
+  using F = typename S::F;
+  const F z = exponential<S>(x < 0.0f ? x : -x);
+  const F s = z / (2.0f + z), q = s * s;
+  F p = q * (1.0f / 15.0f) + (1.0f / 13.0f);
+  p = p * q + (1.0f / 11.0f);
+  p = p * q + (1.0f / 9.0f);
+  p = p * q + (1.0f / 7.0f);
+  p = p * q + (1.0f / 5.0f);
+  p = p * q + (1.0f / 3.0f);
+  p = p * q + 1.0f;
+  return (x > 0.0f ? x : F{}) + 2.0f * s * p;
+}
+
+// Nonlinearities: their value, and the gradient d passed back through them, where y was their value.
+template <class S>
+struct Identity {
+  using F = typename S::F;
+  static INLINE F value(F x) { return x; }
+  static INLINE F pull(F d, F) { return d; }
+};
+
+template <class S>
+struct Tanh {
+  using F = typename S::F;
+  static INLINE F value(F x) { return hyperbolic_tangent<S>(x); }
+  static INLINE F pull(F d, F y) { return d * (1.0f - y * y); }
+};
+
+template <class S>
+struct Relu {
+  using F = typename S::F;
+  static INLINE F value(F x) { return x < 0.0f ? F{} : x; }
+  static INLINE F pull(F d, F y) { return y <= 0.0f ? F{} : d; }
+};
+
+template <class S>
+struct Sigmoid {
+  using F = typename S::F;
+  static INLINE F value(F x) { return sigmoid<S>(x); }
+  static INLINE F pull(F d, F y) { return d * y * (1.0f - y); }
+};
+
+template <class S>
+struct Softplus {
+  using F = typename S::F;
+  static INLINE F value(F x) { return softplus<S>(x); }
+  // The slope is 1 - exp(-y); for a small y by its series, where that would cancel.
+  static INLINE F pull(F d, F y) {
+    const F series = y * (1.0f - y * (1.0f / 2.0f) * (1.0f - y * (1.0f / 3.0f) * (1.0f - y * (1.0f / 4.0f))));
+    return d * (y < 0.05f ? series : 1.0f - exponential<S>(-y));
+  }
+};
+
+// Call action with the nonlinearity that fits.
+template <class S, class Action>
+void with_activation(rnn2vec::Activation activation, const Action& action) {
+  switch (activation) {
+    case rnn2vec::Activation::identity: return action(Identity<S>{});
+    case rnn2vec::Activation::tanh: return action(Tanh<S>{});
+    case rnn2vec::Activation::relu: return action(Relu<S>{});
+    case rnn2vec::Activation::sigmoid: return action(Sigmoid<S>{});
+    case rnn2vec::Activation::softplus: return action(Softplus<S>{});
+  }
 }
 
 }  // namespace

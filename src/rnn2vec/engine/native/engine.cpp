@@ -12,73 +12,75 @@ namespace {
 
 constexpr std::align_val_t alignment{64};
 
-// A thread's working memory: kept between calls, so that a short call need not fault its pages in again.
-float* scratch(std::int64_t floats) {
+// A thread's working memory. What is not very large is kept between calls, so that a short call need not fault its pages
+// in again; what one large call needs is given back after it.
+class Scratch {
+ public:
+  explicit Scratch(std::int64_t floats) {
+    thread_local Memory kept;
+    Memory& memory = floats <= most_kept ? kept : own_;
+    memory.grow(floats);
+    data_ = memory.data;
+  }
+  operator float*() const { return data_; }
+
+ private:
   struct Memory {
     float* data = nullptr;
     std::int64_t size = 0;
     ~Memory() { ::operator delete(data, alignment); }
+
+    void grow(std::int64_t floats) {
+      if (size >= floats) return;
+      ::operator delete(data, alignment);
+      data = nullptr;
+      size = 0;
+      data = static_cast<float*>(::operator new(floats * sizeof(float), alignment));
+      size = floats;
+    }
   };
-  thread_local Memory memory;
-  if (memory.size < floats) {
-    ::operator delete(memory.data, alignment);
-    memory.data = nullptr;
-    memory.size = 0;
-    memory.data = static_cast<float*>(::operator new(floats * sizeof(float), alignment));
-    memory.size = floats;
-  }
-  return memory.data;
-}
+  static constexpr std::int64_t most_kept = (32 << 20) / sizeof(float);
+  Memory own_;
+  float* data_;
+};
 
 template <class T>
 T* offset(T* pointer, std::int64_t by) {
   return pointer ? pointer + by : nullptr;
 }
 
-std::vector<std::int64_t> parameter_sizes(const Shape& s) {
-  std::vector<std::int64_t> sizes;
-  const std::int64_t rows = s.gates() * s.hidden;
-  for (std::int64_t layer = 0; layer < s.layers; ++layer)
-    for (std::int64_t size : {rows * (layer ? s.hidden : s.input_size), rows * s.hidden, rows, rows})
-      sizes.push_back(size);
-  sizes.push_back(s.outputs * s.hidden);
-  sizes.push_back(s.outputs);
-  return sizes;
-}
-
 // The models of a call, cut into slices in a way that depends on the size of the batch alone.
 class Plan {
  public:
   explicit Plan(const Call& call, bool training = false)
-      : call_(call), training_(training), shape_(call.shape), sizes(parameter_sizes(shape_)),
-        slices((shape_.batch + slice_width - 1) / slice_width) {
-    for (std::int64_t size : sizes) parameters += size;
-  }
+      : call_(call), training_(training), shape_(call.shape), own_(*shape_.architecture), parameters(own_.size),
+        slices((shape_.batch + slice_width - 1) / slice_width) {}
 
  private:
   const Call& call_;
   const bool training_;
   const Shape& shape_;
+  const Architecture& own_;
 
  public:
-  const std::vector<std::int64_t> sizes;
+  const std::int64_t parameters;  // numbers, of one model
   const std::int64_t slices;
-  std::int64_t parameters = 0;  // numbers, of one model
 
-  std::int64_t state_size() const { return shape_.layers * shape_.batch * shape_.hidden; }
-  std::int64_t input_size() const { return shape_.batch * shape_.steps * (shape_.tokens ? 1 : shape_.input_size); }
-  std::int64_t output_size() const { return shape_.batch * shape_.steps * shape_.outputs; }
+  std::int64_t size(std::size_t parameter) const { return own_.parameters[parameter].size(); }
+  std::int64_t state_size() const { return own_.layers() * shape_.batch * own_.widest; }
+  std::int64_t input_size() const { return shape_.batch * shape_.steps * (shape_.tokens ? 1 : own_.input_size); }
+  std::int64_t output_size() const { return shape_.batch * shape_.steps * own_.outputs(); }
 
   std::vector<float*> of_model(const std::vector<float*>& tensors, std::int64_t model) const {
     std::vector<float*> own(tensors.size());
-    for (std::size_t p = 0; p < own.size(); ++p) own[p] = offset(tensors[p], model * sizes[p]);
+    for (std::size_t p = 0; p < own.size(); ++p) own[p] = offset(tensors[p], model * size(p));
     return own;
   }
 
   // The model's tensors within one block of all its numbers; null where `like` is.
   std::vector<float*> within(float* block, const std::vector<float*>& like) const {
-    std::vector<float*> own(sizes.size());
-    for (std::size_t p = 0; p < own.size(); block += sizes[p++]) own[p] = like[p] ? block : nullptr;
+    std::vector<float*> own(own_.parameters.size());
+    for (std::size_t p = 0; p < own.size(); block += size(p++)) own[p] = like[p] ? block : nullptr;
     return own;
   }
 
@@ -110,7 +112,7 @@ void forward(const Call& call, float* tape, float* outputs, float* const* final_
     const auto weights = plan.of_model(call.weights, model);
     const Slice slice = plan.slice(model, index, weights);
     const Layout layout = plan.layout(index, tape != nullptr);
-    float* memory = scratch(layout.tape + layout.workspace);
+    const Scratch memory(layout.tape + layout.workspace);
     float* own = tape ? plan.slice_tape(tape, model, index) : memory;
     float* const state[2] = {final_state[0] + model * plan.state_size(),
                              offset(final_state[1], model * plan.state_size())};
@@ -126,7 +128,7 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
     const auto own = plan.of_model(call.weights, model);
     const Slice slice = plan.slice(model, index, own);
     const Layout layout = plan.layout(index, true);
-    float* memory = scratch(layout.tape + layout.workspace);
+    const Scratch memory(layout.tape + layout.workspace);
     float* slice_tape = tape ? plan.slice_tape(tape, model, index) : memory;
     if (!tape) call.kernels->forward(slice, true, memory, memory + layout.tape, nullptr, nullptr);
     const std::int64_t state = model * plan.state_size();
@@ -140,7 +142,7 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
   const auto cleared = [&](std::int64_t model) {
     const auto own = plan.of_model(weights, model);
     for (std::size_t p = 0; p < own.size(); ++p)
-      if (own[p]) std::memset(own[p], 0, plan.sizes[p] * sizeof(float));
+      if (own[p]) std::memset(own[p], 0, plan.size(p) * sizeof(float));
     return own;
   };
 
@@ -168,30 +170,32 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
     const auto total = task % plan.slices ? plan.of_model(weights, model) : cleared(model);
     const auto own = plan.within(sums.data() + task * plan.parameters, weights);
     for (std::size_t p = 0; p < own.size(); ++p)
-      for (std::int64_t e = 0; own[p] && e < plan.sizes[p]; ++e) total[p][e] += own[p][e];
+      for (std::int64_t e = 0; own[p] && e < plan.size(p); ++e) total[p][e] += own[p][e];
   }
 }
 
-void train(const Call& call, const std::int64_t* targets, const Moments& moments, const std::vector<AdamW>& steps,
+void train(const Call& call, const Targets& targets, const Moments& moments, const std::vector<AdamW>& steps,
            float* losses) {
   const Plan plan(call, true);
   const Shape& shape = call.shape;
-  const std::int64_t positions = shape.batch * shape.steps;
+  const std::int64_t positions = shape.batch * shape.steps, numbers = positions * shape.architecture->outputs();
+  const std::int64_t terms = targets.classes ? positions : numbers;  // of the mean
   run_tasks(call.threads, shape.models, [&](std::int64_t model) {
     const Layout layout = plan.layout(0, true);
-    float* memory = scratch(layout.tape + layout.workspace + plan.parameters);
+    const Scratch memory(layout.tape + layout.workspace + plan.parameters);
     float* block = memory + layout.tape + layout.workspace;
     std::memset(block, 0, plan.parameters * sizeof(float));
     const auto weights = plan.of_model(call.weights, model);
     const auto gradients = plan.within(block, weights);
+    const Targets own{offset(targets.classes, model * positions), offset(targets.numbers, model * numbers)};
     double loss = 0.0;
     for (std::int64_t index = 0; index < plan.slices; ++index)
       loss += call.kernels->train(plan.slice(model, index, weights), memory, memory + plan.layout(index, true).tape,
-                              targets + model * positions, 1.0f / positions, gradients.data());
-    losses[model] = static_cast<float>(loss / positions);
+                                  own, 1.0f / terms, gradients.data());
+    losses[model] = static_cast<float>(loss / terms);
     const auto first = plan.of_model(moments.first, model), second = plan.of_model(moments.second, model);
     for (std::size_t p = 0; p < weights.size(); ++p)
-      call.kernels->adamw(plan.sizes[p], weights[p], first[p], second[p], gradients[p], steps[model]);
+      call.kernels->adamw(plan.size(p), weights[p], first[p], second[p], gradients[p], steps[model]);
   });
 }
 

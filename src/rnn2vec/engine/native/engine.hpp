@@ -12,17 +12,17 @@ namespace rnn2vec {
 struct Call {
   Shape shape;
   int threads;
-  std::vector<float*> weights;   // in torch.nn's order
+  std::vector<float*> weights;   // in the order of Architecture::parameters()
   const float* floats;           // [N, B, T, X], or null
   const std::int64_t* tokens;    // [N, B, T], or null
-  const float* state[2];         // h and (LSTM) c: [N, L, B, H], or null for zeros
+  const float* state[2];         // h (of a leak outside, v) and, LSTM, c: [N, L, B, H], or null for the networks' own, or zeros
   const Kernels* kernels;
 };
 
 // Floats that forward() must be given to keep for backward(), all models together.
 std::int64_t tape_size(const Call& call);
 
-// tape: 64-byte aligned and of that size, or null. final_state: h and (LSTM) c, [N, L, B, H]
+// tape: 64-byte aligned and of that size, or null. final_state: like the state
 void forward(const Call& call, float* tape, float* outputs, float* const* final_state);
 
 // What comes in and goes out has the models first. Without a tape, the forward pass is repeated, model by model.
@@ -34,9 +34,10 @@ struct Moments {
   std::vector<float*> first, second;
 };
 
-// One step of AdamW for every model on the mean cross-entropy of its outputs. Weights and moments change in place.
-// targets: [N, B, T]; steps: one for each model; losses: [N], those before the step
-void train(const Call& call, const std::int64_t* targets, const Moments& moments, const std::vector<AdamW>& steps,
+// One step of AdamW for every model on the mean loss of its outputs: cross-entropy with classes [N, B, T], or squared
+// error from numbers [N, B, T, Y]. Weights and moments change in place; states begin as the networks' own, or zero.
+// steps: one for each model; losses: [N], those before the step
+void train(const Call& call, const Targets& targets, const Moments& moments, const std::vector<AdamW>& steps,
            float* losses);
 
 }  // namespace rnn2vec

@@ -9,6 +9,7 @@ namespace {
 
 using rnn2vec::AdamW;
 using rnn2vec::Cell;
+using rnn2vec::Targets;
 
 // Narrow slices for narrow batches; blocks sized to the registers (32 of them, but for AVX2's and SSE's 16).
 #if defined(__AVX512F__)
@@ -47,17 +48,25 @@ struct Type {
 // Call action with the Type of network that fits.
 template <class Z, class Action>
 auto with_cell(Cell cell, const Action& action) {
+  using S = typename Z::S;
   switch (cell) {
     case Cell::lstm: return action(Type<Network<Z, Lstm<Z>>>{});
     case Cell::gru: return action(Type<Network<Z, Gru<Z>>>{});
-    case Cell::tanh: return action(Type<Network<Z, Elman<Z, false>>>{});
-    default: return action(Type<Network<Z, Elman<Z, true>>>{});
+    case Cell::gru_reset_before: return action(Type<Network<Z, GruResetBefore<Z>>>{});
+    case Cell::elman_tanh: return action(Type<Network<Z, Elman<Z, Tanh<S>>>>{});
+    case Cell::elman_relu: return action(Type<Network<Z, Elman<Z, Relu<S>>>>{});
+    case Cell::leaky_outside_tanh: return action(Type<Network<Z, LeakyOutside<Z, Tanh<S>>>>{});
+    case Cell::leaky_outside_relu: return action(Type<Network<Z, LeakyOutside<Z, Relu<S>>>>{});
+    case Cell::leaky_outside_softplus: return action(Type<Network<Z, LeakyOutside<Z, Softplus<S>>>>{});
+    case Cell::leaky_inside_tanh: return action(Type<Network<Z, LeakyInside<Z, Tanh<S>>>>{});
+    case Cell::leaky_inside_relu: return action(Type<Network<Z, LeakyInside<Z, Relu<S>>>>{});
+    default: return action(Type<Network<Z, LeakyInside<Z, Softplus<S>>>>{});
   }
 }
 
 template <bool Training, class Action>
 auto with_network(const Slice& slice, const Action& action) {
-  const Cell cell = slice.shape->cell;
+  const Cell cell = slice.shape->architecture->cell;
   const std::int64_t lanes = width(slice.lanes, Training);
   if constexpr (!Training)
     if (lanes == 1) return with_cell<Single>(cell, action);
@@ -69,8 +78,7 @@ auto with_network(const Slice& slice, const Action& action) {
 void forward(const Slice& slice, bool keep, float* tape, float* workspace, float* outputs, float* const* final_state) {
   with_network<false>(slice, [&](auto type) {
     typename decltype(type)::type network(slice, keep, tape, workspace);
-    network.forward();
-    if (outputs) network.store_results(outputs, final_state);
+    network.forward(outputs, final_state);
   });
 }
 
@@ -82,15 +90,20 @@ void backward(const Slice& slice, float* tape, float* workspace, const Gradients
   });
 }
 
-double train(const Slice& slice, float* tape, float* workspace, const std::int64_t* targets, float scale,
+double train(const Slice& slice, float* tape, float* workspace, const Targets& targets, float scale,
              float* const* gradients) {
   return with_network<true>(slice, [&](auto type) {
     using Own = typename decltype(type)::type;
     Own network(slice, true, tape, workspace);
     const Shape& shape = *slice.shape;
-    network.forward();
-    const double loss = cross_entropy<typename Own::Slots>(
-        network.outputs(), targets + slice.first * shape.steps, shape.steps, shape.outputs, slice.lanes, scale);
+    const std::int64_t outputs = shape.architecture->outputs();
+    network.forward(nullptr, nullptr);
+    const auto loss_of = [&](auto loss, auto own, std::int64_t size) {
+      return loss(network.outputs(), own + slice.first * shape.steps * size, shape.steps, outputs, slice.lanes,
+                  scale);
+    };
+    const double loss = targets.classes ? loss_of(cross_entropy<typename Own::Slots>, targets.classes, 1)
+                                        : loss_of(squared_error<typename Own::Slots>, targets.numbers, outputs);
     Gradients wanted{};
     wanted.weights = gradients;
     network.backward(wanted);

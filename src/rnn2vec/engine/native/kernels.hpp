@@ -6,63 +6,69 @@
 
 #include <cstdint>
 
+#include "architecture.hpp"
+
 namespace rnn2vec {
 
-enum class Cell : int { lstm, gru, tanh, relu };
-
 struct Shape {
-  Cell cell;
+  const Architecture* architecture;
   bool tokens;  // inputs are tokens, to be looked up
-  std::int64_t models, batch, steps, input_size, hidden, layers, outputs;
-
-  std::int64_t gates() const { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
-  // Rows a tape keeps for each unit and step: a GRU also keeps its candidate's recurrent half.
-  std::int64_t kept() const { return cell == Cell::gru ? 4 : gates(); }
-  std::int64_t parameters() const { return 4 * layers + 2; }  // tensors, not numbers
+  std::int64_t models, batch, steps;
 };
 
 constexpr std::int64_t slice_width = 32;
 constexpr std::int64_t one_hot_limit = 32;  // with more different tokens, weight gradients scatter instead of multiply
+
+// Without a backward pass to come, so many steps at a time share one memory, however long the sequences are.
+constexpr std::int64_t chunk = 64;
 
 // Floats that so many features of a slice take. Those of a single lane are padded to whole vectors.
 constexpr std::int64_t block_size(std::int64_t features, std::int64_t width) {
   return width == 1 ? (features + 15) / 16 * 16 : features * width;
 }
 
-// Offsets, in floats, into the memory of one slice: its tape (what backward() needs of forward()) and its workspace.
+constexpr std::int64_t aligned(std::int64_t floats) { return (floats + 15) / 16 * 16; }
+
+// Offsets, in floats, into the memory of one slice: its tape (what backward() needs of forward()) and its workspace. All
+// layers take as much as the widest.
 struct Layout {
   std::int64_t width;
+  std::int64_t steps;                                        // that are in memory at once
   std::int64_t input_step, hidden_step, gates_step;          // between time steps
-  std::int64_t layer, hidden, cells, gates, layer_size;      // in the tape, after the inputs; the last four in a layer
+  std::int64_t layer, hidden, inner, gates, layer_size;      // in the tape, after the inputs; the last four in a layer
   std::int64_t tape;                                         // its size
-  std::int64_t bias, outputs, errors, carry, extra;          // in the workspace
+  std::int64_t bias, leak, outputs, head, errors, carry, extra;  // in the workspace
   std::int64_t workspace;                                    // its size
 
-  // Without `keep` (no backward pass will come) all time steps share the memory of one step's gates.
-  Layout(const Shape& s, std::int64_t lanes, bool keep) : width(lanes) {
-    const auto align = [](std::int64_t floats) { return (floats + 15) / 16 * 16; };
+  // Without `keep` (no backward pass will come) a chunk of time steps is there at once, and one step's gates.
+  Layout(const Shape& s, std::int64_t lanes, bool keep) : width(lanes), steps(keep ? s.steps : std::min(s.steps, chunk)) {
+    const Architecture& own = *s.architecture;
     // Whole powers of two between time steps would put them all into the same few sets of the cache.
     const std::int64_t pad = s.steps > 1 && width > 1 ? 4 * width : 0;
-    const std::int64_t block = block_size(s.hidden, width);
-    const std::int64_t gates_size = s.kept() * block + pad;
-    input_step = s.input_size * width;
+    const std::int64_t block = block_size(own.widest, width);
+    const std::int64_t gates_size = own.kept() * block + pad;
+    input_step = own.input_size * width;
     hidden_step = block + pad;
     gates_step = keep ? gates_size : 0;
 
-    layer = align(s.tokens ? s.steps * width : s.steps * input_step);
-    hidden = 0;  // entry 0 is the state before the first step; cells likewise
-    cells = align((s.steps + 1) * hidden_step);
-    gates = cells + (s.cell == Cell::lstm ? cells : 0);
-    layer_size = gates + align(keep ? s.steps * gates_size : gates_size);
-    tape = layer + s.layers * layer_size;
+    layer = aligned(s.tokens ? steps * width : steps * input_step);
+    hidden = 0;  // entry 0 is the state before the first step; inner likewise
+    inner = aligned((steps + 1) * hidden_step);
+    gates = inner + (own.has_inner() ? inner : 0);
+    layer_size = gates + aligned(keep ? steps * gates_size : gates_size);
+    tape = layer + own.layers() * layer_size;
 
     bias = 0;
-    outputs = align(s.kept() * s.hidden);
-    errors = outputs + align(s.steps * s.outputs * width);
-    carry = errors + align(s.steps * hidden_step);
-    extra = carry + 2 * align(block);
-    const bool wide = s.tokens && s.input_size > one_hot_limit;
-    workspace = extra + align(wide ? s.input_size : s.steps * input_step);
+    leak = aligned(own.kept() * own.widest);
+    outputs = leak + (own.is_leaky() ? aligned(block) : 0);
+    head = outputs + aligned(steps * own.outputs() * width);
+    errors = head;
+    if (own.head.size() > 1 || own.has_activations())  // values and gradients of every layer
+      for (const HeadLayer& map : own.head) errors += 2 * aligned(steps * map.size * width);
+    carry = errors + (keep ? aligned(steps * hidden_step) : 0);
+    extra = carry + (keep ? 2 * aligned(block) : 0);
+    const bool wide = s.tokens && own.input_size > one_hot_limit;
+    workspace = extra + (keep ? aligned(wide ? own.input_size : steps * input_step) : 0);
   }
 };
 
@@ -73,7 +79,13 @@ struct Slice {
   const float* const* weights;          // the model's tensors in torch.nn's order
   const float* floats;                  // [B, T, X], or
   const std::int64_t* tokens;           // [B, T]
-  const float* state[2];                // h and (LSTM) c: [L, B, H]
+  const float* state[2];                // what the state is made of: [L, B, H] each; null for the networks' own, or zeros
+};
+
+// Of one model, or of all: classes [B, T] or numbers [B, T, Y]; the other is null.
+struct Targets {
+  const std::int64_t* classes;
+  const float* numbers;
 };
 
 // Null where nobody asked, or (for what comes in) where it is zero. Those of weights are added to, the others set.
@@ -101,13 +113,13 @@ struct Kernels {
   const char* name;
   // Lanes in memory for so many sequences; train() has no narrow path for a single one.
   std::int64_t (*width)(std::int64_t lanes, bool training);
-  // outputs: the model's [B, T, Y], null if only the tape matters; final_state: h and (LSTM) c, each [L, B, H]
+  // outputs: the model's [B, T, Y], null if only the tape matters; final_state: like the state
   void (*forward)(const Slice&, bool keep, float* tape, float* workspace, float* outputs, float* const* final_state);
   // The tape serves once: gradients overwrite it.
   void (*backward)(const Slice&, float* tape, float* workspace, const Gradients&);
-  // forward, cross-entropy and backward; returns the slice's sum of -log p(target). Gradients are of `scale` times it.
-  double (*train)(const Slice&, float* tape, float* workspace, const std::int64_t* targets, float scale,
-                  float* const* gradients);
+  // forward, loss and backward; returns the slice's sum of -log p(target), or of squared errors. Gradients are of `scale`
+  // times it.
+  double (*train)(const Slice&, float* tape, float* workspace, const Targets&, float scale, float* const* gradients);
   void (*adamw)(std::int64_t size, float* weights, float* first, float* second, const float* gradient, const AdamW&);
 };
 

@@ -1,4 +1,4 @@
-// Cross-entropy of a slice's outputs, and its gradient in their place.
+// Losses of a slice's outputs, and their gradients in their place.
 #pragma once
 
 #include <cmath>
@@ -44,6 +44,22 @@ double cross_entropy(float* outputs, const std::int64_t* targets, std::int64_t s
       S::store(margin + v, own);
     }
     for (std::int64_t lane = 0; lane < lanes; ++lane) total += std::log(sums[lane]) - margin[lane];
+  }
+  return total;
+}
+
+// Likewise of scale * sum((outputs - targets)^2), targets [sequence][T][Y].
+template <class Z>
+double squared_error(float* outputs, const float* targets, std::int64_t steps, std::int64_t size, std::int64_t lanes,
+                     float scale) {
+  double total = 0.0;
+  for (std::int64_t row = 0; row < steps * size; ++row, outputs += Z::width) {
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      const float difference = outputs[lane] - targets[lane * steps * size + row];
+      total += static_cast<double>(difference) * difference;
+      outputs[lane] = 2.0f * scale * difference;
+    }
+    for (std::int64_t lane = lanes; lane < Z::width; ++lane) outputs[lane] = 0.0f;
   }
   return total;
 }
