@@ -8,30 +8,45 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+class Architecture:
+    """What networks are made of.
+
+    Args:
+        cell: its number.
+        input_size: X.
+        hidden: units of each layer.
+        head: size and number of the activation of each linear map; none for the hidden states of the last layer.
+        skip: whether inputs are added to outputs.
+        own_state: whether the weights hold initial states.
+    """
+
+    def __init__(
+        self,
+        cell: int,
+        input_size: int,
+        hidden: list[int],
+        head: list[tuple[int, int]],
+        skip: bool,
+        own_state: bool,
+        /,
+    ) -> None: ...
+
 class Call:
     """What the kernels read, kept alive as long as it, and which kernels these are, chosen when it is made.
 
     Args:
-        cell: its number.
-        sizes: X, H, L, Y.
+        architecture: of the networks.
         threads: to compute with.
         inputs: ``[N, B, T, X]``, or tokens ``[N, B, T]``.
-        state: h and (LSTM) c, ``[N, L, B, H]``; empty for zeros.
-        weights: in torch.nn's order.
+        state: h (of a leak outside, v) and, LSTM, c, ``[N, L, B, H]``; empty for the networks' own, or zeros.
+        weights: in the architecture's order.
 
     Raises:
         RNN2VecError: if a tensor is not as it has to be.
     """
 
     def __init__(
-        self,
-        cell: int,
-        sizes: tuple[int, int, int, int],
-        threads: int,
-        inputs: Tensor,
-        state: list[Tensor],
-        weights: list[Tensor],
-        /,
+        self, architecture: Architecture, threads: int, inputs: Tensor, state: list[Tensor], weights: list[Tensor], /
     ) -> None: ...
     @property
     def instruction_set(self) -> str: ...
@@ -41,7 +56,7 @@ def instruction_set() -> str: ...
 def use_instruction_set(name: str) -> None: ...
 def tape_size(call: Call) -> int: ...
 def forward(call: Call, tape: Tensor | None, written: list[Tensor], /) -> None:
-    """Written: outputs, h and (LSTM) c."""
+    """Written: outputs and the parts of the state."""
 
 def backward(
     call: Call,
@@ -51,7 +66,7 @@ def backward(
     found_weights: list[Tensor | None],
     /,
 ) -> None:
-    """Incoming: gradients of outputs, h and (LSTM) c. Found: of inputs, h and (LSTM) c."""
+    """Incoming: gradients of outputs and the final state. Found: of inputs and, if it was given, the state."""
 
 def train(
     call: Call,
