@@ -1,4 +1,4 @@
-"""Every architecture on the torch backend, against formulas written down one unit and step at a time with numpy."""
+"""Every architecture on both backends, against formulas written down one unit and step at a time with numpy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from rnn2vec import Architecture, Population, RNN2VecError
+from rnn2vec import Architecture, Population, RNN2VecError, engine
 from rnn2vec.architecture import HeadLayer
 from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
@@ -101,19 +101,31 @@ def answers(population: Population, index: int, inputs: np.ndarray) -> tuple[np.
     return np.array(outputs), h
 
 
+@pytest.fixture(params=list(engine.BACKENDS))
+def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
+    """Run a test on every backend, in the precision that is its own."""
+    monkeypatch.setenv("RNN2VEC_BACKEND", request.param)
+    return {"torch": torch.float64, "native": torch.float32}[request.param]
+
+
+TOLERANCES = {torch.float64: 1e-12, torch.float32: 2e-5}
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_outputs_and_states_are_those_of_the_formulas(architecture: Architecture) -> None:
-    population = make(architecture)
-    inputs = torch.randn(3, 2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+def test_outputs_and_states_are_those_of_the_formulas(architecture: Architecture, dtype: torch.dtype) -> None:
+    exact, tolerance = make(architecture), TOLERANCES[dtype]
+    population = exact.to(dtype)
+    inputs = torch.randn(3, 2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).float().to(dtype)
     outputs, state = population.run(inputs)
     h = state[0] if isinstance(state, tuple) else state
+    assert outputs.dtype is h.dtype is dtype
     assert h.shape == (3, architecture.num_layers, 2, architecture.widest)
     for index in range(3):
         for sequence in range(2):
-            expected, last = answers(population, index, inputs[index, sequence].numpy())
-            np.testing.assert_allclose(outputs[index, sequence], expected, rtol=0, atol=1e-12)
+            expected, last = answers(exact, index, inputs[index, sequence].double().numpy())
+            np.testing.assert_allclose(outputs[index, sequence], expected, rtol=tolerance, atol=tolerance)
             for layer, own in enumerate(last):
-                np.testing.assert_allclose(h[index, layer, sequence, : len(own)], own, rtol=0, atol=1e-12)
+                np.testing.assert_allclose(h[index, layer, sequence, : len(own)], own, rtol=tolerance, atol=tolerance)
                 assert not h[index, layer, sequence, len(own) :].any()
     first, state = population.run(inputs[:, :, :2])
     rest, _ = population.run(inputs[:, :, 2:], state)
@@ -121,11 +133,12 @@ def test_outputs_and_states_are_those_of_the_formulas(architecture: Architecture
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_tokens_are_inputs_with_a_single_one(architecture: Architecture) -> None:
-    population = make(architecture)
+def test_tokens_are_inputs_with_a_single_one(architecture: Architecture, dtype: torch.dtype) -> None:
+    population = make(architecture).to(dtype)
     tokens = torch.randint(3, (3, 2, 5), generator=torch.Generator().manual_seed(2))
-    floats = torch.nn.functional.one_hot(tokens, 3).double()
-    torch.testing.assert_close(population.run(tokens)[0], population.run(floats)[0], rtol=0, atol=1e-12)
+    floats = torch.nn.functional.one_hot(tokens, 3).to(dtype)
+    expected, tolerance = population.run(floats)[0], TOLERANCES[dtype]
+    torch.testing.assert_close(population.run(tokens)[0], expected, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=ARCHITECTURES)
@@ -189,7 +202,7 @@ def test_fresh_networks_of_any_architecture() -> None:
 
 
 @pytest.mark.parametrize("name", ["leaky outside, tanh", "lstm with a skip", "all of it", "gru, reset after"])
-def test_training_on_numbers_is_that_of_torch(name: str) -> None:
+def test_training_on_numbers_is_that_of_torch(name: str, dtype: torch.dtype) -> None:
     """Two steps of AdamW on the mean squared error, against autograd and torch's own optimiser."""
     architecture = ARCHITECTURES[name]
     population = Population.from_flat(architecture, make(architecture).flatten().float())

@@ -12,13 +12,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_architectures import ARCHITECTURES, make
 from torch import Tensor
 
 from rnn2vec import Architecture, Population
 from rnn2vec.architecture import ACTIVATIONS, NONLINEARITIES, HeadLayer
 from rnn2vec.engine import hidden_states, run, torch_backend
 from rnn2vec.engine.optimizer import AdamW
+from test_architectures import ARCHITECTURES, make
 
 native = pytest.importorskip("rnn2vec.engine.native_backend")
 SETS = native._native.instruction_sets()
@@ -199,7 +199,9 @@ def test_training_steps_are_those_of_the_oracle(architecture: Architecture, numb
     generator = torch.Generator().manual_seed(1)
     size = architecture.output_size
     targets = (
-        torch.randn(3, 37, 5, size, generator=generator) if numbers else torch.randint(size, (3, 37, 5), generator=generator)
+        torch.randn(3, 37, 5, size, generator=generator)
+        if numbers
+        else torch.randint(size, (3, 37, 5), generator=generator)
     )
     wide = [each.double() if each.is_floating_point() else each for each in (inputs, targets)]
     ours, theirs = (AdamW.start(each, torch.tensor([0.0, 0.01, 0.1])) for each in (population, exact))
@@ -285,7 +287,7 @@ def memory_of(program: str) -> list[int]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("head", ["", ", head=(HeadLayer(16, 'tanh'),)"])
 def test_without_gradients_memory_does_not_grow_with_the_length(head: str) -> None:
-    """Beside the outputs, 40,000 steps of two layers of 40 take a few kilobytes; a record of h and c took 26 MB each."""
+    """Beside the outputs, any number of steps takes a few kilobytes; a record of h and c took 26 MB a network."""
     program = f"""
 from rnn2vec.architecture import HeadLayer
 population = Population.initialise(Architecture("lstm", 1, (40, 40), 1, skip=True{head}), 0, range(4))

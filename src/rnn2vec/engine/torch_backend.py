@@ -85,9 +85,7 @@ def _recur(
     return sequence, tuple(torch.stack(parts, dim=1) for parts in zip(*final, strict=True))
 
 
-def _answer(
-    architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, sequence: Tensor
-) -> Tensor:
+def _answer(architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, sequence: Tensor) -> Tensor:
     """Outputs ``[N, B, T, Y]`` of the head to the hidden states of the last layer."""
     outputs = sequence
     for name, _, _, activation in architecture.head_layers():
