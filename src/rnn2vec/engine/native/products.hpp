@@ -79,14 +79,19 @@ INLINE void affine_block(float* out, std::int64_t row, const Start& start, const
   }
 }
 
-// out[row] = start(row, vector) + a + b for all rows; out is [rows][width].
 template <class Z, bool Transposed, class Start>
-void affine(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
-  if constexpr (Z::width == 1) return affine_single<typename Z::S, Transposed>(rows, out, start, a, b);
+void affine_blocks(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
   std::int64_t row = 0;
   for (; row + Z::rows <= rows; row += Z::rows) affine_block<Z, Z::rows, Transposed>(out, row, start, a, b);
   for (; row + 2 <= rows; row += 2) affine_block<Z, 2, Transposed>(out, row, start, a, b);
   for (; row < rows; ++row) affine_block<Z, 1, Transposed>(out, row, start, a, b);
+}
+
+// out[row] = start(row, vector) + a + b for all rows; out is [rows][width].
+template <class Z, bool Transposed, class Start>
+INLINE void affine(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
+  if constexpr (Z::width == 1) affine_single<typename Z::S, Transposed>(rows, out, start, a, b);
+  else affine_blocks<Z, Transposed>(rows, out, start, a, b);
 }
 
 template <class Z, int M, int K>

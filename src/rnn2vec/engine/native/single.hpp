@@ -68,7 +68,7 @@ INLINE void add_columns(float* out, const Term& term, std::int64_t column) {
 }
 
 template <class S, bool Transposed, class Start>
-void affine_single(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
+INLINE void affine_single(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
   std::int64_t row = 0;
   if constexpr (!Transposed) {
     for (; row + S::lanes <= rows; row += S::lanes) rows_single<S, S::lanes>(out, row, start, a, b);
