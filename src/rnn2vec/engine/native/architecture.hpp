@@ -53,8 +53,8 @@ struct Architecture {
   bool is_leaky() const { return cell >= Cell::leaky_outside_tanh; }
   bool is_gru() const { return cell == Cell::gru || cell == Cell::gru_reset_before; }
   std::int64_t gates() const { return cell == Cell::lstm ? 4 : is_gru() ? 3 : 1; }
-  // Rows a tape keeps for each unit and step: of a GRU, also its candidate's recurrent half or what that reads; of a leaky
-  // cell, also the gradient of its leak.
+  // Rows a tape keeps for each unit and step: of a GRU, also its candidate's recurrent half or what that reads; of a
+  // leaky cell, also the gradient of its leak.
   std::int64_t kept() const { return is_gru() ? 4 : is_leaky() ? 2 : gates(); }
   // Whether a second number of each unit goes from step to step beside the h that is read: an LSTM's c, a leak's v.
   bool has_inner() const { return cell == Cell::lstm || (is_leaky() && cell <= Cell::leaky_outside_softplus); }

@@ -1,8 +1,9 @@
-// What the three kinds of cells do with their gates, element by element, forward and backward.
+// What the kinds of cells do with their gates, element by element, forward and backward.
 //
 // forward() takes the gates' pre-activations and leaves in their place what backward() needs; backward() replaces that
-// by the gradients of the pre-activations. `above` is the gradient that reaches h from the layer above, `dh` (and, LSTM,
-// `dc`) the one from the next step; backward() leaves in them what passes to the previous step *around* the gates.
+// by the gradients of the pre-activations. `above` is the gradient that reaches h from the layer above, `dh` (and `dc`
+// or `dv`, of what is inner) the one from the next step; backward() leaves in them what passes to the previous step
+// *around* the gates.
 #pragma once
 
 #include "activations.hpp"

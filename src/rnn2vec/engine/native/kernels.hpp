@@ -29,8 +29,8 @@ constexpr std::int64_t block_size(std::int64_t features, std::int64_t width) {
 
 constexpr std::int64_t aligned(std::int64_t floats) { return (floats + 15) / 16 * 16; }
 
-// Offsets, in floats, into the memory of one slice: its tape (what backward() needs of forward()) and its workspace. All
-// layers take as much as the widest.
+// Offsets, in floats, into the memory of one slice: its tape (what backward() needs of forward()) and its workspace.
+// All layers take as much as the widest.
 struct Layout {
   std::int64_t width;
   std::int64_t steps;                                        // that are in memory at once
