@@ -7,11 +7,11 @@
 
 namespace {
 
+// Of x from -87 to 88.
 template <class S>
-INLINE typename S::F exponential(typename S::F x) {
+INLINE typename S::F exponential_within(typename S::F x) {
   using F = typename S::F;
   using I = typename S::I;
-  x = S::clamp(x, -87.0f, 88.0f);
   // x = n ln 2 + r with n whole: adding 1.5 * 2^23 rounds to a whole number, which then sits in the lowest bits
   const F shifted = x * 1.44269504088896341f + 12582912.0f;
   const F n = shifted - 12582912.0f;
@@ -27,8 +27,13 @@ INLINE typename S::F exponential(typename S::F x) {
 }
 
 template <class S>
+INLINE typename S::F exponential(typename S::F x) {
+  return exponential_within<S>(S::clamp(x, -87.0f, 88.0f));
+}
+
+template <class S>
 INLINE typename S::F sigmoid(typename S::F x) {
-  return S::reciprocal(1.0f + exponential<S>(S::clamp(-x, -80.0f, 80.0f)));
+  return S::reciprocal(1.0f + exponential_within<S>(S::clamp(-x, -80.0f, 80.0f)));
 }
 
 // A rational approximation (odd degree 13 over even degree 6), the minimax fit used by Eigen.

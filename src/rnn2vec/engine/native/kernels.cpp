@@ -13,7 +13,7 @@ using rnn2vec::Targets;
 
 // Narrow slices for narrow batches; blocks sized to the registers (32 of them, but for AVX2's and SSE's 16).
 #if defined(__AVX512F__)
-using Single = Slots<Simd<8>, 0, 1, 1, 1>;
+using Single = Slots<Simd<16>, 0, 1, 1, 1>;
 using Narrow = Slots<Simd<8>, 1, 8, 1, 4>;
 using Medium = Slots<Simd<16>, 1, 8, 1, 4>;
 using Wide = Slots<Simd<16>, 2, 8, 2, 4>;

@@ -21,6 +21,7 @@ constexpr std::int64_t one_hot_limit = 32;  // with more different tokens, weigh
 
 // Without a backward pass to come, so many steps at a time share one memory, however long the sequences are.
 constexpr std::int64_t chunk = 64;
+constexpr std::int64_t stream_least = 16;  // steps from which on a copy of the weights of a single lane pays, see streaming.hpp
 
 // Floats that so many features of a slice take. Those of a single lane are padded to whole vectors.
 constexpr std::int64_t block_size(std::int64_t features, std::int64_t width) {
@@ -37,7 +38,9 @@ struct Layout {
   std::int64_t input_step, hidden_step, gates_step;          // between time steps
   std::int64_t layer, hidden, inner, gates, layer_size;      // in the tape, after the inputs; the last four in a layer
   std::int64_t tape;                                         // its size
-  std::int64_t bias, leak, outputs, head, errors, carry, extra;  // in the workspace
+  std::int64_t bias, leak, outputs, head, errors, carry, extra, packed;  // in the workspace
+  bool streams;                                              // whether weights are copied
+  std::int64_t packed_layer;                                 // a layer's copy
   std::int64_t workspace;                                    // its size
 
   // Without `keep` (no backward pass will come) a chunk of time steps is there at once, and one step's gates.
@@ -68,7 +71,10 @@ struct Layout {
     carry = errors + (keep ? aligned(steps * hidden_step) : 0);
     extra = carry + (keep ? 2 * aligned(block) : 0);
     const bool wide = s.tokens && own.input_size > one_hot_limit;
-    workspace = extra + (keep ? aligned(wide ? own.input_size : steps * input_step) : 0);
+    packed = extra + (keep ? aligned(wide ? own.input_size : steps * input_step) : 0);
+    streams = width == 1 && s.steps >= stream_least;
+    packed_layer = (1 + std::max(own.input_size, own.widest) + own.widest) * own.kept() * block;
+    workspace = packed + (streams ? own.layers() * packed_layer : 0);
   }
 };
 

@@ -5,6 +5,7 @@
 #include "head.hpp"
 #include "record.hpp"
 #include "starts.hpp"
+#include "streaming.hpp"
 
 namespace {
 
@@ -35,7 +36,7 @@ class Network : public Record<Z, Cell> {
         const Layer own = layer(index);
         if (first) carry_state(own);
         else load_state(own);
-        layer_forward(own, steps);
+        layer_forward(own, first, steps);
       }
       if (!net_.head.empty()) head_.forward(top(), steps);
       if (net_.skip) this->add_inputs(steps);
@@ -61,15 +62,23 @@ class Network : public Record<Z, Cell> {
   }
 
  private:
-  void layer_forward(const Layer& layer, std::int64_t steps) {
+  void layer_forward(const Layer& layer, std::int64_t first, std::int64_t steps) {
     merge_biases(layer);
     if (Cell::is_leaky) spread(layer, work_ + at_.leak, layer.weights[net_.leak()]);
     const float* bias = work_ + at_.bias;
+    const bool looked_up = layer.index == 0 && shape_.tokens;
+    Streaming<Z, Cell> streaming(layer.units, layer.inputs, work_ + at_.packed + layer.index * at_.packed_layer);
+    const bool streams = Streaming<Z, Cell>::fits && at_.streams;
+    if (streams && first == 0) streaming.pack(layer.weights[0], layer.weights[1], bias);
     for (std::int64_t t = 0; t < steps; ++t) {
-      if (layer.index == 0 && shape_.tokens)
+      const Moment now = moment(layer.index, t);
+      if (streams)
+        streaming.preactivate(now.gates, layer.block, looked_up ? nullptr : below(layer.index, t),
+                              looked_up ? *tokens(t) : 0, now.h_before);
+      else if (looked_up)
         preactivate(layer, t, Lookup<Z>{layer.weights[0], bias, tokens(t), net_.input_size});
       else preactivate(layer, t, Bias<Z>{bias});
-      Cell::forward(layer.units, moment(layer.index, t));
+      Cell::forward(layer.units, now);
     }
   }
 

@@ -90,7 +90,7 @@ void affine_blocks(std::int64_t rows, float* out, const Start& start, const Term
 // out[row] = start(row, vector) + a + b for all rows; out is [rows][width].
 template <class Z, bool Transposed, class Start>
 INLINE void affine(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
-  if constexpr (Z::width == 1) affine_single<typename Z::S, Transposed>(rows, out, start, a, b);
+  if constexpr (Z::width == 1) affine_single<Row<typename Z::S>, Transposed>(rows, out, start, a, b);
   else affine_blocks<Z, Transposed>(rows, out, start, a, b);
 }
 
@@ -132,7 +132,7 @@ INLINE void outer_rows(float* grad, std::int64_t columns, const Series& d, const
 template <class Z>
 void outer(std::int64_t rows, std::int64_t columns, float* grad, const Series& d, const Series& x,
            std::int64_t steps) {
-  if constexpr (Z::width == 1) return outer_single<typename Z::S>(rows, columns, grad, d, x, steps);
+  if constexpr (Z::width == 1) return outer_single<Row<typename Z::S>>(rows, columns, grad, d, x, steps);
   std::int64_t row = 0;
   for (; row + Z::side <= rows; row += Z::side) outer_rows<Z, Z::side>(grad, columns, d, x, steps, row);
   for (; row < rows; ++row) outer_rows<Z, 1>(grad, columns, d, x, steps, row);

@@ -47,8 +47,16 @@ struct Simd {
   static INLINE F bits(I v) { return (F)v; }
   static INLINE I bits(F v) { return (I)v; }
 
-  // Comparisons are false for NaN, so that it passes through both.
+  // NaN passes through: comparisons with it are false, and x86's instructions then take the second number.
   static INLINE F clamp(F v, float low, float high) {
+#if defined(__AVX512F__)
+    if constexpr (N == 16)
+      return (F)_mm512_min_ps((__m512)broadcast(high), _mm512_max_ps((__m512)broadcast(low), (__m512)v));
+#endif
+#if defined(__AVX2__)
+    if constexpr (N == 8)
+      return (F)_mm256_min_ps((__m256)broadcast(high), _mm256_max_ps((__m256)broadcast(low), (__m256)v));
+#endif
     v = v < broadcast(low) ? broadcast(low) : v;
     return v > broadcast(high) ? broadcast(high) : v;
   }

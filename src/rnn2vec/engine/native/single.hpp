@@ -6,6 +6,10 @@
 
 namespace {
 
+// Vectors that a sum over their lanes does not take too long for.
+template <class S>
+using Row = Simd<(S::lanes < 8 ? 4 : 8)>;
+
 // Lane l of the result is the sum over the lanes of v[l].
 template <class S>
 INLINE typename S::F sums_of_each(typename S::F (&v)[S::lanes]) {
