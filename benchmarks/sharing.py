@@ -106,11 +106,11 @@ class Sharing:
         Raises:
             RuntimeError: if a command fails, or ends before it can be interrupted.
         """
-        others = [subprocess.Popen(BUSY) for _ in range(case.busy)]
+        started = [subprocess.Popen(BUSY) for _ in range(case.busy)]
         try:
-            start = time.perf_counter()
-            first = self.count
+            start, first = time.perf_counter(), self.count
             commands = [self._start(case) for _ in range(case.commands)]
+            started += commands
             if interrupted:
                 begun = [self._out(number) / CHECKPOINT for number in range(first, self.count)]
                 while not all(path.exists() for path in begun) and all(command.poll() is None for command in commands):
@@ -122,9 +122,9 @@ class Sharing:
             statuses = [command.wait() for command in commands]
             seconds = time.perf_counter() - start
         finally:
-            for other in others:
-                other.kill()
-                other.wait()
+            for process in started:
+                process.kill()
+                process.wait()
         if statuses != [130 if interrupted else 0] * case.commands:
             raise RuntimeError(f"{case.name}: commands ended with status {statuses}")
         return seconds

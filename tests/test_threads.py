@@ -192,13 +192,12 @@ def test_a_pool_whose_threads_are_kept_from_running_gives_the_same_numbers() -> 
 
 
 def test_the_benchmark_runs() -> None:
-    sizes = ["--preset", "demo", "--models", "24", "--steps", "2", "--rounds", "1", "--cases", "alone", "two"]
+    sizes = ["--preset", "demo", "--models", "24", "--steps", "2", "--rounds", "1", "--cases", "alone"]
     ended = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "sharing.py"), *sizes], capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stderr
     found = json.loads(ended.stdout.splitlines()[-1])["cases"]
-    assert set(found) == {"alone", "two"}
-    assert found["two"]["limit"] == 2.3
-    assert found["two"]["ratio"] == found["two"]["seconds"] / found["alone"]["seconds"]
-    assert all(case["ctrl_c_seconds"] > 0 for case in found.values())
+    assert set(found) == {"alone"}
+    assert found["alone"]["ratio"] == 1
+    assert 0 < found["alone"]["ctrl_c_seconds"] < found["alone"]["seconds"]
