@@ -552,6 +552,8 @@ WRONG_NUMBERS = {
     "seed": ("pretrain ZOO --encoder flat --out OUT --seed 4294967296", 2),
     "negative seed": ("zoo build formal-languages --out OUT --seed -1", 2),
     "workers": ("benchmark ZOO --out OUT --workers 1000000", 2),
+    "threads": ("pretrain ZOO --encoder flat --out OUT --threads 0", 2),
+    "threads in words": ("benchmark ZOO --out OUT --threads many", 2),
     "seeds": ("benchmark ZOO --out OUT --seeds 1000000000", 1),
     "twice": ("benchmark ZOO --out OUT --encoders statistics,flat,statistics", 1),
     "no encoder": ("benchmark ZOO --out OUT --encoders ,", 1),

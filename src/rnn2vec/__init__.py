@@ -1,5 +1,8 @@
 """rnn2vec: representations of recurrent networks, learned from their weights or from their behaviour."""
 
+import rnn2vec.threads  # noqa: F401  # before torch is loaded
+
+# isort: split
 from rnn2vec.architecture import Architecture, HeadLayer
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError

@@ -34,11 +34,6 @@ class Job(Protocol[Result]):
         ...
 
 
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_jobs(
     jobs: Sequence[Job[Result]], workers: int = 1, on_progress: OnProgress | None = None, ray: str | None = None
 ) -> list[Result]:
@@ -46,8 +41,8 @@ def run_jobs(
 
     Args:
         jobs: see :class:`Job`.
-        workers: processes. With one, everything runs here. With more, each worker computes on a single core, so a
-            script that asks for them must guard its entry with ``if __name__ == "__main__"``.
+        workers: processes. With one, everything runs here. With more, they share the threads that would compute here,
+            one each at least; a script that asks for them must guard its entry with ``if __name__ == "__main__"``.
         on_progress: told of progress. What workers warn of is passed on, each warning once.
         ray: address of a Ray cluster, or ``auto`` for the one this machine belongs to; its cores then take the place of
             the workers, and paths that jobs read and write must be the same folders on all its machines.
@@ -60,13 +55,16 @@ def run_jobs(
         from rnn2vec.cluster import run_on_ray  # an optional extra
 
         return run_on_ray(jobs, ray, on_progress)
+    threads = max(1, torch.get_num_threads() // max(1, workers))  # whatever jobs are left: numbers may depend on it
     workers = min(workers, len(jobs))
     if workers <= 1:
         return [job.run(_inline(on_progress, index)) for index, job in enumerate(jobs)]
     context = multiprocessing.get_context("spawn")
     messages = context.SimpleQueue()  # what is put is in the pipe at once: a job's last words are there when it ends
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(messages,)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(messages, threads)
+    ) as pool:
         try:
             with _interrupts_later():  # workers start here, and inherit that Ctrl-C does not reach them
                 futures = [pool.submit(_run_in_worker, index, job) for index, job in enumerate(jobs)]
@@ -143,13 +141,13 @@ def _drain(messages: Any, on_progress: OnProgress) -> None:
 _messages: Any = None  # a worker process's way back to its parent, set once when it starts
 
 
-def _start_worker(messages: Any) -> None:
+def _start_worker(messages: Any, threads: int) -> None:
     global _messages
     _messages = messages
     threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.showwarning = _pass_on
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for its parent, which ends it and explains
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
 
 
 def _pass_on(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_record, write_record
+from rnn2vec.threads import on_threads
 
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_SECONDS = 30.0
@@ -101,7 +102,8 @@ def train(
         loss = loss_at(step)
         require_finite(loss, training, f"at step {step} its loss", remedy)
         optimizer.zero_grad()
-        loss.backward()
+        with on_threads(torch.get_num_threads()):  # the pass may change them
+            loss.backward()
         for group in clipped:
             nn.utils.clip_grad_norm_(group, schedule.clip)
         for options in optimizer.param_groups:

@@ -5,24 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from rnn2vec.benchmark.measurements import read_measurements
 from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
 from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.cli.console import console, print_rows, stage
-from rnn2vec.cli.options import Force, Loss, Preset, Ray, ResumableOut, Steps, SupervisedSteps, Workers
+from rnn2vec.cli.options import Force, Loss, Preset, Ray, ResumableOut, Steps, SupervisedSteps, Threads, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.outputs import require_new_file
-from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.store import Zoo
 
 
 def benchmark_command(
     zoos: Annotated[list[Path], typer.Argument(help="Zoos.")],
     out: ResumableOut,
+    threads: Threads,
     encoders: Annotated[str, typer.Option(help=f"all, or names with commas between: {', '.join(ENCODERS)}.")] = "all",
     seeds: Annotated[int, typer.Option(min=1, help="Pretrainings of each encoder.")] = 3,
     preset: Preset = "laptop",
@@ -34,6 +35,7 @@ def benchmark_command(
     ray: Ray = None,
 ) -> None:
     """Compare encoders: with every seed, on every zoo. The same command goes on where it was interrupted."""
+    torch.set_num_threads(threads)
     chosen = list(ENCODERS) if encoders == "all" else [name.strip() for name in encoders.split(",")]
     flags = {name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None}
     opened = [Zoo.open(zoo) for zoo in zoos]
@@ -42,7 +44,7 @@ def benchmark_command(
     if ray:
         require_ray(ray)
     with stage("Benchmark", [(run.name, run.steps) for run in runs]) as on_progress:
-        table = run_benchmark(out, runs, workers or available_cores(), on_progress, ray)
+        table = run_benchmark(out, runs, workers or threads, on_progress, ray)
     write_benchmark_report(out / "report.html", table)
     for name, rows in benchmark_rows(table).items():
         print_rows(f"{name}: means and 95 % intervals over {seeds} seeds", rows)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from rnn2vec.cli.console import console, print_results, stage
-from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Workers
+from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Threads, Workers
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
@@ -18,7 +19,6 @@ from rnn2vec.evaluation.results import collect_results
 from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.files import write_json
 from rnn2vec.outputs import require_new_directory, sole_writer
-from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.store import Zoo
 
 
@@ -26,12 +26,14 @@ def pretrain(
     zoo: Annotated[Path, typer.Argument(help="A zoo.")],
     encoder: Annotated[str, typer.Option(help=f"One of {', '.join(ENCODERS)}.")],
     out: Out,
+    threads: Threads,
     preset: Preset = "laptop",
     steps: Steps = None,
     loss: Loss = None,
     seed: Seed = 0,
 ) -> None:
     """Train an encoder by emulation."""
+    torch.set_num_threads(threads)
     recipe = pretrain_recipe(
         Zoo.open(zoo).family,
         preset,
@@ -46,6 +48,7 @@ def evaluate_command(
     zoo: Annotated[Path, typer.Argument(help="A zoo.")],
     encoders: Annotated[list[Path], typer.Argument(help="Encoder directories that pretrain wrote.")],
     out: Annotated[Path, typer.Option("--out", help="A new directory, or one to go on with until it is finished.")],
+    threads: Threads,
     supervised_steps: SupervisedSteps = None,
     predictors_from: Annotated[
         Path | None, typer.Option(help="A zoo; see what predictors fitted to its networks read from z of this one's.")
@@ -53,6 +56,7 @@ def evaluate_command(
     workers: Workers = None,
 ) -> None:
     """Measure what pretrained encoders know; write results.json and report.html. The same command goes on."""
+    torch.set_num_threads(threads)
     opened = Zoo.open(zoo)
     other = Zoo.open(predictors_from) if predictors_from else None
     jobs = []
@@ -63,7 +67,7 @@ def evaluate_command(
         if not (out / UNFINISHED).exists():
             require_new_directory(out)
         with stage("Evaluation", jobs) as on_progress:
-            arguments = (supervised_steps, workers or available_cores(), on_progress, other, out / UNFINISHED)
+            arguments = (supervised_steps, workers or threads, on_progress, other, out / UNFINISHED)
             evaluations = evaluate(opened, encoders, *arguments)
         results = collect_results(opened, evaluations)
         write_report(out / "report.html", opened, encoders, evaluations, results, "What the encoders know")

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from rnn2vec.families import FAMILIES
+from rnn2vec.threads import default_threads
 
 PRESET_NAMES = ", ".join(dict.fromkeys(preset for family in FAMILIES.values() for preset in family.presets))
 
 LARGEST_SEED = 2**32 - 1  # what scikit-learn takes, too
-MOST_WORKERS = 1000
+MOST_WORKERS = MOST_THREADS = 1000
 
 Out = Annotated[Path, typer.Option("--out", help="A new or empty directory.")]
 ResumableOut = Annotated[Path, typer.Option("--out", help="A new directory, or one to go on with.")]
@@ -20,7 +21,18 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file of --out,
 Preset = Annotated[str, typer.Option(help=f"Sizes: {PRESET_NAMES}. A flag wins over them.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=LARGEST_SEED, help="Seed of every random number.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Processes; all cores by default.")
+    int | None, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Processes; as many as threads by default.")
+]
+Threads = Annotated[
+    int,
+    typer.Option(
+        "--threads",
+        min=1,
+        max=MOST_THREADS,
+        default_factory=default_threads,
+        show_default="all usable cores",
+        help="Threads in all, which processes share.",
+    ),
 ]
 Ray = Annotated[
     str | None, typer.Option("--ray", help="Address of a Ray cluster, or auto, in place of processes; extra: ray.")

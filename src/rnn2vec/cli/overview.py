@@ -9,23 +9,26 @@ import typer
 from rich.table import Table
 
 from rnn2vec.cli.console import console, print_results, stage
-from rnn2vec.cli.options import Out, Seed, Workers
+from rnn2vec.cli.options import Out, Seed, Threads, Workers
+from rnn2vec.cores import usable_cores
 from rnn2vec.demo import run_demo
 from rnn2vec.emulation.store import versions
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.families import FAMILIES
-from rnn2vec.parallel import available_cores
+from rnn2vec.threads import default_threads
 
 
 def demo(
     out: Out,
+    threads: Threads,
     seed: Seed = 0,
     workers: Workers = None,
     family: Annotated[str, typer.Option(help=f"Tasks: {', '.join(FAMILIES)}.")] = "formal-languages",
 ) -> None:
     """The main job in minutes: a zoo, encoders, what they know, a report."""
+    torch.set_num_threads(threads)
     console.print("The demo is small: few tasks, short sequences, small networks, one seed.")
-    results = run_demo(out, stage, seed, workers or available_cores(), family)
+    results = run_demo(out, stage, seed, workers or threads, family)
     print_results(results)
     console.print(f"Open {out / 'report.html'}", markup=False)
 
@@ -35,7 +38,7 @@ def info() -> None:
     table = Table(show_header=False, box=None)
     for name, value in versions().items():
         table.add_row(name, value)
-    devices = [f"cpu ({available_cores()} cores, {torch.get_num_threads()} threads)"]
+    devices = [f"cpu ({usable_cores()} usable cores, {default_threads()} threads)"]
     devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     table.add_row("devices", ", ".join(devices))
     table.add_row("backends", ", ".join(BACKENDS))

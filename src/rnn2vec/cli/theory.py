@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from rnn2vec.cli.console import console, print_rows, stage
-from rnn2vec.cli.options import Force, ResumableOut, Seed, Workers
+from rnn2vec.cli.options import Force, ResumableOut, Seed, Threads, Workers
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.outputs import require_apart, require_new_file
-from rnn2vec.parallel import available_cores
 from rnn2vec.theory.report import gap_rows, write_zoo_report, zoo_rows, zoo_sentence
 from rnn2vec.theory.run import GAP_SIZES, GAP_STEPS, run_theory
 from rnn2vec.theory.zoo_questions import interrogate_zoo
@@ -20,6 +20,7 @@ from rnn2vec.zoo.store import Zoo
 
 def theory(
     out: ResumableOut,
+    threads: Threads,
     zoo: Annotated[Path | None, typer.Option(help="A zoo to interrogate; a small one is built by default.")] = None,
     sizes: Annotated[str, typer.Option(help="Functions in the classes that encoders learn.")] = ",".join(
         map(str, GAP_SIZES)
@@ -29,8 +30,9 @@ def theory(
     workers: Workers = None,
 ) -> None:
     """Count questions, let encoders learn to ask them, interrogate a zoo: one report. The same command goes on."""
+    torch.set_num_threads(threads)
     require_apart(out, [zoo] if zoo else [])
-    runs = run_theory(out, stage, zoo, _numbers(sizes), steps, seed, workers or available_cores())
+    runs = run_theory(out, stage, zoo, _numbers(sizes), steps, seed, workers or threads)
     print_rows("Functions identified (told apart) after as many questions as the best tree asks", gap_rows(runs))
     console.print(f"wrote {out / 'results.json'} and {out / 'report.html'}", markup=False)
 
@@ -44,6 +46,7 @@ def _numbers(text: str) -> list[int]:
 
 def interrogate_zoo_command(
     zoo: Annotated[Path, typer.Argument(help="A zoo.")],
+    threads: Threads,
     out: Annotated[Path | None, typer.Option(help="An HTML file for the report; none by default.")] = None,
     length: Annotated[int, typer.Option(min=1, help="Letters of the longest question; for digits, images.")] = 12,
     strings: Annotated[str, typer.Option(help="ordered: of the form a..ab..bc..cd..d; or all.")] = "ordered",
@@ -56,6 +59,7 @@ def interrogate_zoo_command(
     force: Force = False,
 ) -> None:
     """How many questions identify a network of a zoo, and how many what it was trained on?"""
+    torch.set_num_threads(threads)
     if out:
         require_new_file(out, force, [zoo])
     found = interrogate_zoo(

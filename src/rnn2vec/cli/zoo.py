@@ -6,15 +6,15 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
 from rnn2vec.cli.console import console, print_error, print_zoo, stage
-from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Workers
+from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Threads, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import FAMILIES, family_of
 from rnn2vec.outputs import require_apart
-from rnn2vec.parallel import available_cores
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.published import export_published, import_published
 from rnn2vec.zoo.recipes import zoo_recipe
@@ -24,6 +24,7 @@ from rnn2vec.zoo.store import Zoo
 def zoo_build(
     family: Annotated[str, typer.Argument(help=f"One of {', '.join(FAMILIES)}.")],
     out: Out,
+    threads: Threads,
     preset: Preset = "laptop",
     models: Annotated[int | None, typer.Option(min=1, help="Networks.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each.")] = None,
@@ -42,6 +43,7 @@ def zoo_build(
     ray: Ray = None,
 ) -> None:
     """Train a zoo. The same command goes on with a build that was interrupted."""
+    torch.set_num_threads(threads)
     if (digits or data) and "source" not in {field.name for field in dataclasses.fields(family_of(family).task_set)}:
         raise RNN2VecError(f"--digits and --data choose images, as sequential-digits has them; {family} has none")
     flags = {
@@ -66,7 +68,7 @@ def zoo_build(
         zoo = build_zoo(
             recipe,
             out.absolute(),
-            workers or available_cores(),
+            workers or threads,
             lambda _, amount, note: on_progress(0, amount, note),
             ray,
         )

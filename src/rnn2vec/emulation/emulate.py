@@ -24,6 +24,7 @@ from rnn2vec.interface import Interface
 from rnn2vec.losses import Loss
 from rnn2vec.networks import Networks
 from rnn2vec.randomness import generator, torch_seed
+from rnn2vec.threads import backward_on, threads_for
 from rnn2vec.training import require_finite, train
 from rnn2vec.zoo.traces import Traces
 
@@ -124,7 +125,8 @@ def emulate(
             observed.networks[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step))
         )
         inputs, targets = observed.tensors(rows[:, None], sequences)
-        predicted, _ = emulator(encoder(batch), inputs)
+        z = backward_on(threads_for(encoder.work(len(batch))), encoder(batch))
+        predicted, _ = emulator(z, inputs)
         return loss_function(targets, interface.outputs.compared(predicted), emulator.spread)
 
     def measure(progress: Any, loss: float) -> str:

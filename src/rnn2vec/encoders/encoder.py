@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -20,6 +21,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import write_atomically, write_json
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
+from rnn2vec.threads import on_threads, threads_for
 
 
 class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec", "weight-space-learning"]):
@@ -74,7 +76,12 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
             RNN2VecError: if this encoder cannot read the networks, or they are of another dtype or device.
         """
         self.check_networks(networks)
-        return F.normalize(self.represent(networks), dim=-1)
+        with on_threads(threads_for(self.work(len(networks)))):
+            return F.normalize(self.represent(networks), dim=-1)
+
+    def work(self, networks: int) -> float:
+        """Multiplications to read so many networks, from one wait for all threads to the next; no limit by default."""
+        return math.inf
 
     def check_readable(self, networks: Described) -> None:
         """Raise :class:`RNN2VecError` unless these networks, or those of a zoo, can be read."""

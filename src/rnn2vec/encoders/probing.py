@@ -130,6 +130,14 @@ class ProbingEncoder(Encoder):
         """What it asks and hears."""
         return self.form
 
+    def work(self, networks: int) -> float:
+        """That of one question to each, where they are asked one by one."""
+        if not self.interactive:
+            return super().work(networks)
+        assert self.core is not None
+        parameters = [*self.core.parameters(), *self.questioner.parameters()]
+        return float(networks * sum(parameter.numel() for parameter in parameters))
+
     @classmethod
     def form_of(cls, networks: Described) -> Interface:
         return networks.interface

@@ -37,8 +37,7 @@ class Pool {
     }
     wake_.notify_all();
     drain(0);
-    const auto patience = std::chrono::steady_clock::now() + patience_;
-    while (working_ > 0 && std::chrono::steady_clock::now() < patience) {}
+    stay_awake([this] { return working_ == 0; });
     std::unique_lock lock(mutex_);
     open_ = false;  // a thread that wakes up only now has nothing left to do
     done_.wait(lock, [this] { return working_ == 0; });
@@ -55,9 +54,7 @@ class Pool {
   void serve(int own) {
     std::uint64_t served = 0;
     for (;;) {
-      // Calls often follow each other closely, and waking a sleeping thread takes longer than a short call.
-      const auto patience = std::chrono::steady_clock::now() + patience_;
-      while (calls_ == served && std::chrono::steady_clock::now() < patience) {}
+      stay_awake([&] { return calls_ != served; });
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return calls_ != served; });
       served = calls_;
@@ -68,6 +65,14 @@ class Pool {
       lock.lock();
       if (--working_ == 0) done_.notify_one();
     }
+  }
+
+  // Calls often follow each other closely, and waking a sleeping thread takes longer than a short call. Whoever else
+  // wants the core meanwhile gets it, so that nothing waits for one who waits.
+  template <class Condition>
+  static void stay_awake(const Condition& condition) {
+    const auto patience = std::chrono::steady_clock::now() + patience_;
+    while (!condition() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
   }
 
   void drain(int own) {
