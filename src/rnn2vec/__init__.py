@@ -1,6 +1,7 @@
 """rnn2vec: representations of recurrent networks, learned from their weights or from their behaviour."""
 
 from rnn2vec.architecture import Architecture, HeadLayer
+from rnn2vec.checkpoints import Checkpoint, read_checkpoint
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
@@ -16,6 +17,7 @@ __all__ = [
     "ENCODERS",
     "Architecture",
     "Callables",
+    "Checkpoint",
     "Classes",
     "Encoder",
     "FormalLanguage",
@@ -33,6 +35,7 @@ __all__ = [
     "build_encoder",
     "build_zoo",
     "load_encoder",
+    "read_checkpoint",
     "split_zoo",
     "zoo_recipe",
 ]

@@ -1,0 +1,115 @@
+"""Reading a file: its format is recognised by its content, and everything that is wrong names the file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rnn2vec.checkpoints import guitarml, nam, rtneural, state_dict
+from rnn2vec.checkpoints.arrays import array
+from rnn2vec.checkpoints.assemble import assemble
+from rnn2vec.checkpoints.checkpoint import Checkpoint
+from rnn2vec.checkpoints.declaration import DTYPES, KNOB, TENSORS, Declaration
+from rnn2vec.checkpoints.layers import Described
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import shown
+from rnn2vec.files import read_bytes
+
+JSON = (guitarml, rtneural, nam)
+"""Formats of JSON with a shape of their own."""
+
+TESTED = 1e-4
+"""How far a network may be from a file's own test, relative to the largest output."""
+
+
+def read_checkpoint(path: str | os.PathLike[str], **declared: Any) -> Checkpoint:
+    """The networks of a file that others trained. Nothing of the file is ever executed.
+
+    Args:
+        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, whatever its suffix.
+        **declared: what the file does not say, see :class:`~rnn2vec.checkpoints.declaration.Declaration`.
+
+    Raises:
+        RNN2VecError: if the file cannot be read, is damaged, is no recurrent network that can be represented, or has
+            several readings; the message says which and what would help.
+    """
+    place = Path(path)
+    try:
+        return _read(place, declared)
+    except RNN2VecError as error:
+        raise RNN2VecError(f"{place}: {error}") from error
+    except MemoryError as error:
+        raise RNN2VecError(f"{place}: there is no memory for what it holds") from error
+
+
+def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
+    try:
+        content = read_bytes(path)
+    except OSError as error:
+        raise RNN2VecError(f"cannot read it: {error.strerror or error}") from error
+    if not content:
+        raise RNN2VecError("a file of a network holds something; it is empty")
+    if content.lstrip()[:1] == b"{":
+        return _json(path, content, Declaration.of(declared))
+    raise RNN2VecError("it is of no format that is read")
+
+
+def _json(path: Path, content: bytes, said: Declaration) -> Checkpoint:
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RNN2VecError(f"it is not valid JSON ({error}): it was truncated or altered") from error
+    for one in JSON:
+        if one.recognised(values):
+            said.require_within(KNOB, one.NAME)
+            described = one.describe(values)
+            test = rtneural.self_test(values, described.inputs, described.outputs) if one is rtneural else None
+            if test is not None:
+                described.notes.append(_tested(described, *test))
+            return _made(path, described, one.NAME, said)
+    if any("weight_hh" in name for name in values):
+        said.require_within(TENSORS, "JSON of tensors")
+        tensors = {name: _tensor(name, own) for name, own in values.items()}
+        return _made(path, state_dict.describe(tensors, said), "JSON of torch.nn's tensors", said)
+    raise RNN2VecError(
+        f"JSON of a network is of GuitarML, RTNeural, AIDA-X or NAM; this has {shown(sorted(values)[:10])}"
+    )
+
+
+def _tensor(name: str, values: object) -> Any:
+    try:
+        dimensions = np.ndim(values)  # type: ignore[arg-type]
+    except (ValueError, RecursionError) as error:
+        raise RNN2VecError(f"{name} holds numbers in rows of one length; got others ({error})") from error
+    return array(name, values, *[None] * dimensions)
+
+
+def _made(path: Path, described: Described, format_name: str, said: Declaration) -> Checkpoint:
+    return assemble(described, said.name or path.stem, format_name, said.interface, DTYPES[said.dtype], said.knob)
+
+
+def _tested(described: Described, inputs: Any, outputs: Any) -> str:
+    """Run a file's own test, in float64.
+
+    Raises:
+        RNN2VecError: if the network answers otherwise.
+    """
+    network = assemble(described, "", "", dtype=torch.float64).networks
+    with torch.no_grad():
+        said, _ = network.run(torch.from_numpy(inputs)[None, None])
+    apart, largest = float(np.abs(said[0, 0].numpy() - outputs).max()), float(np.abs(outputs).max())
+    if not apart <= TESTED * max(largest, 1e-3):
+        raise RNN2VecError(
+            f"the file has a test of its own, input_batch and output_batch, and fails it: by {apart:.2g}, where the "
+            f"largest output is {largest:.2g}: the weights or the order of the test are not what the format says"
+        )
+    return f"passed its own test of {len(inputs)} steps, to {apart:.1g}"
+
+
+Reader = Callable[[Path, bytes, Declaration], Checkpoint]
