@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import json
 import tomllib
 from collections.abc import Mapping
@@ -124,6 +125,10 @@ class Declaration:
         if unknown := sorted(map(str, set(values) - set(known))):
             raise RNN2VecError(f"what can be declared is {', '.join(known)}; got {', '.join(unknown)}")
         return cls(**values)
+
+    def ignores(self, name: str) -> bool:
+        """Whether a tensor was declared to be no part of the network."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignore)
 
     def require_within(self, allowed: tuple[str, ...], what: str) -> None:
         """Refuse a declaration of what a format says itself.

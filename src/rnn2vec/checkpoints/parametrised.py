@@ -31,7 +31,7 @@ def plain(tensors: dict[str, Array], notes: list[str]) -> dict[str, Array]:
             notes.append(f"weight drop: {target} is {name}")
         elif _MADE in name:
             _new_style(found, notes, name)
-    return {name: found[name] for name in sorted(found, key=list(_order(tensors, found)).index)}
+    return {name: found[name] for name in _order(tensors, found)}
 
 
 def _order(tensors: dict[str, Array], found: dict[str, Array]) -> dict[str, None]:
@@ -49,15 +49,17 @@ def _norm(found: dict[str, Array], notes: list[str], target: str, size: str, dir
     if direction not in found:
         return  # no weight norm; whoever reads the layers says that it is not known
     g, v = found.pop(size), found.pop(direction)
-    kept = () if g.size == 1 else tuple(axis for axis, length in enumerate(g.shape) if length > 1)
-    fits = g.size == 1 or (g.ndim == v.ndim and len(kept) == 1 and g.shape[kept[0]] == v.shape[kept[0]])
+    long = [axis for axis, length in enumerate(g.shape) if length > 1]
+    if g.size == 1:  # of all of it, or of its only row or column
+        fits, axes = g.ndim != v.ndim or 1 in v.shape, tuple(range(v.ndim))
+    else:
+        fits = g.ndim == v.ndim and len(long) == 1 and g.shape[long[0]] == v.shape[long[0]]
+        axes = tuple(axis for axis in range(v.ndim) if axis not in long)
     if not fits:
-        raise RNN2VecError(f"weight norm of {target} has a size for each row or column; got {g.shape} for {v.shape}")
-    if g.size == 1 and g.ndim == v.ndim and v.shape[0] != 1 and v.shape[-1] != 1:
-        raise RNN2VecError(f"weight norm of {target} over all of it has one size [], not {list(g.shape)}")
-    if g.size == 1 and g.ndim == v.ndim:  # one row, or one column
-        kept = (0,) if v.shape[0] == 1 else (1,)
-    axes = tuple(axis for axis in range(v.ndim) if axis not in kept) or None
+        raise RNN2VecError(
+            f"weight norm of {target} has one size, or one for each row or column; got {list(g.shape)} for "
+            f"{list(v.shape)}"
+        )
     norm = np.sqrt((v * v).sum(axis=axes, keepdims=True))
     if not norm.all():
         raise RNN2VecError(f"weight norm divides by the norm of {direction}; it is zero")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from rnn2vec.checkpoints import guitarml, nam, rtneural, state_dict
-from rnn2vec.checkpoints.arrays import array
+from rnn2vec.checkpoints import declaration, guitarml, nam, npz_files, pytorch, rtneural, safetensors_files, state_dict
+from rnn2vec.checkpoints.archives import entries
+from rnn2vec.checkpoints.arrays import Array, array
 from rnn2vec.checkpoints.assemble import assemble
 from rnn2vec.checkpoints.checkpoint import Checkpoint
 from rnn2vec.checkpoints.declaration import DTYPES, KNOB, TENSORS, Declaration
@@ -24,6 +26,12 @@ from rnn2vec.files import read_bytes
 JSON = (guitarml, rtneural, nam)
 """Formats of JSON with a shape of their own."""
 
+REFUSED = {
+    b"\x89HDF": "it is HDF5, as Keras writes it, which is not read yet",
+    b"\x80": "it is a bare pickle, which is never unpickled",
+}
+"""Files of known formats that are not read, by how they begin."""
+
 TESTED = 1e-4
 """How far a network may be from a file's own test, relative to the largest output."""
 
@@ -32,7 +40,9 @@ def read_checkpoint(path: str | os.PathLike[str], **declared: Any) -> Checkpoint
     """The networks of a file that others trained. Nothing of the file is ever executed.
 
     Args:
-        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, whatever its suffix.
+        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, safetensors, npz, or what torch.save wrote, whatever
+            its suffix. What is declared in a ``.toml`` or ``.json`` of the same name beside a safetensors or npz file counts,
+            too; ``declared`` goes before it.
         **declared: what the file does not say, see :class:`~rnn2vec.checkpoints.declaration.Declaration`.
 
     Raises:
@@ -55,9 +65,60 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
         raise RNN2VecError(f"cannot read it: {error.strerror or error}") from error
     if not content:
         raise RNN2VecError("a file of a network holds something; it is empty")
+    if safetensors_files.recognised(content):
+        said = Declaration.of({**declaration.beside(path), **declared})
+        return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said)
     if content.lstrip()[:1] == b"{":
         return _json(path, content, Declaration.of(declared))
-    raise RNN2VecError("it is of no format that is read")
+    if content.startswith(pytorch.LEGACY):
+        said = Declaration.of(declared)
+        return _pytorch(path, pytorch.read(content, None, said), said)
+    if content.startswith(b"PK"):
+        return _archive(path, content, declared)
+    known = next(
+        (why for start, why in REFUSED.items() if content.startswith(start)), "it is of no format that is read"
+    )
+    raise RNN2VecError(
+        f"{known}: those are JSON of GuitarML, RTNeural, AIDA-X and NAM, safetensors, npz, and files of torch.save"
+    )
+
+
+def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpoint:
+    archive = entries(content)
+    if pytorch.recognised(archive):
+        said = Declaration.of(declared)
+        return _pytorch(path, pytorch.read(content, archive, said), said)
+    if npz_files.recognised(archive):
+        said = Declaration.of({**declaration.beside(path), **declared})
+        tensors, ignored = npz_files.read(archive, said)
+        made = _tensors(path, tensors, npz_files.NAME, said)
+        notes = [f"ignored, as declared: {', '.join(ignored)}"] if ignored else []
+        return dataclasses.replace(made, notes=(*notes, *made.notes))
+    raise RNN2VecError(
+        f"an archive is npz or of torch.save; this one has {', '.join(list(archive)[:8]) or 'no entries'}"
+    )
+
+
+def _tensors(path: Path, tensors: dict[str, Array], format_name: str, said: Declaration) -> Checkpoint:
+    said.require_within(TENSORS, format_name)
+    described = state_dict.describe(tensors, said)
+    described.notes.append("not proven: names and shapes do not say what its forward did")
+    return _made(path, described, format_name, said)
+
+
+def _pytorch(path: Path, saved: pytorch.Saved, said: Declaration) -> Checkpoint:
+    if saved.module is None:
+        return _tensors(path, saved.tensors, pytorch.NAME, said)
+    if not said.assume_plain:
+        raise RNN2VecError(
+            f"it is a whole module, {saved.module} of {', '.join(saved.parts[1:9])}, and what its forward did is not "
+            "known, since nothing of the file is run: declare assume_plain=True to take its layers one after the other"
+        )
+    if saved.nonlinearity is not None and said.nonlinearity is None:
+        said = dataclasses.replace(said, nonlinearity=saved.nonlinearity)
+    made = _tensors(path, saved.tensors, f"{pytorch.NAME}, a whole module", said)
+    plain = f"assumed, as declared: the layers of {saved.module} one after the other"
+    return dataclasses.replace(made, notes=(plain, *made.notes))
 
 
 def _json(path: Path, content: bytes, said: Declaration) -> Checkpoint:
@@ -74,9 +135,7 @@ def _json(path: Path, content: bytes, said: Declaration) -> Checkpoint:
                 described.notes.append(_tested(described, *test))
             return _made(path, described, one.NAME, said)
     if any("weight_hh" in name for name in values):
-        said.require_within(TENSORS, "JSON of tensors")
-        tensors = {name: _tensor(name, own) for name, own in values.items()}
-        return _made(path, state_dict.describe(tensors, said), "JSON of torch.nn's tensors", said)
+        return _tensors(path, {name: _tensor(name, own) for name, own in values.items()}, "JSON of tensors", said)
     raise RNN2VecError(
         f"JSON of a network is of GuitarML, RTNeural, AIDA-X or NAM; this has {shown(sorted(values)[:10])}"
     )
@@ -110,6 +169,3 @@ def _tested(described: Described, inputs: Any, outputs: Any) -> str:
             f"largest output is {largest:.2g}: the weights or the order of the test are not what the format says"
         )
     return f"passed its own test of {len(inputs)} steps, to {apart:.1g}"
-
-
-Reader = Callable[[Path, bytes, Declaration], Checkpoint]

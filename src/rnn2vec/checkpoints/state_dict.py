@@ -5,7 +5,6 @@ Names and shapes say what layers there are, never how ``forward`` used them. Wha
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable
 
@@ -16,6 +15,7 @@ from rnn2vec.checkpoints.arrays import Array
 from rnn2vec.checkpoints.declaration import Declaration
 from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent, reordered
 from rnn2vec.checkpoints.parametrised import plain
+from rnn2vec.checkpoints.renamed import renamed
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
 
@@ -34,7 +34,15 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
             candidates and the option that chooses.
     """
     notes: list[str] = []
-    kept = _without(plain(tensors, notes), said.ignore, notes)
+    named = renamed({name: values for name, values in tensors.items() if not said.ignores(name)}, said, notes)
+    if gone := [name for name in tensors if said.ignores(name)]:
+        notes.append(f"ignored, as declared: {', '.join(gone)}")
+    for name, values in named.items():
+        if not np.isfinite(values).all():
+            raise RNN2VecError(
+                f"{name} holds finite numbers; got NaN or infinity: the training diverged, or it is damaged"
+            )
+    kept = plain(named, notes)
     _refuse_known(kept)
     stacks = _stacks(kept)
     if not stacks:
@@ -43,7 +51,7 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
             "state of an optimiser, or are the names others (declare tensors)?"
         )
     used: set[str] = set()
-    chosen = _chosen(stacks, said, notes)
+    chosen = _chosen(stacks, kept, said, notes)
     recurrent: list[Recurrent] = []
     for prefix in chosen:
         recurrent += _layers(prefix, stacks[prefix], kept, said, notes, used)
@@ -67,13 +75,6 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
 def _listed(names: Iterable[str], most: int = 12) -> str:
     names = list(names)
     return ", ".join(names[:most]) + (f" and {len(names) - most} others" if len(names) > most else "")
-
-
-def _without(tensors: dict[str, Array], patterns: tuple[str, ...], notes: list[str]) -> dict[str, Array]:
-    gone = [name for name in tensors if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
-    if gone:
-        notes.append(f"ignored, as declared: {_listed(gone, 1000)}")
-    return {name: values for name, values in tensors.items() if name not in gone}
 
 
 def _refuse_known(tensors: dict[str, Array]) -> None:
@@ -121,17 +122,32 @@ def _sizes(prefix: str, stack: Numbered, tensors: dict[str, Array]) -> tuple[int
     return tensors[first["weight_ih"]].shape[1], tensors[last["weight_hh"]].shape[1]
 
 
-def _chosen(stacks: dict[str, Numbered], said: Declaration, notes: list[str]) -> list[str]:
+def _chosen(stacks: dict[str, Numbered], tensors: dict[str, Array], said: Declaration, notes: list[str]) -> list[str]:
     if said.recurrent is not None:
         if unknown := [prefix for prefix in said.recurrent if prefix not in stacks]:
             raise RNN2VecError(f"recurrent names some of {_quoted(stacks)}; got {_quoted(unknown)}")
         return list(dict.fromkeys(said.recurrent))
     if len(stacks) == 1:
         return list(stacks)
+    in_turn = _in_turn(stacks, tensors)
+    if in_turn is not None:
+        notes.append(f"stacked in the order of their numbers, which alone fits their sizes: {', '.join(in_turn)}")
+        return in_turn
     raise RNN2VecError(
         f"the order of several recurrent layers is not in their names; got {_quoted(stacks)}: declare recurrent, those "
         f"that follow each other from the input up, such as recurrent=[{_quoted(stacks)}]"
     )
+
+
+def _in_turn(stacks: dict[str, Numbered], tensors: dict[str, Array]) -> list[str] | None:
+    """Stacks whose names differ in a number at their end, by that number, if their sizes fit in no other way."""
+    parted = {prefix: re.fullmatch(r"(.*?)(\d{0,4})", prefix) for prefix in stacks}
+    if len({match[1] for match in parted.values() if match}) != 1:
+        return None
+    order = sorted(stacks, key=lambda prefix: int(((match := parted[prefix]) and match[2]) or 0))
+    sizes = [_sizes(prefix, stacks[prefix], tensors) for prefix in order]
+    fits = all(above[0] == below[1] for below, above in zip(sizes, sizes[1:], strict=False))
+    return order if fits and sizes[0][0] not in {size for _, size in sizes} else None
 
 
 def _quoted(names: Iterable[str]) -> str:
