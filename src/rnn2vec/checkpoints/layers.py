@@ -6,6 +6,7 @@ Every reader makes a :class:`Described`; :mod:`rnn2vec.checkpoints.assemble` mak
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -116,7 +117,7 @@ class Described:
     def __post_init__(self) -> None:
         if not any(isinstance(layer, Recurrent) for layer in self.layers):
             raise RNN2VecError("a recurrent network has a recurrent layer; the file has none")
-        for number, (below, layer) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
+        for number, (below, layer) in enumerate(itertools.pairwise(self.layers)):
             if layer.reads != below.says:
                 raise RNN2VecError(
                     f"a layer reads what the one below says; layer {number} of the file says {below.says} numbers and "

@@ -1,7 +1,7 @@
-"""What a pickle describes, without unpickling it: its opcodes are walked, and no class or function is ever looked up.
+"""What a pickle describes, without unpickling it: its opcodes are walked, and no class or function is looked up.
 
-A name of a class or function stays a :class:`Name`; what would be called or made becomes a :class:`Thing` that remembers
-the call. Containers and plain values become Python's own. So whatever a file says, nothing of it runs.
+A name of a class or function stays a :class:`Name`; what would be called or made becomes a :class:`Thing` that
+remembers the call. Containers and plain values become Python's own. So whatever a file says, nothing of it runs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import pickletools
-from collections.abc import Hashable
+import warnings
 from typing import Any
 
 from rnn2vec.errors import RNN2VecError
@@ -20,6 +20,9 @@ DICTIONARIES = {
     ("builtins", "dict"),
     ("__builtin__", "dict"),
 }
+
+MOST_PAIRS = 1_000_000
+"""Given to dictionaries when they are made: one list may be given many times."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +67,10 @@ class Reference:
     key: Any
 
 
-_MARK = object()
 _VALUES = {
-    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES",
-    "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8", "FLOAT",
-    "BINFLOAT",
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "STRING", "BINSTRING", "SHORT_BINSTRING",
+    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+    "FLOAT", "BINFLOAT",
 }  # fmt: skip
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -81,13 +83,13 @@ def describe(file: io.BytesIO) -> Any:
         RNN2VecError: if it is no whole pickle, or of opcodes that are not known.
     """
     try:
-        return _Machine().run(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of texts with broken escapes
+            return _Machine().run(file)
     except (ValueError, IndexError, KeyError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         if isinstance(error, RNN2VecError):
             raise
-        raise RNN2VecError(
-            f"it holds no whole pickle ({type(error).__name__}: {error}): it was truncated or altered"
-        ) from error
+        raise RNN2VecError(f"it holds no whole pickle ({error!r}): it was truncated or altered") from error
 
 
 class _Machine:
@@ -95,6 +97,8 @@ class _Machine:
 
     def __init__(self) -> None:
         self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.copied = 0
         self.memo: dict[int, Any] = {}
 
     def run(self, file: io.BytesIO) -> Any:
@@ -123,8 +127,8 @@ class _Machine:
         return found
 
     def marked(self) -> list[Any]:
-        place = len(self.stack) - 1 - self.stack[::-1].index(_MARK)
-        found = self.stack[place + 1 :]
+        place = self.marks.pop()
+        found = self.stack[place:]
         del self.stack[place:]
         return found
 
@@ -133,7 +137,7 @@ class _Machine:
     do_frame = do_proto
 
     def do_mark(self, _: Any) -> None:
-        self.stack.append(_MARK)
+        self.marks.append(len(self.stack))
 
     def do_pop(self, _: Any) -> None:
         self.stack.pop()
@@ -191,7 +195,7 @@ class _Machine:
         """Put keys and values into a dictionary; keys that are containers are left out, since hashing may go deep."""
         if isinstance(target, dict):
             for key, value in zip(items[::2], items[1::2], strict=True):
-                if isinstance(key, Hashable) and isinstance(key, str | int | float | bytes | None):
+                if isinstance(key, str | int | float | bytes | None):
                     target[key] = value
         self.stack.append(target)
 
@@ -225,6 +229,9 @@ class _Machine:
         """Dictionaries are made, with the pairs they are given; all else is remembered."""
         if isinstance(called, Name) and (called.module, called.name) in DICTIONARIES:
             given = arguments[0] if arguments and isinstance(arguments[0], list) else []
+            self.copied += len(given)
+            if self.copied > MOST_PAIRS:
+                raise RNN2VecError(f"dictionaries are made of at most {MOST_PAIRS} pairs; the file gives more")
             pairs = [pair for pair in given if isinstance(pair, (list, tuple)) and len(pair) == 2]
             self.put_items({}, [part for pair in pairs for part in pair])
             return

@@ -1,7 +1,7 @@
 """Files of ``torch.save`` and TorchScript: tensors by name, whoever saved them and wherever; nothing is unpickled.
 
-A state dict may be anywhere in what was saved. A whole module is known by its attributes alone: what its ``forward`` did
-is code that the file does not hold, or that is not run.
+A state dict may be anywhere in what was saved. A whole module is known by its attributes alone: what its ``forward``
+did is code that the file does not hold, or that is not run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 _STORAGES = {
     "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32, "ShortStorage": torch.int16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
     "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
 }  # fmt: skip
 _REBUILT = ("_rebuild_tensor", "_rebuild_tensor_v2")
@@ -39,6 +40,8 @@ _RECURRENT = re.compile(
     r"(.*\.)?(weight|bias)_(ih|hh)(_l\d+)?(_raw|_orig|_g|_v)?$|.*parametrizations\.weight_hh_l\d+\."
 )
 _DEEPEST = 60
+MOST_CANDIDATES = 2000
+"""Dictionaries of tensors, or modules, in a file: an optimiser has one for each parameter."""
 _MODULES = {
     "RNN": "elman", "RNNCell": "elman", "LSTM": "lstm", "LSTMCell": "lstm", "GRU": "gru", "GRUCell": "gru",
 }  # fmt: skip
@@ -78,7 +81,8 @@ def read(content: bytes, archive: dict[str, bytes] | None, said: Declaration) ->
         RNN2VecError: if there is none, or several, or the file is damaged.
     """
     root, storages = _legacy(content) if archive is None else _archive(archive)
-    found = {where: own for where, own in _candidates(root) if any(map(_RECURRENT.match, _tensors(own)))}
+    candidates = _candidates(root)
+    found = {where: own for where, own in candidates if any(map(_RECURRENT.match, _tensors(own)))}
     if said.within is not None:
         if said.within not in found:
             raise RNN2VecError(f"within is one of {_quoted(found) or 'nothing'}; got {said.within!r}")
@@ -86,10 +90,10 @@ def read(content: bytes, archive: dict[str, bytes] | None, said: Declaration) ->
     if len(found) > 1:
         raise RNN2VecError(f"a file holds one network; got {_quoted(found)}: declare within, one of them")
     if not found:
-        names = sorted({name for _, own in _candidates(root) for name in _tensors(own)})
+        names = sorted({name for _, own in candidates for name in _tensors(own)})
         raise RNN2VecError(
-            f"a recurrent layer has weight_ih and weight_hh; the file has {', '.join(names[:8]) or 'no tensors by name'}:"
-            " is it the state of an optimiser?"
+            f"a recurrent layer has weight_ih and weight_hh; the file has {', '.join(names[:8]) or 'no tensors'}: "
+            "is it the state of an optimiser?"
         )
     own = next(iter(found.values()))
     reader = _Numbers(storages, len(content))
@@ -139,7 +143,7 @@ def _legacy(content: bytes) -> tuple[Any, dict[str, bytes]]:
     return root, storages
 
 
-def _walk(root: Any) -> Iterator[tuple[str, Any]]:
+def _walk(root: Any, into_modules: bool = True) -> Iterator[tuple[str, Any]]:
     """All dictionaries and things, by where they are; each once, since objects may contain themselves."""
     stack, seen = [("", root, 0)], set()
     while stack:
@@ -148,6 +152,8 @@ def _walk(root: Any) -> Iterator[tuple[str, Any]]:
             continue
         seen.add(id(own))
         yield where, own
+        if not into_modules and _is_module(own):
+            continue
         inner: Any = own.state if isinstance(own, Thing) else own
         if isinstance(own, Thing) and inner is None:
             inner = own.arguments
@@ -169,21 +175,21 @@ def _references(root: Any) -> Iterator[tuple[Any, ...]]:
             yield tensor[0].key
 
 
-def _candidates(root: Any) -> Iterator[tuple[str, Any]]:
+def _candidates(root: Any) -> list[tuple[str, Any]]:
     """State dicts and modules; not those that are parts of a module."""
-    inside: set[str] = set()
-    for where, own in _walk(root):
-        if any(where.startswith(prefix) for prefix in inside):
-            continue
-        if isinstance(own, dict) and any(_tensor(value) is not None for value in own.values()):
-            yield where, own
-        elif isinstance(own, Thing) and _is_module(own) and _tensors(own):
-            inside.add(f"{where}." if where else "")
-            yield where, own
+    found = []
+    for where, own in _walk(root, into_modules=False):
+        if _is_module(own) or (isinstance(own, dict) and any(_tensor(value) is not None for value in own.values())):
+            found.append((where, own))
+        if len(found) > MOST_CANDIDATES:
+            raise RNN2VecError(f"a file holds at most {MOST_CANDIDATES} dictionaries of tensors, or modules; got more")
+    return found
 
 
-def _is_module(own: Thing) -> bool:
-    return isinstance(own.state, dict) and ("_modules" in own.state or "training" in own.state)
+def _is_module(own: Any) -> bool:
+    return (
+        isinstance(own, Thing) and isinstance(own.state, dict) and ("_modules" in own.state or "training" in own.state)
+    )
 
 
 def _tensor(own: Any) -> tuple[Any, ...] | None:
@@ -223,7 +229,7 @@ def _states(own: Thing, prefix: str, depth: int, seen: set[int]) -> Iterator[tup
     yield prefix, own.state
     inner = own.state.get("_modules", own.state)
     for name, part in inner.items() if isinstance(inner, dict) else ():
-        if isinstance(part, Thing) and _is_module(part):
+        if _is_module(part):
             yield from _states(part, f"{prefix}{name}.", depth + 1, seen)
 
 
@@ -238,11 +244,7 @@ def _parts(own: Thing) -> Iterator[tuple[str, dict[Any, Any]]]:
         seen.add(id(part))
         yield _class(part).rpartition(".")[2], part.state
         inner = part.state.get("_modules", part.state)
-        stack += (
-            [own for own in inner.values() if isinstance(own, Thing) and _is_module(own)]
-            if isinstance(inner, dict)
-            else []
-        )
+        stack += [own for own in inner.values() if _is_module(own)] if isinstance(inner, dict) else []
 
 
 def _class(own: Thing) -> str:

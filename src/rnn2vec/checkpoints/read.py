@@ -41,8 +41,8 @@ def read_checkpoint(path: str | os.PathLike[str], **declared: Any) -> Checkpoint
 
     Args:
         path: JSON of GuitarML, RTNeural, AIDA-X or NAM, safetensors, npz, or what torch.save wrote, whatever
-            its suffix. What is declared in a ``.toml`` or ``.json`` of the same name beside a safetensors or npz file counts,
-            too; ``declared`` goes before it.
+            its suffix. What is declared in a ``.toml`` or ``.json`` of the same name beside a safetensors or npz file
+            counts, too; ``declared`` goes before it.
         **declared: what the file does not say, see :class:`~rnn2vec.checkpoints.declaration.Declaration`.
 
     Raises:
@@ -75,11 +75,10 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
         return _pytorch(path, pytorch.read(content, None, said), said)
     if content.startswith(b"PK"):
         return _archive(path, content, declared)
-    known = next(
-        (why for start, why in REFUSED.items() if content.startswith(start)), "it is of no format that is read"
-    )
+    known = [why for start, why in REFUSED.items() if content.startswith(start)]
     raise RNN2VecError(
-        f"{known}: those are JSON of GuitarML, RTNeural, AIDA-X and NAM, safetensors, npz, and files of torch.save"
+        f"{known[0] if known else 'it is of no format that is read'}: those are JSON of GuitarML, RTNeural, AIDA-X and "
+        "NAM, safetensors, npz, and files of torch.save"
     )
 
 

@@ -26,8 +26,8 @@ def renamed(tensors: dict[str, Array], said: Declaration, notes: list[str]) -> d
     """
     if unknown := [name for name in [*said.tensors, *said.masks] if not _KNOWN.fullmatch(name)]:
         raise RNN2VecError(
-            "tensors are called weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 (or weight_l0 for [W_ih | W_hh]), h0, "
-            f"c0, linear.weight, linear.bias, embedding.weight; got {', '.join(unknown)}"
+            "tensors are called weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 (or weight_l0 for [W_ih | W_hh]), "
+            f"h0, c0, linear.weight, linear.bias, embedding.weight; got {', '.join(unknown)}"
         )
     named = {**said.tensors, **{f"the mask of {name}": own for name, own in said.masks.items()}}
     if missing := {name: own for name, own in named.items() if own not in tensors}:

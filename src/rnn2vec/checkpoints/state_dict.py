@@ -5,6 +5,7 @@ Names and shapes say what layers there are, never how ``forward`` used them. Wha
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -146,7 +147,7 @@ def _in_turn(stacks: dict[str, Numbered], tensors: dict[str, Array]) -> list[str
         return None
     order = sorted(stacks, key=lambda prefix: int(((match := parted[prefix]) and match[2]) or 0))
     sizes = [_sizes(prefix, stacks[prefix], tensors) for prefix in order]
-    fits = all(above[0] == below[1] for below, above in zip(sizes, sizes[1:], strict=False))
+    fits = all(above[0] == below[1] for below, above in itertools.pairwise(sizes))
     return order if fits and sizes[0][0] not in {size for _, size in sizes} else None
 
 
