@@ -84,8 +84,8 @@ def test_state_dicts(
     torch.save(module.state_dict(), folder / "a", _use_new_zipfile_serialization=not legacy)
     safetensors.torch.save_file(module.state_dict(), folder / "b")
     x = torch.randn(2, 6, inputs, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    for name in "ab":
-        agrees(folder / name, module, x, **plain(cell))
+    for name in "ab":  # safetensors are in another order, which does not say where a layer is
+        agrees(folder / name, module, x, **plain(cell), head="fc")
     notes = read_checkpoint(folder / "a", **plain(cell)).notes
     assert any("no bias_ih: zeros" in note for note in notes) == (not bias)
 
@@ -266,6 +266,86 @@ def test_heads(tmp_path: Path) -> None:
     agrees(path, lambda x: rnn(x)[0])
 
 
+def test_linear_layers_before_the_recurrent_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path, rnn = tmp_path / "a.pt", nn.LSTM(2, 4, batch_first=True, dtype=torch.float64)
+    first, head = nn.Linear(3, 2, dtype=torch.float64), nn.Linear(4, 2, dtype=torch.float64)
+    torch.save(nn.ModuleDict({"first": first, "rnn": rnn, "head": head}).state_dict(), path)
+    with pytest.raises(RNN2VecError, match="'first', 'head': declare head"):
+        read_checkpoint(path)
+    with pytest.raises(RNN2VecError, match="declare front_activations, 1 of them for 'first'"):
+        read_checkpoint(path, front="first")
+    agrees(path, lambda x: head(rnn(first(x))[0]), front="first", front_activations="identity")
+    assert isinstance(read_checkpoint(path, front="first", front_activations="identity").networks, Population)
+    agrees(path, lambda x: head(rnn(torch.relu(first(x)))[0]), front="first", front_activations="relu")
+    with pytest.raises(RNN2VecError, match="front names some of 'first', 'head'; got 'x'"):
+        read_checkpoint(path, front="x")
+
+
+def test_a_linear_layer_that_fits_before_and_after(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path, rnn = tmp_path / "a.pt", nn.LSTM(3, 3, batch_first=True, dtype=torch.float64)
+    linear = nn.Linear(3, 3, dtype=torch.float64)
+    torch.save(nn.ModuleDict({"fc": linear, "rnn": rnn}).state_dict(), path)
+    with pytest.raises(RNN2VecError, match=r"'fc' fits before .* declare head=\['fc'\] or front=\['fc'\]"):
+        read_checkpoint(path)
+    agrees(path, lambda x: linear(rnn(x)[0]), head="fc")
+    agrees(path, lambda x: rnn(linear(x))[0], front="fc", front_activations="identity")
+    torch.save(nn.ModuleDict({"rnn": rnn, "fc": linear}).state_dict(), path)
+    agrees(path, lambda x: linear(rnn(x)[0]))
+    wide = nn.Linear(5, 3, dtype=torch.float64)
+    torch.save(nn.ModuleDict({"fc": wide, "rnn": rnn}).state_dict(), path)
+    with pytest.raises(RNN2VecError, match="fc reads 5: is it before them"):
+        read_checkpoint(path)
+
+
+def test_what_is_declared_and_not_used(tmp_path: Path) -> None:
+    torch.save(Net().state_dict(), tmp_path / "a.pt")
+    for declared in ({"nonlinearity": "tanh"}, {"reset": "before"}, {"leak": "inside"}, {"rate": 0.5}):
+        with pytest.raises(RNN2VecError, match=f"have no choice of {next(iter(declared))}"):
+            read_checkpoint(tmp_path / "a.pt", **declared)
+    torch.save(Net().rnn.state_dict(), tmp_path / "a.pt")
+    with pytest.raises(RNN2VecError, match="output_activation follows a head"):
+        read_checkpoint(tmp_path / "a.pt", output_activation="tanh")
+
+
+class Squashed(Net):
+    """The same with something after its head."""
+
+    def __init__(self, after: nn.Module) -> None:
+        super().__init__()
+        self.after = after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.after(super().forward(x))
+
+
+def test_a_module_whose_parts_do_more(tmp_path: Path) -> None:
+    path, module = tmp_path / "a.pt", Squashed(nn.Sigmoid())
+    torch.save(module, path)
+    with pytest.raises(RNN2VecError, match=r"Squashed has a Sigmoid, too: declare it"):
+        read_checkpoint(path, assume_plain=True)
+    agrees(path, module, assume_plain=True, output_activation="sigmoid")
+    torch.save(Squashed(nn.LogSoftmax(-1)), path)
+    with pytest.raises(RNN2VecError, match=r"ignore=\['LogSoftmax'\]"):
+        read_checkpoint(path, assume_plain=True)
+    agrees(path, Net(), assume_plain=True, ignore="LogSoftmax")
+    torch.save(Squashed(nn.Dropout(0.5)).eval(), path)
+    agrees(path, Net(), assume_plain=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(module, torch.zeros(1, 2, 3, dtype=torch.float64)).save(str(path))
+    with pytest.raises(RNN2VecError, match="has a Sigmoid, too"):
+        read_checkpoint(path, assume_plain=True)
+
+
+def test_another_file_beside(tmp_path: Path) -> None:
+    safetensors.torch.save_file(Net().state_dict(), tmp_path / "a.safetensors")
+    (tmp_path / "a.json").write_text('{"model_type": "rnn"}')
+    with pytest.raises(RNN2VecError, match=r"a\.json beside it is read as its declaration: .* got model_type"):
+        read_checkpoint(tmp_path / "a.safetensors")
+
+
 def test_a_skip_is_declared(tmp_path: Path) -> None:
     module = Net()
     torch.save(module.state_dict(), tmp_path / "a.pt")
@@ -313,7 +393,7 @@ def test_tensors_of_other_shapes(tmp_path: Path) -> None:
         ("rnn.bias_hh_l0", torch.zeros(15), "bias_hh of layer 0 of rnn has 16 rows"),
         ("rnn.weight_hh_l3", torch.zeros(16, 4), "layers are numbered from 0 on"),
         ("rnn.weight_ch_l0", torch.zeros(4), "these are neither: rnn.weight_ch_l0"),
-        ("fc.weight", torch.zeros(2, 9), "reads what the one below says"),
+        ("fc.weight", torch.zeros(2, 9), "fc reads 9: is it before them"),
         ("fc.bias", torch.full((2,), float("nan")), "fc.bias holds finite numbers"),
     ):
         torch.save(state | {name: value}, tmp_path / "a.pt")
@@ -581,6 +661,14 @@ def test_a_declaration_beside_a_file(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"a{suffix}").write_text("{")
     with pytest.raises(RNN2VecError, match="is not valid"):
         read_checkpoint(path)
+
+
+def test_a_declared_head_is_the_head(tmp_path: Path) -> None:
+    module = Net(inputs=2, layers=1)
+    own = {name.partition(".")[2]: value.numpy() for name, value in module.state_dict().items() if "rnn" in name}
+    np.savez(tmp_path / "a.npz", out=module.fc.weight.detach(), shift=module.fc.bias.detach(), **own)
+    x = torch.randn(2, 7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    agrees(tmp_path / "a.npz", module, x, tensors={"linear.weight": "out", "linear.bias": "shift"})
 
 
 def test_a_leak_inside_and_one_matrix_for_both(tmp_path: Path) -> None:

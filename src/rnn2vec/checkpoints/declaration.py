@@ -25,8 +25,9 @@ COMMON = ("name", "interface", "dtype")
 
 KNOB = ("knob",)
 TENSORS = (
-    "tensors", "ignore", "masks", "within", "recurrent", "head", "activations", "output_activation", "embedding",
-    "cell", "nonlinearity", "reset", "leak", "rate", "gates", "columns", "skip", "assume_plain",
+    "tensors", "ignore", "masks", "within", "recurrent", "front", "front_activations", "head", "activations",
+    "output_activation", "embedding", "cell", "nonlinearity", "reset", "leak", "rate", "gates", "columns", "skip",
+    "assume_plain",
 )  # fmt: skip
 """What may be declared of tensors by name."""
 
@@ -46,6 +47,8 @@ class Declaration:
         masks: names of what to multiply tensors by, by the same names as ``tensors``.
         within: where in a nested file the weights are, as ``ema.state_dict``.
         recurrent: prefixes of the recurrent layers, from the input up.
+        front: prefixes of linear layers before the recurrent ones, in order.
+        front_activations: one after each of them.
         head: prefixes of the head's linear layers, in order.
         activations: one after each linear layer of the head but the last.
         output_activation: after the last.
@@ -70,6 +73,8 @@ class Declaration:
     masks: Mapping[str, str] = dataclasses.field(default_factory=dict)
     within: str | None = None
     recurrent: tuple[str, ...] | None = None
+    front: tuple[str, ...] | None = None
+    front_activations: tuple[str, ...] | None = None
     head: tuple[str, ...] | None = None
     activations: tuple[str, ...] | None = None
     output_activation: str = "identity"
@@ -100,7 +105,7 @@ class Declaration:
         for field in ("columns", "skip", "assume_plain"):
             if not isinstance(getattr(self, field), bool):
                 raise RNN2VecError(f"{field} is True or False; got {shown(getattr(self, field))}")
-        for field in ("ignore", "recurrent", "head", "activations"):
+        for field in ("ignore", "recurrent", "front", "front_activations", "head", "activations"):
             if getattr(self, field) is not None:
                 object.__setattr__(self, field, _texts(field, getattr(self, field)))
         for field in ("tensors", "masks"):
@@ -146,18 +151,28 @@ class Declaration:
             )
 
 
-def beside(path: Path) -> dict[str, Any]:
-    """The declaration in the ``.toml`` or ``.json`` of the same name beside a file; empty if there is none.
+def declaration_of(path: Path, declared: Mapping[str, Any]) -> Declaration:
+    """What is declared of a file: by arguments, and in the ``.toml`` or ``.json`` of the same name beside it.
 
     Raises:
-        RNN2VecError: if there are two, or it is not valid.
+        RNN2VecError: if there are two beside it, one is not valid, or a field is unknown or of another kind.
     """
+    found, values = _beside(path)
+    if found is not None:
+        try:
+            Declaration.of(values)
+        except RNN2VecError as error:
+            raise RNN2VecError(f"{found.name} beside it is read as its declaration: {error}") from error
+    return Declaration.of({**values, **declared})
+
+
+def _beside(path: Path) -> tuple[Path | None, dict[str, Any]]:
     places = [path.with_suffix(suffix) for suffix in (".toml", ".json")]
     found = [place for place in places if place != path and place.exists()]
     if len(found) > 1:
         raise RNN2VecError(f"a file has one declaration beside it; got {found[0]} and {found[1].name}")
     if not found:
-        return {}
+        return None, {}
     try:
         text = read_bytes(found[0]).decode()
         values = tomllib.loads(text) if found[0].suffix == ".toml" else json.loads(text)
@@ -167,7 +182,7 @@ def beside(path: Path) -> dict[str, Any]:
         raise RNN2VecError(f"the declaration {found[0]} is not valid {found[0].suffix[1:]} ({error})") from error
     if not isinstance(values, dict):
         raise RNN2VecError(f"a declaration has names and values; {found[0]} holds {type(values).__name__}")
-    return values
+    return found[0], values
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:

@@ -42,9 +42,14 @@ _RECURRENT = re.compile(
 _DEEPEST = 60
 MOST_CANDIDATES = 2000
 """Dictionaries of tensors, or modules, in a file: an optimiser has one for each parameter."""
-_MODULES = {
-    "RNN": "elman", "RNNCell": "elman", "LSTM": "lstm", "LSTMCell": "lstm", "GRU": "gru", "GRUCell": "gru",
-}  # fmt: skip
+_MODULES = ("RNN", "RNNCell", "LSTM", "LSTMCell", "GRU", "GRUCell")
+_HARMLESS = (
+    "Module", "Linear", "Embedding", "Dropout", "Identity", "Sequential", "ModuleList", "ModuleDict",
+    "MSELoss", "L1Loss", "CrossEntropyLoss", "NLLLoss", "BCELoss", "BCEWithLogitsLoss",
+)  # fmt: skip
+"""Parts of a trained module that compute nothing of its outputs, or are read."""
+
+_ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus"}
 
 
 @dataclasses.dataclass
@@ -242,7 +247,7 @@ def _parts(own: Thing) -> Iterator[tuple[str, dict[Any, Any]]]:
         if id(part) in seen or not isinstance(part.state, dict):
             continue
         seen.add(id(part))
-        yield _class(part).rpartition(".")[2], part.state
+        yield _class(part), part.state
         inner = part.state.get("_modules", part.state)
         stack += [own for own in inner.values() if _is_module(own)] if isinstance(inner, dict) else []
 
@@ -256,11 +261,29 @@ def _class(own: Thing) -> str:
 
 
 def _require_plain(parts: list[tuple[str, dict[Any, Any]]]) -> None:
-    for name, state in parts:
+    for whole, state in parts:
+        name = whole.rpartition(".")[2]
         if name in _MODULES and (state.get("bidirectional") or state.get("proj_size")):
             raise RNN2VecError(
                 f"networks run in one direction and have no projection; {name} has "
                 f"bidirectional={shown(state.get('bidirectional'))}, proj_size={shown(state.get('proj_size', 0))}"
+            )
+
+
+def require_plain(saved: Saved, said: Declaration) -> None:
+    """Refuse a module whose parts do more than its layers: an activation that nobody declared, a softmax.
+
+    Raises:
+        RNN2VecError: if there is one.
+    """
+    declared = {said.output_activation, *(said.activations or ()), *(said.front_activations or ())}
+    for part in saved.parts:
+        name = part.rpartition(".")[2]
+        known = name in _MODULES or name in _HARMLESS or _ACTIVATIONS.get(name) in declared or said.ignores(name)
+        if "torch.nn.modules" in part and not known:
+            raise RNN2VecError(
+                f"a plain module is recurrent and linear layers; {saved.module} has a {name}, too: declare it "
+                f"(activations, output_activation), or ignore=['{name}'] if its outputs are wanted without"
             )
 
 

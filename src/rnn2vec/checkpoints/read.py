@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnn2vec.checkpoints import declaration, guitarml, nam, npz_files, pytorch, rtneural, safetensors_files, state_dict
+from rnn2vec.checkpoints import guitarml, nam, npz_files, pytorch, rtneural, safetensors_files, state_dict
 from rnn2vec.checkpoints.archives import entries
 from rnn2vec.checkpoints.arrays import Array, array
 from rnn2vec.checkpoints.assemble import assemble
 from rnn2vec.checkpoints.checkpoint import Checkpoint
-from rnn2vec.checkpoints.declaration import DTYPES, KNOB, TENSORS, Declaration
+from rnn2vec.checkpoints.declaration import DTYPES, KNOB, TENSORS, Declaration, declaration_of
 from rnn2vec.checkpoints.layers import Described
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
@@ -66,7 +66,7 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
     if not content:
         raise RNN2VecError("a file of a network holds something; it is empty")
     if safetensors_files.recognised(content):
-        said = Declaration.of({**declaration.beside(path), **declared})
+        said = declaration_of(path, declared)
         return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said)
     if content.lstrip()[:1] == b"{":
         return _json(path, content, Declaration.of(declared))
@@ -88,7 +88,7 @@ def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpo
         said = Declaration.of(declared)
         return _pytorch(path, pytorch.read(content, archive, said), said)
     if npz_files.recognised(archive):
-        said = Declaration.of({**declaration.beside(path), **declared})
+        said = declaration_of(path, declared)
         tensors, ignored = npz_files.read(archive, said)
         made = _tensors(path, tensors, npz_files.NAME, said)
         notes = [f"ignored, as declared: {', '.join(ignored)}"] if ignored else []
@@ -113,6 +113,7 @@ def _pytorch(path: Path, saved: pytorch.Saved, said: Declaration) -> Checkpoint:
             f"it is a whole module, {saved.module} of {', '.join(saved.parts[1:9])}, and what its forward did is not "
             "known, since nothing of the file is run: declare assume_plain=True to take its layers one after the other"
         )
+    pytorch.require_plain(saved, said)
     if saved.nonlinearity is not None and said.nonlinearity is None:
         said = dataclasses.replace(said, nonlinearity=saved.nonlinearity)
     made = _tensors(path, saved.tensors, f"{pytorch.NAME}, a whole module", said)

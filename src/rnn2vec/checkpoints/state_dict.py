@@ -14,7 +14,8 @@ import numpy as np
 from rnn2vec.architecture import GATES, NONLINEARITIES
 from rnn2vec.checkpoints.arrays import Array
 from rnn2vec.checkpoints.declaration import Declaration
-from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent, reordered
+from rnn2vec.checkpoints.layers import Described, Layer, Recurrent, reordered
+from rnn2vec.checkpoints.linear import embeddings, linear_layers, quoted
 from rnn2vec.checkpoints.parametrised import plain
 from rnn2vec.checkpoints.renamed import renamed
 from rnn2vec.errors import RNN2VecError
@@ -62,14 +63,14 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
         used.update(own)
         notes.append(f"ignored: the recurrent layers {prefix or 'without a prefix'}, since others were declared")
     _start(recurrent, kept, used)
-    embedding = _embedding(kept, said, recurrent[0].reads, used)
-    head = _head(kept, said, recurrent[-1].says, used, notes)
+    front, head = linear_layers(kept, said, (recurrent[0].reads, recurrent[-1].says), used, notes)
+    embedding = _embedding(kept, said, (front or recurrent)[0].reads, used)
     if unread := [name for name in kept if name not in used]:
         raise RNN2VecError(
             f"every tensor is read, or ignored by name; these are neither: {_listed(unread)}: declare ignore, if the "
             "network does without them"
         )
-    layers: list[Layer] = [*recurrent, *head]
+    layers: list[Layer] = [*front, *recurrent, *head]
     return Described(layers, said.skip, embedding=embedding, notes=notes)
 
 
@@ -126,7 +127,7 @@ def _sizes(prefix: str, stack: Numbered, tensors: dict[str, Array]) -> tuple[int
 def _chosen(stacks: dict[str, Numbered], tensors: dict[str, Array], said: Declaration, notes: list[str]) -> list[str]:
     if said.recurrent is not None:
         if unknown := [prefix for prefix in said.recurrent if prefix not in stacks]:
-            raise RNN2VecError(f"recurrent names some of {_quoted(stacks)}; got {_quoted(unknown)}")
+            raise RNN2VecError(f"recurrent names some of {quoted(stacks)}; got {quoted(unknown)}")
         return list(dict.fromkeys(said.recurrent))
     if len(stacks) == 1:
         return list(stacks)
@@ -135,8 +136,8 @@ def _chosen(stacks: dict[str, Numbered], tensors: dict[str, Array], said: Declar
         notes.append(f"stacked in the order of their numbers, which alone fits their sizes: {', '.join(in_turn)}")
         return in_turn
     raise RNN2VecError(
-        f"the order of several recurrent layers is not in their names; got {_quoted(stacks)}: declare recurrent, those "
-        f"that follow each other from the input up, such as recurrent=[{_quoted(stacks)}]"
+        f"the order of several recurrent layers is not in their names; got {quoted(stacks)}: declare recurrent, those "
+        f"that follow each other from the input up, such as recurrent=[{quoted(stacks)}]"
     )
 
 
@@ -149,10 +150,6 @@ def _in_turn(stacks: dict[str, Numbered], tensors: dict[str, Array]) -> list[str
     sizes = [_sizes(prefix, stacks[prefix], tensors) for prefix in order]
     fits = all(above[0] == below[1] for below, above in itertools.pairwise(sizes))
     return order if fits and sizes[0][0] not in {size for _, size in sizes} else None
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _layers(
@@ -191,6 +188,12 @@ def _layers(
 
 
 def _recurrent(where: str, cell: str, own: dict[str, Array], size: int, said: Declaration) -> Recurrent:
+    of_cell = {
+        "nonlinearity": len(NONLINEARITIES[cell]) > 1, "reset": cell == "gru", "leak": cell == "leaky",
+        "rate": cell == "leaky",
+    }  # fmt: skip
+    if unused := [name for name, has in of_cell.items() if not has and getattr(said, name) is not None]:
+        raise RNN2VecError(f"{cell} cells, as {where} has, have no choice of {unused[0]}; it was declared")
     choices = NONLINEARITIES[cell]
     if len(choices) > 1 and said.nonlinearity not in choices:
         raise RNN2VecError(
@@ -233,18 +236,9 @@ def _start(recurrent: list[Recurrent], tensors: dict[str, Array], used: set[str]
 
 
 def _embedding(tensors: dict[str, Array], said: Declaration, reads: int, used: set[str]) -> Array | None:
-    if said.embedding is not None:
-        if said.embedding not in tensors:
-            raise RNN2VecError(f"embedding names one of the tensors; got {said.embedding!r}, not {_listed(tensors)}")
-        names = [said.embedding]
-    else:
-        names = [
-            name
-            for name, values in tensors.items()
-            if name not in used and "emb" in name.lower() and name.endswith("weight") and values.ndim == 2
-        ]
+    names = embeddings(tensors, said)
     if len(names) > 1:
-        raise RNN2VecError(f"a network has one embedding; got {_quoted(names)}: declare embedding")
+        raise RNN2VecError(f"a network has one embedding; got {quoted(names)}: declare embedding")
     if not names:
         return None
     values = tensors[names[0]]
@@ -252,48 +246,3 @@ def _embedding(tensors: dict[str, Array], said: Declaration, reads: int, used: s
         raise RNN2VecError(f"an embedding has the shape [tokens, {reads}]; {names[0]} is {list(values.shape)}")
     used.add(names[0])
     return values
-
-
-def _head(tensors: dict[str, Array], said: Declaration, reads: int, used: set[str], notes: list[str]) -> list[Dense]:
-    linear = {
-        name.removesuffix("weight").removesuffix("."): name
-        for name, values in tensors.items()
-        if name not in used and values.ndim == 2 and name.rpartition(".")[2] == "weight"
-    }
-    if said.head is not None:
-        if unknown := [prefix for prefix in said.head if prefix not in linear]:
-            raise RNN2VecError(f"head names some of {_quoted(linear) or 'none'}; got {_quoted(unknown)}")
-        for prefix in linear.keys() - set(said.head):
-            names = [name for name in (linear[prefix], f"{prefix}.bias") if name in tensors]
-            used.update(names)
-            notes.append(f"ignored: {', '.join(names)}, since another head was declared")
-        chain = list(said.head)
-    elif len(linear) > 1 and said.activations is None:
-        raise RNN2VecError(
-            f"several linear layers may be the head, {_quoted(linear)}: declare head, those in use in their order, "
-            f"such as head=['{next(iter(linear))}'], and with more than one activations, what comes between them"
-        )
-    else:
-        chain = list(linear)
-    between = said.activations if said.activations is not None else ()
-    if len(between) != max(len(chain) - 1, 0):
-        raise RNN2VecError(
-            f"what comes between {len(chain)} linear layers of a head, {_quoted(chain)}, is not in their weights: "
-            f"declare activations, {max(len(chain) - 1, 0)} of them; got {list(between)}"
-        )
-    made = []
-    for prefix, activation in zip(chain, [*between, said.output_activation], strict=False):
-        weight = tensors[linear[prefix]]
-        bias_name = f"{prefix}.bias" if prefix else "bias"
-        bias = tensors.get(bias_name, np.zeros(len(weight)))
-        if weight.shape[1] != reads or bias.shape != (len(weight),):
-            raise RNN2VecError(
-                f"a layer of the head reads what the one below says, {reads} numbers, and has a bias a row; {prefix} "
-                f"is {list(weight.shape)} with {list(bias.shape)}"
-            )
-        used.update({linear[prefix], bias_name} & tensors.keys())
-        if bias_name not in tensors:
-            notes.append(f"{prefix} has no bias: zeros")
-        made.append(Dense(weight, bias, activation))
-        reads = len(weight)
-    return made
