@@ -668,7 +668,15 @@ def test_a_declared_head_is_the_head(tmp_path: Path) -> None:
     own = {name.partition(".")[2]: value.numpy() for name, value in module.state_dict().items() if "rnn" in name}
     np.savez(tmp_path / "a.npz", out=module.fc.weight.detach(), shift=module.fc.bias.detach(), **own)
     x = torch.randn(2, 7, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    agrees(tmp_path / "a.npz", module, x, tensors={"linear.weight": "out", "linear.bias": "shift"})
+    first = {"linear.weight": "out", "linear.bias": "shift"}
+    agrees(tmp_path / "a.npz", module, x, tensors=first)
+    np.savez(tmp_path / "b.npz", out=module.fc.weight.detach(), **{f"r.{name}": value for name, value in own.items()})
+    agrees(
+        tmp_path / "b.npz",
+        lambda x: module(x) - module.fc.bias,
+        x,
+        tensors={"linear.weight": "out", **{name: f"r.{name}" for name in own}},
+    )
 
 
 def test_a_leak_inside_and_one_matrix_for_both(tmp_path: Path) -> None:

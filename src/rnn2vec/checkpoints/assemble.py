@@ -70,7 +70,7 @@ def assemble(
         networks = Modules([Sequential(own, dtype) for own in folded], found)
     else:
         each = [_weights(architecture, own) for own in folded]
-        stacked = {key: _cast(key, np.stack([own[key] for own in each]), dtype) for key in each[0]}
+        stacked = {key: torch.stack([_cast(key, own[key], dtype) for own in each]) for key in each[0]}
         networks = Population(architecture, stacked, found)
     return Checkpoint(networks, names, format_name, architecture, found, tuple(notes))
 

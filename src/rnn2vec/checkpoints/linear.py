@@ -89,8 +89,8 @@ def _require_one_reading(
     if len(left) > 1 and said.activations is None:
         raise RNN2VecError(
             f"several linear layers may be the head, {quoted(left)}: declare head, those in use in their order, such "
-            f"as head=['{left[0]}'], with more than one activations, what comes between them, and front, those before the "
-            "recurrent layers"
+            f"as head=['{left[0]}'], with more than one activations, what comes between them, and front, those before "
+            "the recurrent layers"
         )
     places = {name: place for place, name in enumerate(tensors)}
     recurrent = min(place for name, place in places.items() if "weight_hh" in name)
