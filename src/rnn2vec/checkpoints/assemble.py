@@ -7,28 +7,21 @@ becomes a torch module that computes the layers one after the other.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from rnn2vec.architecture import Architecture, HeadLayer
 from rnn2vec.checkpoints.arrays import Array
 from rnn2vec.checkpoints.checkpoint import Checkpoint
-from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent
+from rnn2vec.checkpoints.layers import Bidirectional, Dense, Described, Layer, Recurrent
+from rnn2vec.checkpoints.sequential import Activated, Alone, BothWays, Sequential
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.interface import Interface, Numbers, Tokens
+from rnn2vec.interface import Classes, Interface, Numbers, Tokens
 from rnn2vec.networks import Modules, Population
 
-FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda x: x,
-    "tanh": torch.tanh,
-    "relu": F.relu,
-    "sigmoid": torch.sigmoid,
-    "softplus": F.softplus,
-}
 RANGE = (-1.0, 1.0)
 """Of inputs that are numbers, where nobody said."""
 
@@ -67,7 +60,7 @@ def assemble(
     networks: Population | Modules
     if architecture is None:
         notes.append("kept as a module: no architecture holds its layers")
-        networks = Modules([Sequential(own, dtype) for own in folded], found)
+        networks = Modules([_module(own, dtype) for own in folded], found)
     else:
         each = [_weights(architecture, own) for own in folded]
         stacked = {key: torch.stack([_cast(key, own[key], dtype) for own in each]) for key in each[0]}
@@ -80,9 +73,11 @@ def _interface(described: Described, given: Interface | None, notes: list[str]) 
     if given is not None:
         if (given.inputs.size, given.outputs.size) != sizes:
             raise RNN2VecError(f"an interface has the sizes of its networks, {sizes[0]} and {sizes[1]}; got {given}")
+        if described.classes and given.outputs.kind != Classes.kind:
+            raise RNN2VecError(f"the file ends with a softmax, whose outputs are {Classes(sizes[1])}; got {given}")
         return given
     reads = Numbers(sizes[0], *RANGE) if described.embedding is None else Tokens(sizes[0])
-    found = Interface(reads, Numbers(sizes[1]))
+    found = Interface(reads, Classes(sizes[1]) if described.classes else Numbers(sizes[1]))
     notes.append(f"assumed: {found}")
     return found
 
@@ -93,45 +88,41 @@ def _at_position(described: Described, position: Sequence[float]) -> Described:
         raise RNN2VecError(
             f"a knob position has a number for each input but the first, {described.inputs - 1}; got {list(position)}"
         )
-    first = described.layers[0]
-    moved = dataclasses.replace(
-        first,
-        weight=first.weight[:, :1],
-        bias=first.bias + first.weight[:, 1:] @ np.asarray(position, dtype=np.float64),
+    first, constant = np.eye(described.inputs, 1), np.array([0.0, *position])
+    return dataclasses.replace(
+        described, layers=[described.layers[0].after(Dense(first, constant)), *described.layers[1:]]
     )
-    return dataclasses.replace(described, layers=[moved, *described.layers[1:]])
 
 
 def _folded(described: Described, notes: list[str]) -> Described:
     """The same function, with gains, the embedding and linear layers before recurrent ones in other weights."""
-    layers = [dataclasses.replace(layer) for layer in described.layers]
+    first, *others = described.layers
     if described.in_gain != 1:
-        gain = np.ones(layers[0].reads)
-        gain[0] = described.in_gain
-        layers[0].weight = layers[0].weight * gain
+        gains = np.ones(first.reads)
+        gains[0] = described.in_gain
+        first = first.scaled(gains)
         notes.append(f"folded: an input gain of {described.in_gain:g}, into the first weights")
     if described.embedding is not None:
-        layers[0].weight = layers[0].weight @ described.embedding.T
+        first = first.after(Dense(described.embedding.T, np.zeros(first.reads)))
         notes.append("folded: the embedding, into the first weights")
     kept: list[Layer] = []
-    for layer in layers:
+    for layer in (first, *others):
         below = kept[-1] if kept else None
-        if isinstance(layer, Recurrent) and isinstance(below, Dense) and below.activation == "identity":
-            layer.bias = layer.bias + layer.weight @ below.bias
-            layer.weight = layer.weight @ below.weight
+        if not isinstance(layer, Dense) and isinstance(below, Dense) and below.activation == "identity":
             kept.pop()
+            layer = layer.after(below)
             notes.append("folded: a linear layer, into the input weights of the recurrent layer above it")
         kept.append(layer)
-    last = kept[-1]
-    if isinstance(last, Recurrent):
-        kept.append(Dense(np.eye(last.says), np.zeros(last.says)))
-        notes.append("added: a head that says the hidden state, since the file has none")
-    elif last.activation != "identity" and described.out_gain != 1:
-        kept.append(Dense(np.eye(last.says), np.zeros(last.says)))
     head = kept[-1]
+    if not isinstance(head, Dense):
+        notes.append("added: a head that says the hidden state, since the file has none")
+    if not isinstance(head, Dense) or (head.activation != "identity" and described.out_gain != 1):
+        head = Dense(np.eye(head.says), np.zeros(head.says))
+        kept.append(head)
     if described.out_gain != 1:
-        head.weight, head.bias = head.weight * described.out_gain, head.bias * described.out_gain
-        notes.append(f"folded: an output gain of {described.out_gain:g}, into the head")
+        gain = described.out_gain
+        kept[-1] = dataclasses.replace(head, weight=head.weight * gain, bias=head.bias * gain)
+        notes.append(f"folded: an output gain of {gain:g}, into the head")
     return dataclasses.replace(described, layers=kept, embedding=None)
 
 
@@ -144,6 +135,7 @@ def _split(folded: Described) -> tuple[list[Recurrent], list[Dense]] | None:
     recurrent = [layer for layer in folded.layers if isinstance(layer, Recurrent)]
     head = [layer for layer in folded.layers[len(recurrent) :] if isinstance(layer, Dense)]
     stacked = all(isinstance(layer, Recurrent) for layer in folded.layers[: len(recurrent)])
+    stacked = stacked and len(recurrent) + len(head) == len(folded.layers)
     alike = len({layer.kind for layer in recurrent}) == 1
     return (recurrent, head) if stacked and alike and _skip_gain(folded) in (0.0, 1.0) else None
 
@@ -174,7 +166,9 @@ def _architecture(folded: Described) -> Architecture | None:
 
 
 def _weights(architecture: Architecture, folded: Described) -> dict[str, Array]:
-    recurrent = [layer for layer in folded.layers if isinstance(layer, Recurrent)]
+    parts = _split(folded)
+    assert parts is not None
+    recurrent, head = parts
     found: dict[str, Array] = {}
     for number, layer in enumerate(recurrent):
         zeros = np.zeros(layer.says)
@@ -188,7 +182,7 @@ def _weights(architecture: Architecture, folded: Described) -> dict[str, Array]:
             "c0": zeros if layer.c0 is None else layer.c0,
         }
         found |= {f"{name}_l{number}": value for name, value in own.items() if value is not None}
-    for (prefix, *_), dense in zip(architecture.head_layers(), folded.layers[len(recurrent) :], strict=True):
+    for (prefix, *_), dense in zip(architecture.head_layers(), head, strict=True):
         found |= {f"{prefix}.weight": dense.weight, f"{prefix}.bias": dense.bias}
     return {name: found[name] for name in architecture.parameter_shapes()}
 
@@ -200,47 +194,18 @@ def _cast(name: str, values: Array, dtype: torch.dtype) -> Tensor:
     return tensor
 
 
-class Sequential(nn.Module):
-    """Layers one after the other, each recurrent one a network of its own.
+def _module(folded: Described, dtype: torch.dtype) -> Sequential:
+    layers = [_layer(layer, dtype) for layer in folded.layers]
+    return Sequential(layers, folded.inputs, folded.outputs, _skip_gain(folded))
 
-    Args:
-        described: with no embedding.
-        dtype: of the weights.
-    """
 
-    def __init__(self, described: Described, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.activations: list[str] = []
-        self.architectures: list[Architecture | None] = []
-        self.skip_gain = _skip_gain(described)
-        self.inputs, self.outputs = described.inputs, described.outputs
-        self.layers = nn.ModuleList()
-        for layer in described.layers:
-            values: Mapping[str, Array] = {"weight": layer.weight, "bias": layer.bias}
-            architecture = None
-            if isinstance(layer, Recurrent):
-                eye = Dense(np.eye(layer.says), np.zeros(layer.says))
-                alone = Described([layer, eye])
-                architecture = _architecture(alone)
-                assert architecture is not None
-                values = _weights(architecture, alone)
-            self.architectures.append(architecture)
-            self.activations.append(layer.activation if isinstance(layer, Dense) else "identity")
-            own = nn.ParameterDict()
-            for name, value in values.items():  # a ParameterDict takes no dots in names
-                own[name.replace(".", "-")] = nn.Parameter(_cast(name, value, dtype), requires_grad=False)
-            self.layers.append(own)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs ``[B, T, Y]`` of sequences ``[B, T, X]``, or of tokens ``[B, T]``."""
-        if not inputs.is_floating_point():
-            inputs = F.one_hot(inputs, self.inputs).to(next(self.parameters()).dtype)
-        read = inputs
-        for own, architecture, activation in zip(self.layers, self.architectures, self.activations, strict=True):
-            weights = {name.replace("-", "."): value for name, value in own.named_parameters()}
-            if architecture is None:
-                read = FUNCTIONS[activation](F.linear(read, weights["weight"], weights["bias"]))
-            else:
-                alone = Population(architecture, {name: value[None] for name, value in weights.items()})
-                read = alone.run(read[None])[0][0]
-        return read + self.skip_gain * inputs[..., : self.outputs] if self.skip_gain else read
+def _layer(layer: Layer, dtype: torch.dtype) -> nn.Module:
+    if isinstance(layer, Bidirectional):
+        return BothWays(_layer(layer.forward, dtype), _layer(layer.backward, dtype))
+    if isinstance(layer, Dense):
+        return Activated(_cast("a weight", layer.weight, dtype), _cast("a bias", layer.bias, dtype), layer.activation)
+    alone = Described([layer, Dense(np.eye(layer.says), np.zeros(layer.says))])
+    architecture = _architecture(alone)
+    assert architecture is not None
+    weights = {name: _cast(name, values, dtype) for name, values in _weights(architecture, alone).items()}
+    return Alone(architecture, weights)

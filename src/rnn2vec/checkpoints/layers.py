@@ -47,6 +47,14 @@ class Dense:
         """Outputs."""
         return self.weight.shape[0]
 
+    def after(self, below: Dense) -> Dense:
+        """This layer and the linear part of the one below, in one."""
+        return dataclasses.replace(self, weight=self.weight @ below.weight, bias=self.bias + self.weight @ below.bias)
+
+    def scaled(self, gains: Array) -> Dense:
+        """This layer, each of whose inputs is multiplied by a gain ``[in]`` first."""
+        return dataclasses.replace(self, weight=self.weight * gains)
+
 
 @dataclasses.dataclass
 class Recurrent:
@@ -90,8 +98,53 @@ class Recurrent:
         """What layers of one architecture share."""
         return self.cell, self.nonlinearity, self.reset, self.leak
 
+    def after(self, below: Dense) -> Recurrent:
+        """This layer and the linear part of the one below, in one."""
+        return dataclasses.replace(self, weight=self.weight @ below.weight, bias=self.bias + self.weight @ below.bias)
 
-Layer = Dense | Recurrent
+    def scaled(self, gains: Array) -> Recurrent:
+        """This layer, each of whose inputs is multiplied by a gain ``[in]`` first."""
+        return dataclasses.replace(self, weight=self.weight * gains)
+
+
+@dataclasses.dataclass
+class Bidirectional:
+    """Two recurrent layers that read the same sequence; their outputs stand side by side at every step.
+
+    Attributes:
+        forward: reads from the first step on; its outputs come first.
+        backward: reads from the last step back.
+    """
+
+    forward: Recurrent
+    backward: Recurrent
+
+    def __post_init__(self) -> None:
+        if self.forward.reads != self.backward.reads:
+            raise RNN2VecError(
+                f"both directions read the same inputs; got {self.forward.reads} and {self.backward.reads} of them"
+            )
+
+    @property
+    def reads(self) -> int:
+        """Inputs."""
+        return self.forward.reads
+
+    @property
+    def says(self) -> int:
+        """Outputs of both."""
+        return self.forward.says + self.backward.says
+
+    def after(self, below: Dense) -> Bidirectional:
+        """This layer and the linear part of the one below, in one."""
+        return Bidirectional(self.forward.after(below), self.backward.after(below))
+
+    def scaled(self, gains: Array) -> Bidirectional:
+        """This layer, each of whose inputs is multiplied by a gain ``[in]`` first."""
+        return Bidirectional(self.forward.scaled(gains), self.backward.scaled(gains))
+
+
+Layer = Dense | Recurrent | Bidirectional
 
 
 @dataclasses.dataclass
@@ -104,6 +157,7 @@ class Described:
         in_gain: of the first input.
         out_gain: of all outputs.
         embedding: ``[tokens, in]``, what the first layer reads for each token; None if inputs are numbers.
+        classes: whether outputs are logits, of which the file takes the softmax.
         notes: what the reader did, assumed or ignored.
     """
 
@@ -112,10 +166,11 @@ class Described:
     in_gain: float = 1.0
     out_gain: float = 1.0
     embedding: Array | None = None
+    classes: bool = False
     notes: list[str] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not any(isinstance(layer, Recurrent) for layer in self.layers):
+        if all(isinstance(layer, Dense) for layer in self.layers):
             raise RNN2VecError("a recurrent network has a recurrent layer; the file has none")
         for number, (below, layer) in enumerate(itertools.pairwise(self.layers)):
             if layer.reads != below.says:
@@ -142,6 +197,14 @@ class Described:
     def outputs(self) -> int:
         """Y."""
         return self.layers[-1].says
+
+
+def activated(layers: list[Layer], activation: str) -> list[Layer]:
+    """Layers with an activation after the last, which becomes a part of it where that is linear."""
+    last = layers[-1]
+    if isinstance(last, Dense) and last.activation == "identity":
+        return [*layers[:-1], dataclasses.replace(last, activation=activation)]
+    return [*layers, Dense(np.eye(last.says), np.zeros(last.says), activation)]
 
 
 def reordered(values: Array, order: str, cell: str) -> Array:

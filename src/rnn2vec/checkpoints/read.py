@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnn2vec.checkpoints import guitarml, nam, npz_files, pytorch, rtneural, safetensors_files, state_dict
+from rnn2vec.checkpoints import (
+    guitarml,
+    hdf5,
+    keras_files,
+    nam,
+    npz_files,
+    pytorch,
+    rtneural,
+    safetensors_files,
+    state_dict,
+)
 from rnn2vec.checkpoints.archives import entries
 from rnn2vec.checkpoints.arrays import Array, array
 from rnn2vec.checkpoints.assemble import assemble
@@ -27,7 +37,6 @@ JSON = (guitarml, rtneural, nam)
 """Formats of JSON with a shape of their own."""
 
 REFUSED = {
-    b"\x89HDF": "it is HDF5, as Keras writes it, which is not read yet",
     b"\x80": "it is a bare pickle, which is never unpickled",
 }
 """Files of known formats that are not read, by how they begin."""
@@ -40,9 +49,9 @@ def read_checkpoint(path: str | os.PathLike[str], **declared: Any) -> Checkpoint
     """The networks of a file that others trained. Nothing of the file is ever executed.
 
     Args:
-        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, safetensors, npz, or what torch.save wrote, whatever
-            its suffix. What is declared in a ``.toml`` or ``.json`` of the same name beside a safetensors or npz file
-            counts, too; ``declared`` goes before it.
+        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, Keras' ``.h5`` and ``.keras``, safetensors, npz, or what
+            torch.save wrote, whatever its suffix. What is declared in a ``.toml`` or ``.json`` of the same name beside
+            a safetensors or npz file counts, too; ``declared`` goes before it.
         **declared: what the file does not say, see :class:`~rnn2vec.checkpoints.declaration.Declaration`.
 
     Raises:
@@ -73,12 +82,14 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
     if content.startswith(pytorch.LEGACY):
         said = Declaration.of(declared)
         return _pytorch(path, pytorch.read(content, None, said), said)
+    if content.startswith(hdf5.SIGNATURE):
+        return _described(path, keras_files.describe_h5(content), keras_files.NAME, Declaration.of(declared))
     if content.startswith(b"PK"):
         return _archive(path, content, declared)
     known = [why for start, why in REFUSED.items() if content.startswith(start)]
     raise RNN2VecError(
         f"{known[0] if known else 'it is of no format that is read'}: those are JSON of GuitarML, RTNeural, AIDA-X and "
-        "NAM, safetensors, npz, and files of torch.save"
+        "NAM, Keras, safetensors, npz, and files of torch.save"
     )
 
 
@@ -87,6 +98,8 @@ def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpo
     if pytorch.recognised(archive):
         said = Declaration.of(declared)
         return _pytorch(path, pytorch.read(content, archive, said), said)
+    if keras_files.recognised(archive):
+        return _described(path, keras_files.describe_archive(archive), keras_files.NAME, Declaration.of(declared))
     if npz_files.recognised(archive):
         said = declaration_of(path, declared)
         tensors, ignored = npz_files.read(archive, said)
@@ -94,8 +107,13 @@ def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpo
         notes = [f"ignored, as declared: {', '.join(ignored)}"] if ignored else []
         return dataclasses.replace(made, notes=(*notes, *made.notes))
     raise RNN2VecError(
-        f"an archive is npz or of torch.save; this one has {', '.join(list(archive)[:8]) or 'no entries'}"
+        f"an archive is npz, of Keras or of torch.save; this one has {', '.join(list(archive)[:8]) or 'no entries'}"
     )
+
+
+def _described(path: Path, described: Described, format_name: str, said: Declaration) -> Checkpoint:
+    said.require_within((), format_name)
+    return _made(path, described, format_name, said)
 
 
 def _tensors(path: Path, tensors: dict[str, Array], format_name: str, said: Declaration) -> Checkpoint:

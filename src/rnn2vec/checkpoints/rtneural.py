@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.architecture import ACTIVATIONS
+from rnn2vec.checkpoints import columns
 from rnn2vec.checkpoints.arrays import Array, array, field, mapping
-from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent, reordered
+from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, shown, whole
 
@@ -124,37 +125,22 @@ def _parts(name: str, weights: list[Any], *counts: int) -> None:
 
 def _dense(name: str, weights: list[Any], below: int, activation: str) -> Dense:
     _parts(name, weights, 1, 2)
-    kernel = array(f"the kernel of {name}", weights[0], below, None)
-    size = kernel.shape[1]
-    bias = array(f"the bias of {name}", weights[1], size) if len(weights) == 2 else np.zeros(size)
-    return Dense(kernel.T, bias, activation)
+    return columns.dense(name, weights, below, activation)
 
 
-def _recurrent(
-    cell: str, gates: int, order: str, name: str, weights: list[Any], below: int, activation: str
-) -> Recurrent:
+def _recurrent(cell: str, name: str, weights: list[Any], below: int, activation: str) -> Recurrent:
     _parts(name, weights, 3)
     if activation not in ("tanh", "identity"):  # the gates' own; RTNeural runs tanh whatever is written
         raise RNN2VecError(f"{cell} cells have tanh; {name} has {activation}")
-    recurrent = array(f"the recurrent kernel of {name}", weights[1], None, None)
-    size = recurrent.shape[0]
-    if recurrent.shape[1] != gates * size:
-        raise RNN2VecError(f"the recurrent kernel of {name} has the shape [H, {gates} H]; got {list(recurrent.shape)}")
-    kernel = array(f"the kernel of {name}", weights[0], below, gates * size)
-    shape = (2, gates * size) if cell == "gru" else (gates * size,)
-    biases = np.atleast_2d(array(f"the bias of {name}", weights[2], *shape))
-    second = biases[1] if len(biases) == 2 else np.zeros(gates * size)
-    w, u, b, b2 = (reordered(part, order, cell) for part in (kernel.T, recurrent.T, biases[0], second))
-    return Recurrent(cell, w, u, b, b2)
+    return columns.recurrent(cell, name, weights, below)
 
 
 def _gru(name: str, weights: list[Any], below: int, activation: str) -> Recurrent:
-    """Keras' update gate z keeps the old state, as torch.nn's does; the reset is after the product."""
-    return _recurrent("gru", 3, "zrh", name, weights, below, activation)
+    return _recurrent("gru", name, weights, below, activation)
 
 
 def _lstm(name: str, weights: list[Any], below: int, activation: str) -> Recurrent:
-    return _recurrent("lstm", 4, "ifco", name, weights, below, activation)
+    return _recurrent("lstm", name, weights, below, activation)
 
 
 LAYERS: dict[str, Callable[[str, list[Any], int, str], Layer]] = {
