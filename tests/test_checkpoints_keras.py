@@ -348,6 +348,15 @@ def test_files_that_claim_or_refer(tmp_path: Path) -> None:
         del file.attrs["model_config"]
     refused("as save_weights writes it")
     keras2(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = "texts of any length are in a heap"
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL") + 16
+    content[heap : heap + 2] = bytes(2)
+    content[heap + 8 : heap + 16] = bytes(8)  # free space of no size, which leads to itself
+    path.write_bytes(content)
+    refused("a heap of texts is damaged")
+    keras2(path)
     path.write_bytes(path.read_bytes()[:-3000])
     refused("truncated or altered")
 

@@ -13,6 +13,8 @@ from rnn2vec.checkpoints.optional import library
 from rnn2vec.errors import RNN2VecError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+HEAP = b"GCOL"
+"""How a heap of texts begins."""
 DEEPEST = 32
 """Groups within groups."""
 LONGEST = 1000
@@ -69,13 +71,30 @@ def read(content: bytes, texts: tuple[str, ...], ignored: tuple[str, ...]) -> No
             than it can hold; or h5py is not installed.
     """
     h5py = library("h5py", "HDF5")
+    _require_heaps_that_end(content)
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             return _Reader(h5py, len(content), texts).group(file, ignored)
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, UnicodeError, EOFError) as error:
+    except (OSError, LookupError, ValueError, RuntimeError, TypeError, ArithmeticError, EOFError) as error:
         if isinstance(error, RNN2VecError):
             raise
         raise RNN2VecError(f"it is no whole HDF5 file ({error}): it was truncated or altered") from error
+
+
+def _require_heaps_that_end(content: bytes) -> None:
+    """Refuse a heap of texts in which an object does not lead to the next: HDF5 itself would read it without end."""
+    start = content.find(HEAP)
+    while start >= 0:
+        size = int.from_bytes(content[start + 8 : start + 16], "little")
+        at, end = start + 16, min(start + size, len(content))
+        while at + 16 <= end:
+            index = int.from_bytes(content[at : at + 2], "little")
+            held = int.from_bytes(content[at + 8 : at + 16], "little")
+            step = 16 + -(-held // 8) * 8 if index else held  # the free space at the end counts its own header
+            if step < 16 or at + step > end:
+                raise RNN2VecError("it is no whole HDF5 file (a heap of texts is damaged): it was truncated or altered")
+            at += step
+        start = content.find(HEAP, start + 4)
 
 
 class _Reader:
