@@ -5,6 +5,6 @@
 """
 
 from rnn2vec.checkpoints.checkpoint import Checkpoint
-from rnn2vec.checkpoints.read import read_checkpoint
+from rnn2vec.checkpoints.read import FORMATS, read_checkpoint
 
-__all__ = ["Checkpoint", "read_checkpoint"]
+__all__ = ["FORMATS", "Checkpoint", "read_checkpoint"]

@@ -30,7 +30,8 @@ def array(name: str, values: object, *shape: int | None) -> Array:
     if not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise RNN2VecError(f"{name} has the shape [{wanted}]; got {list(found.shape)}")
-    exact = found.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # what is not finite is refused below
+        exact = found.astype(np.float64)
     if not np.isfinite(exact).all():
         raise RNN2VecError(
             f"{name} holds finite numbers; got NaN or infinity: the training diverged, or the file is damaged"

@@ -36,6 +36,9 @@ from rnn2vec.files import read_bytes
 JSON = (guitarml, rtneural, nam)
 """Formats of JSON with a shape of their own."""
 
+FORMATS = tuple(one.NAME for one in (guitarml, rtneural, nam, keras_files, pytorch, safetensors_files, npz_files))
+"""What is read."""
+
 REFUSED = {
     b"\x80": "it is a bare pickle, which is never unpickled",
 }
