@@ -390,6 +390,7 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_info_names_the_backend(rnn2vec_command: Command) -> None:
     status, output, _ = rnn2vec_command("info")
     assert status == 0
+    assert "Keras" in output
     for word in ("torch", "backend in use", "cpu"):
         assert word in output
 

@@ -4,6 +4,7 @@ import rnn2vec.threads  # noqa: F401  # before torch is loaded
 
 # isort: split
 from rnn2vec.architecture import Architecture, HeadLayer
+from rnn2vec.checkpoints import Checkpoint, read_checkpoint
 from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
@@ -19,6 +20,7 @@ __all__ = [
     "ENCODERS",
     "Architecture",
     "Callables",
+    "Checkpoint",
     "Classes",
     "Encoder",
     "FormalLanguage",
@@ -36,6 +38,7 @@ __all__ = [
     "build_encoder",
     "build_zoo",
     "load_encoder",
+    "read_checkpoint",
     "split_zoo",
     "zoo_recipe",
 ]

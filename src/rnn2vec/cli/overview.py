@@ -8,6 +8,7 @@ import torch
 import typer
 from rich.table import Table
 
+from rnn2vec.checkpoints import FORMATS
 from rnn2vec.cli.console import console, print_results, stage
 from rnn2vec.cli.options import Out, Seed, Threads, Workers
 from rnn2vec.cores import usable_cores
@@ -43,4 +44,5 @@ def info() -> None:
     table.add_row("devices", ", ".join(devices))
     table.add_row("backends", ", ".join(BACKENDS))
     table.add_row("backend in use", f"{backend_name()} ({instruction_set()})")
+    table.add_row("networks are read from", ", ".join(FORMATS))
     console.print(table)
