@@ -302,7 +302,10 @@ def test_weights_that_are_not_numbers(damaged: Path, tmp_path: Path, rnn2vec_com
 def test_a_zoo_of_no_family_is_summarised(tmp_path: Path, rnn2vec_command: Command) -> None:
     interface = Interface(Numbers(1, -1.0, 1.0), Numbers(1))
     networks = [Architecture.stack(cell, 1, 3, 1, 1) for cell in ("lstm", "gru")]
-    groups = [Group(Population.initialise(own, 0, range(2)), [f"{own.cell}{k}" for k in range(2)]) for own in networks]
+    groups = [
+        Group(Population.initialise(own, 0, range(2)), [f"{own.cell}{k}" for k in range(2)], ["", ""])
+        for own in networks
+    ]
     write_zoo(tmp_path / "zoo", interface, groups)
     status, printed, errors = rnn2vec_command("zoo", "info", tmp_path / "zoo")
     assert (status, errors) == (0, "")

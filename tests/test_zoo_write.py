@@ -33,7 +33,7 @@ def group(architecture: Architecture, count: int, prefix: str, traces: bool = Tr
     read = Traces.of(population, numbers.uniform(-1, 1, (count, 3, 7, 1))) if traces else None
     columns = {"pedal": [f"{prefix}{place % 2}" for place in range(count)], "gain": numbers.random(count)}
     columns["hue"] = np.arange(count)
-    return Group(population, [f"{prefix}-{place}" for place in range(count)], f"{prefix}.json", columns, read)
+    return Group(population, [f"{prefix}-{place}" for place in range(count)], [f"{prefix}.json"] * count, columns, read)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_networks_of_a_family_are_split_by_its_tasks(tmp_path: Path) -> None:
     shifts = np.array([language.shifts for language in tasks.languages])[:40]
     columns = {"mb": shifts[:, 0], "mc": shifts[:, 1], "md": shifts[:, 2]}
     columns |= {"model": np.arange(40), "step": np.full(40, 7), "accuracy": np.linspace(0, 1, 40)}
-    own = Group(population, [f"n{place}" for place in range(40)], columns=columns)
+    own = Group(population, [f"n{place}" for place in range(40)], [""] * 40, columns)
     zoo = write_zoo(tmp_path / "zoo", tasks.interface, [own], task_set=tasks, seed=3)
     assert zoo.verify() == []
     assert (zoo.models, zoo.steps, zoo.family) == (40, (7,), "formal-languages")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from rnn2vec.checkpoints.folders import Outcome
 from rnn2vec.evaluation.results import results_table
 from rnn2vec.families import family_of
 from rnn2vec.parallel import OnProgress
@@ -63,6 +64,36 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[OnProgress]:
                     console.print(f"{bar.description}: about {bar.time_remaining / 3600:.1f} hours to go at this rate")
 
         yield on_progress
+
+
+def plain_files(files: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """What became of files, as JSON holds it."""
+    plain = []
+    for file in files:
+        own = file.checkpoint
+        networks = [] if own is None else list(own.names)
+        said = {"format": None if own is None else own.format, "notes": [] if own is None else list(own.notes)}
+        plain.append({"file": str(file.path), "networks": networks, **said, "refused": file.refused or None})
+    return plain
+
+
+def print_files(files: Sequence[Outcome]) -> None:
+    """A line a file: what was read of it and how, or why it was refused."""
+    for file in files:
+        own = file.checkpoint
+        if own is None:
+            console.print(
+                f"refused  {file.source}: {file.refused}", style="red", markup=False, highlight=False, soft_wrap=True
+            )
+        else:
+            count = f" ({len(own.names)} networks)" if len(own.names) > 1 else ""
+            said = "; ".join([str(own.architecture), *own.notes])
+            console.print(
+                f"read     {file.source}{count}: {own.format}, {said}", markup=False, highlight=False, soft_wrap=True
+            )
+    if files:
+        refused = sum(file.checkpoint is None for file in files)
+        console.print(f"{len(files)} files: {len(files) - refused} read, {refused} refused", markup=False)
 
 
 def print_results(results: Mapping[str, Any]) -> None:
