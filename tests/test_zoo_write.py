@@ -110,8 +110,13 @@ def test_traces_of_other_shapes_are_not_read_at_once(tmp_path: Path) -> None:
         zoo.traces([0, 2])
 
 
+def test_networks_of_no_family_are_split_by_their_files(zoo: Zoo) -> None:
+    with pytest.raises(RNN2VecError, match=r"split by source needs at least 10 sources in the zoo; this one has 3"):
+        split_zoo(zoo)
+
+
 def test_what_needs_a_family_says_so(zoo: Zoo) -> None:
-    for ask in (split_zoo, lambda zoo: zoo.task(0), lambda zoo: zoo.tasks, lambda zoo: zoo.family):
+    for ask in (lambda zoo: zoo.task(0), lambda zoo: zoo.tasks, lambda zoo: zoo.family):
         with pytest.raises(RNN2VecError, match="belong to no family of tasks, and this needs one"):
             ask(zoo)
     with pytest.raises(RNN2VecError, match=r"columns of this zoo are name, .*; got 'step'"):

@@ -14,8 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from rnn2vec.checkpoints.folders import Outcome
-from rnn2vec.evaluation.results import results_table
-from rnn2vec.families import family_of
+from rnn2vec.evaluation.results import results_table, view_of_results
 from rnn2vec.parallel import OnProgress
 from rnn2vec.zoo.store import Zoo
 
@@ -98,15 +97,17 @@ def print_files(files: Sequence[Outcome]) -> None:
 
 def print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
-    family = family_of(results["zoo"]["family"])
-    known = family.headline
+    view = view_of_results(results)
+    known, labels = view.headline, [column.title for column in view.columns if column.title in results["zoo"]["labels"]]
     wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
+    wanted = list(dict.fromkeys([*wanted, *labels]))
     columns = [name for name in wanted if name in rows[0]]
     print_rows(
-        "Validation tasks, and out-of-distribution (OOD) ones", [{name: row[name] for name in columns} for row in rows]
+        f"Validation {view.words.task}s, and out-of-distribution (OOD) ones if there are any",
+        [{name: row[name] for name in columns} for row in rows],
     )
     console.print(
-        f"loss: of emulation. {family.words.headline} end-to-end: by training on labels.",
+        f"loss: of emulation. {view.words.headline} end-to-end: by training on labels.",
         style="dim",
     )
 
