@@ -9,7 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 import rnn2vec.demo
 import rnn2vec.theory.run
 from altered_zoos import put_nan, rewrite_shard
+from conftest import Command
 from rnn2vec import ENCODERS, Architecture, Interface, Numbers, Population, Zoo, build_zoo, cli
 from rnn2vec.benchmark.measurements import as_table, write_measurements
 from rnn2vec.emulation.recipe import pretrain_recipe
@@ -29,22 +30,6 @@ from rnn2vec.training import Checkpoint, Progress
 from rnn2vec.zoo.published import export_published
 from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.write import Group, write_zoo
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def rnn2vec_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line here; returns exit status, output and errors."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rnn2vec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output, errors = capfd.readouterr()
-        return int(ended.value.code or 0), output, errors
-
-    return call
 
 
 @pytest.fixture(scope="module")

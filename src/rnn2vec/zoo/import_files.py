@@ -186,13 +186,13 @@ class _Groups:
             for start in range(0, len(population), ROWS_PER_SHARD):
                 part = slice(start, start + ROWS_PER_SHARD)
                 networks = population[part]
-                read = np.broadcast_to(self.observed, (len(networks), *self.observed.shape))
+                read = np.repeat(self.observed[None], len(networks), axis=0)
                 if self.write and self.interface.inputs.kind == "tokens" and self.interface.can_echo:
                     half = read.shape[1] // 2
                     written = written_by_themselves(networks, self.seed, number, start)
                     read = np.concatenate([read[:, :half], written[:, half:].astype(read.dtype)], axis=1)
                 columns = {name: values[part] for name, values in own.columns.items()}
-                traces = Traces.of(networks, np.ascontiguousarray(read))
+                traces = Traces.of(networks, read)
                 yield Group(networks, own.names[part], own.sources[part], columns, traces)
 
 

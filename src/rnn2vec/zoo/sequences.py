@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import wave
+import struct
 import zipfile
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def read_sequences(path: Path, inputs: Tokens | Numbers) -> Sequences:
         values = _shaped(read(content), inputs)
     except OSError as error:
         raise RNN2VecError(f"cannot read the inputs {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, KeyError, MemoryError, wave.Error, zipfile.BadZipFile, csv.Error) as error:
+    except (ValueError, EOFError, KeyError, MemoryError, struct.error, zipfile.BadZipFile, csv.Error) as error:
         raise RNN2VecError(
             f"cannot read the inputs {path}: {error}: it was truncated, or is of another format"
         ) from error
@@ -112,7 +112,7 @@ def _csv(content: bytes) -> np.ndarray:
         rows = rows[1:]  # a head
     if len({len(row) for row in rows}) != 1:
         raise RNN2VecError("a csv has rows of one length, a number a cell; got others")
-    return np.array([[float(cell) for cell in row] for row in rows])
+    return np.array([[[float(cell) for cell in row] for row in rows]])
 
 
 def _is_number(cell: str) -> bool:
