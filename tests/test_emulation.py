@@ -326,7 +326,7 @@ def test_an_altered_emulator_is_refused(trained: Path, small_zoo: Zoo) -> None:
         ("history", {}, "history is a list"),
         ("history", [{"step": 1}], "'seconds'"),
         ("train_tasks", "abc", "train_tasks is a list"),
-        ("train_tasks", [[1]], "a task has 3 numbers; got 1"),
+        ("train_tasks", [[1]], "a task has 3 values; got 1"),
         ("train_tasks", [["a", "b", "c"]], "a number of a train task"),
         ("versions", 1, "versions is a dict"),
         ("encoder", "flat", "that of the flat encoder, and the directory holds statistics"),

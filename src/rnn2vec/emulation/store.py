@@ -147,10 +147,12 @@ def _parts_of(record: dict[str, Any], encoder: str, zoo: Zoo) -> tuple[PretrainR
     seen = {tuple(task) for task in record["train_tasks"]}
     for task in seen:
         if len(task) != zoo.groups.shape[1]:
-            raise RNN2VecError(f"a task has {zoo.groups.shape[1]} numbers; got {len(task)}")
+            raise RNN2VecError(f"a task has {zoo.groups.shape[1]} values; got {len(task)}")
         for value in task:
-            if not isinstance(value, str):  # a file or a label, where there are no tasks
+            if zoo.groups.dtype.kind != "U":
                 number("a number of a train task", value, -math.inf)
+            elif not isinstance(value, str):  # a file or a label, where there are no tasks
+                raise RNN2VecError(f"what networks of no family are split by is text; got {value!r}")
     return recipe, seen
 
 
