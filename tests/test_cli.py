@@ -297,7 +297,9 @@ def test_a_zoo_of_no_family_is_summarised(tmp_path: Path, rnn2vec_command: Comma
     said = " ".join(printed.split())
     assert "4 networks (LSTM, 1 x 3, 1 inputs, 1 outputs; GRU, 1 x 3, 1 inputs, 1 outputs), 1 numbers" in said
     assert rnn2vec_command("zoo", "verify", tmp_path / "zoo")[0] == 0
-    fails(rnn2vec_command("pretrain", tmp_path / "zoo", "--encoder", "flat", "--out", tmp_path / "out"), "2 architectures")
+    fails(
+        rnn2vec_command("pretrain", tmp_path / "zoo", "--encoder", "flat", "--out", tmp_path / "out"), "2 architectures"
+    )
 
 
 def test_an_encoder_that_does_not_fit_the_zoo(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:

@@ -90,6 +90,18 @@ def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
     assert constant.tolist() == [1.0]  # what does not vary has no unit of its own
 
 
+def test_a_quiet_network_counts_as_a_loud_one() -> None:
+    wave = np.random.default_rng(0).normal(size=(5, 7, 1))
+    said = np.stack([wave - wave.mean(), 0.3 * (wave - wave.mean()), np.zeros_like(wave)])
+    units = Numbers(1).spreads(said)[:, None, None]
+    lost = [
+        float(OF_NUMBERS["mse"](own, torch.zeros_like(own), unit))
+        for own, unit in zip(torch.from_numpy(said), units, strict=True)
+    ]
+    assert lost == pytest.approx([1, 1, 0], rel=1e-5)  # by always saying the mean of all
+    assert float(units[2]) == pytest.approx(0.1 * said.std(), rel=1e-5)
+
+
 @pytest.mark.parametrize("conditioning", ["first", "every"])
 def test_emulator_step_by_step_equals_all_at_once(conditioning: str) -> None:
     torch.manual_seed(0)

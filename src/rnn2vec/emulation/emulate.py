@@ -48,12 +48,8 @@ class Observed:
 
     @cached_property
     def spread(self) -> Tensor:
-        """The unit of each network's outputs in losses, ``[N, 1, 1, Y]``, so that quiet networks count as loud ones do;
-        at least a hundredth of that of all.
-        """
-        outputs = self.networks.interface.outputs
-        own = torch.stack([outputs.spread(said) for said in self.traces.outputs])
-        return own.clamp(min=0.01 * outputs.spread(self.traces.outputs))[:, None, None]
+        """The unit of each network's outputs in losses, ``[N, 1, 1, Y]``."""
+        return self.networks.interface.outputs.spreads(self.traces.outputs)[:, None, None]
 
     def tensors(
         self, rows: Any = slice(None), sequences: Any = slice(None), steps: slice = slice(None)
