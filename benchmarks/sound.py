@@ -126,8 +126,8 @@ def main() -> None:
             found = race(Architecture.stack(cell, 1, hidden, 1, 1), args.models, args.steps, args.rounds)
             races.append(found)
             print(
-                f"{found['architecture']}: {found['ratio']:.1f} times torch.nn, {found['ns_per_step']:.0f} ns a step and "
-                f"core, {found['networks_in_real_time']:.0f} networks in real time",
+                f"{found['architecture']}: {found['ratio']:.1f} times torch.nn, {found['ns_per_step']:.0f} ns a step "
+                f"and core, {found['networks_in_real_time']:.0f} networks in real time",
                 flush=True,
             )
     mebibytes = {

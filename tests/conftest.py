@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,19 @@ import pytest
 import torch
 from hypothesis import settings
 
-from rnn2vec import ENCODERS, Architecture, Classes, Interface, Population, Recipe, Tokens, Zoo, build_zoo, zoo_recipe
+from rnn2vec import (
+    ENCODERS,
+    Architecture,
+    Classes,
+    Interface,
+    Population,
+    Recipe,
+    Tokens,
+    Zoo,
+    build_zoo,
+    cli,
+    zoo_recipe,
+)
 
 settings.register_profile("rnn2vec", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("rnn2vec")
@@ -34,6 +47,23 @@ def form(name: str, architecture: Architecture) -> Architecture | Interface:
 
 
 MakePopulation = Callable[..., Population]
+
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def rnn2vec_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line here; returns exit status, output and errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rnn2vec", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        output, errors = capfd.readouterr()
+        return int(ended.value.code or 0), output, errors
+
+    return call
 
 
 @pytest.fixture(scope="session", params=list(CELLS.values()), ids=list(CELLS))

@@ -9,7 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pytest
 import rnn2vec.demo
 import rnn2vec.theory.run
 from altered_zoos import put_nan, rewrite_shard
+from conftest import Command
 from rnn2vec import ENCODERS, Architecture, Interface, Numbers, Population, Zoo, build_zoo, cli
 from rnn2vec.benchmark.measurements import as_table, write_measurements
 from rnn2vec.emulation.recipe import pretrain_recipe
@@ -29,22 +30,6 @@ from rnn2vec.training import Checkpoint, Progress
 from rnn2vec.zoo.published import export_published
 from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.write import Group, write_zoo
-
-Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def rnn2vec_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line here; returns exit status, output and errors."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rnn2vec", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        output, errors = capfd.readouterr()
-        return int(ended.value.code or 0), output, errors
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -302,14 +287,19 @@ def test_weights_that_are_not_numbers(damaged: Path, tmp_path: Path, rnn2vec_com
 def test_a_zoo_of_no_family_is_summarised(tmp_path: Path, rnn2vec_command: Command) -> None:
     interface = Interface(Numbers(1, -1.0, 1.0), Numbers(1))
     networks = [Architecture.stack(cell, 1, 3, 1, 1) for cell in ("lstm", "gru")]
-    groups = [Group(Population.initialise(own, 0, range(2)), [f"{own.cell}{k}" for k in range(2)]) for own in networks]
+    groups = [
+        Group(Population.initialise(own, 0, range(2)), [f"{own.cell}{k}" for k in range(2)], ["", ""])
+        for own in networks
+    ]
     write_zoo(tmp_path / "zoo", interface, groups)
     status, printed, errors = rnn2vec_command("zoo", "info", tmp_path / "zoo")
     assert (status, errors) == (0, "")
     said = " ".join(printed.split())
     assert "4 networks (LSTM, 1 x 3, 1 inputs, 1 outputs; GRU, 1 x 3, 1 inputs, 1 outputs), 1 numbers" in said
     assert rnn2vec_command("zoo", "verify", tmp_path / "zoo")[0] == 0
-    fails(rnn2vec_command("pretrain", tmp_path / "zoo", "--encoder", "flat", "--out", tmp_path / "out"), "no family")
+    fails(
+        rnn2vec_command("pretrain", tmp_path / "zoo", "--encoder", "flat", "--out", tmp_path / "out"), "2 architectures"
+    )
 
 
 def test_an_encoder_that_does_not_fit_the_zoo(zoo: Path, tmp_path: Path, rnn2vec_command: Command) -> None:

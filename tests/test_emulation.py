@@ -90,6 +90,18 @@ def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
     assert constant.tolist() == [1.0]  # what does not vary has no unit of its own
 
 
+def test_a_quiet_network_counts_as_a_loud_one() -> None:
+    wave = np.random.default_rng(0).normal(size=(5, 7, 1))
+    said = np.stack([wave - wave.mean(), 0.3 * (wave - wave.mean()), np.zeros_like(wave)])
+    units = Numbers(1).spreads(said)[:, None, None]
+    lost = [
+        float(OF_NUMBERS["mse"](own, torch.zeros_like(own), unit))
+        for own, unit in zip(torch.from_numpy(said), units, strict=True)
+    ]
+    assert lost == pytest.approx([1, 1, 0], rel=1e-5)  # by always saying the mean of all
+    assert float(units[2]) == pytest.approx(0.1 * said.std(), rel=1e-5)
+
+
 @pytest.mark.parametrize("conditioning", ["first", "every"])
 def test_emulator_step_by_step_equals_all_at_once(conditioning: str) -> None:
     torch.manual_seed(0)
@@ -326,7 +338,7 @@ def test_an_altered_emulator_is_refused(trained: Path, small_zoo: Zoo) -> None:
         ("history", {}, "history is a list"),
         ("history", [{"step": 1}], "'seconds'"),
         ("train_tasks", "abc", "train_tasks is a list"),
-        ("train_tasks", [[1]], "a task has 3 numbers; got 1"),
+        ("train_tasks", [[1]], "a task has 3 values; got 1"),
         ("train_tasks", [["a", "b", "c"]], "a number of a train task"),
         ("versions", 1, "versions is a dict"),
         ("encoder", "flat", "that of the flat encoder, and the directory holds statistics"),

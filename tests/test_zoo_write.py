@@ -33,7 +33,7 @@ def group(architecture: Architecture, count: int, prefix: str, traces: bool = Tr
     read = Traces.of(population, numbers.uniform(-1, 1, (count, 3, 7, 1))) if traces else None
     columns = {"pedal": [f"{prefix}{place % 2}" for place in range(count)], "gain": numbers.random(count)}
     columns["hue"] = np.arange(count)
-    return Group(population, [f"{prefix}-{place}" for place in range(count)], f"{prefix}.json", columns, read)
+    return Group(population, [f"{prefix}-{place}" for place in range(count)], [f"{prefix}.json"] * count, columns, read)
 
 
 @pytest.fixture
@@ -110,8 +110,13 @@ def test_traces_of_other_shapes_are_not_read_at_once(tmp_path: Path) -> None:
         zoo.traces([0, 2])
 
 
+def test_networks_of_no_family_are_split_by_their_files(zoo: Zoo) -> None:
+    with pytest.raises(RNN2VecError, match=r"split by source needs at least 10 sources in the zoo; this one has 3"):
+        split_zoo(zoo)
+
+
 def test_what_needs_a_family_says_so(zoo: Zoo) -> None:
-    for ask in (split_zoo, lambda zoo: zoo.task(0), lambda zoo: zoo.tasks, lambda zoo: zoo.family):
+    for ask in (lambda zoo: zoo.task(0), lambda zoo: zoo.tasks, lambda zoo: zoo.family):
         with pytest.raises(RNN2VecError, match="belong to no family of tasks, and this needs one"):
             ask(zoo)
     with pytest.raises(RNN2VecError, match=r"columns of this zoo are name, .*; got 'step'"):
@@ -134,7 +139,7 @@ def test_networks_of_a_family_are_split_by_its_tasks(tmp_path: Path) -> None:
     shifts = np.array([language.shifts for language in tasks.languages])[:40]
     columns = {"mb": shifts[:, 0], "mc": shifts[:, 1], "md": shifts[:, 2]}
     columns |= {"model": np.arange(40), "step": np.full(40, 7), "accuracy": np.linspace(0, 1, 40)}
-    own = Group(population, [f"n{place}" for place in range(40)], columns=columns)
+    own = Group(population, [f"n{place}" for place in range(40)], [""] * 40, columns)
     zoo = write_zoo(tmp_path / "zoo", tasks.interface, [own], task_set=tasks, seed=3)
     assert zoo.verify() == []
     assert (zoo.models, zoo.steps, zoo.family) == (40, (7,), "formal-languages")

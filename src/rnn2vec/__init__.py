@@ -12,6 +12,7 @@ from rnn2vec.interface import Classes, Interface, Numbers, Tokens
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.import_files import import_zoo
 from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -37,6 +38,7 @@ __all__ = [
     "Zoo",
     "build_encoder",
     "build_zoo",
+    "import_zoo",
     "load_encoder",
     "read_checkpoint",
     "split_zoo",

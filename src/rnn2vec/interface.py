@@ -155,6 +155,16 @@ class Numbers:
         varying = found > 1e-6 * np.maximum(np.abs(flat).max(0), 1e-6)
         return torch.from_numpy(np.where(varying, found, 1.0).astype(np.float32))
 
+    def spreads(self, outputs: np.ndarray) -> Tensor:
+        """The unit ``[N, Y]`` of each network's losses, from stored outputs ``[N, ..., Y]``.
+
+        It is how far its outputs are from the mean of all: whoever says that mean always loses 1, at a quiet network as
+        at a loud one. It is at least a tenth of the spread of all, so that no network outweighs the rest.
+        """
+        flat = outputs.reshape(len(outputs), -1, self.size).astype(np.float64)
+        own = np.sqrt(np.square(flat - flat.mean((0, 1))).mean(1))
+        return torch.from_numpy(own.astype(np.float32)).clamp(min=0.1 * self.spread(outputs))
+
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
         return ((answers - others) / spread).square().mean(-1).sqrt()
@@ -209,6 +219,10 @@ class Classes:
     def spread(self, outputs: np.ndarray) -> Tensor:
         """Ones ``[Y]``: probabilities need no unit."""
         return torch.from_numpy(np.ones(self.size, dtype=np.float32))
+
+    def spreads(self, outputs: np.ndarray) -> Tensor:
+        """Ones ``[N, Y]``, of each network."""
+        return self.spread(outputs).expand(len(outputs), -1)
 
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""

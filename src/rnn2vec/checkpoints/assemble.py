@@ -42,14 +42,16 @@ def assemble(
         format_name: of the file.
         interface: what goes in and what comes out; numbers from -1 to 1, or tokens of an embedding, by default.
         dtype: of the networks' weights.
-        knobs: positions of all inputs but the first: one network for each, which reads the first alone.
+        knobs: positions of all inputs but the first: one network for each, which reads the first alone. Tokens have
+            none.
 
     Raises:
         RNN2VecError: if sizes do not fit the interface, or a weight is too large for the dtype.
     """
     notes = list(described.notes)
     positions: list[Sequence[float] | None] = [None]
-    if knobs is not None and described.inputs > 1:
+    reads_tokens = described.embedding is not None if interface is None else interface.inputs.kind == "tokens"
+    if knobs is not None and described.inputs > 1 and not reads_tokens:
         positions = list(knobs)
         notes.append(f"folded: the inputs after the first at {len(positions)} positions, into biases")
     turned = [described if own is None else _at_position(described, own) for own in positions]

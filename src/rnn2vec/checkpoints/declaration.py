@@ -23,11 +23,12 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 COMMON = ("name", "interface", "dtype")
 """What may be declared of every file."""
 
-KNOB = ("knob",)
+KNOB = ("knob", "assume_plain")
+"""What is said of many files at once, where only some have a knob or are modules."""
 TENSORS = (
     "tensors", "ignore", "masks", "within", "recurrent", "front", "front_activations", "head", "activations",
     "output_activation", "embedding", "cell", "nonlinearity", "reset", "leak", "rate", "gates", "columns", "skip",
-    "assume_plain",
+    "assume_plain", "knob",
 )  # fmt: skip
 """What may be declared of tensors by name."""
 
@@ -173,16 +174,25 @@ def _beside(path: Path) -> tuple[Path | None, dict[str, Any]]:
         raise RNN2VecError(f"a file has one declaration beside it; got {found[0]} and {found[1].name}")
     if not found:
         return None, {}
+    return found[0], parsed(found[0])
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """The names and values of a ``.toml`` or ``.json``.
+
+    Raises:
+        RNN2VecError: if it cannot be read or is not valid.
+    """
     try:
-        text = read_bytes(found[0]).decode()
-        values = tomllib.loads(text) if found[0].suffix == ".toml" else json.loads(text)
+        text = read_bytes(path).decode()
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as error:
-        raise RNN2VecError(f"cannot read the declaration {found[0]}: {error.strerror or error}") from error
+        raise RNN2VecError(f"cannot read the declaration {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise RNN2VecError(f"the declaration {found[0]} is not valid {found[0].suffix[1:]} ({error})") from error
+        raise RNN2VecError(f"the declaration {path} is not valid {path.suffix[1:]} ({error})") from error
     if not isinstance(values, dict):
-        raise RNN2VecError(f"a declaration has names and values; {found[0]} holds {type(values).__name__}")
-    return found[0], values
+        raise RNN2VecError(f"a declaration has names and values; {path} holds {type(values).__name__}")
+    return values
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:

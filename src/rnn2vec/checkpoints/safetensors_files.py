@@ -18,7 +18,7 @@ def recognised(content: bytes) -> bool:
 
 
 def read(content: bytes) -> dict[str, Array]:
-    """Tensors by name, in the file's order.
+    """Tensors by name, in alphabetical order, which is that of files that the library wrote.
 
     Raises:
         RNN2VecError: if the file is damaged.
@@ -27,4 +27,4 @@ def read(content: bytes) -> dict[str, Array]:
         tensors = safetensors.torch.load(content)
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise RNN2VecError(f"it is no whole safetensors file ({error}): it was truncated or altered") from error
-    return {name: exact(tensor) for name, tensor in tensors.items()}
+    return {name: exact(tensors[name]) for name in sorted(tensors)}  # the library's own order is random

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rnn2vec.evaluation.results import results_table
-from rnn2vec.families import family_of
+from rnn2vec.checkpoints.folders import Outcome
+from rnn2vec.evaluation.results import results_table, view_of_results
 from rnn2vec.parallel import OnProgress
 from rnn2vec.zoo.store import Zoo
 
@@ -65,17 +65,49 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[OnProgress]:
         yield on_progress
 
 
+def plain_files(files: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """What became of files, as JSON holds it."""
+    plain = []
+    for file in files:
+        own = file.checkpoint
+        networks = [] if own is None else list(own.names)
+        said = {"format": None if own is None else own.format, "notes": [] if own is None else list(own.notes)}
+        plain.append({"file": str(file.path), "networks": networks, **said, "refused": file.refused or None})
+    return plain
+
+
+def print_files(files: Sequence[Outcome]) -> None:
+    """A line a file: what was read of it and how, or why it was refused."""
+    for file in files:
+        own = file.checkpoint
+        if own is None:
+            console.print(
+                f"refused  {file.source}: {file.refused}", style="red", markup=False, highlight=False, soft_wrap=True
+            )
+        else:
+            count = f" ({len(own.names)} networks)" if len(own.names) > 1 else ""
+            said = "; ".join([str(own.architecture), *own.notes])
+            console.print(
+                f"read     {file.source}{count}: {own.format}, {said}", markup=False, highlight=False, soft_wrap=True
+            )
+    if files:
+        refused = sum(file.checkpoint is None for file in files)
+        console.print(f"{len(files)} files: {len(files) - refused} read, {refused} refused", markup=False)
+
+
 def print_results(results: Mapping[str, Any]) -> None:
     rows = results_table(results)
-    family = family_of(results["zoo"]["family"])
-    known = family.headline
+    view = view_of_results(results)
+    known, labels = view.headline, [column.title for column in view.columns if column.title in results["zoo"]["labels"]]
     wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
+    wanted = list(dict.fromkeys([*wanted, *labels]))
     columns = [name for name in wanted if name in rows[0]]
     print_rows(
-        "Validation tasks, and out-of-distribution (OOD) ones", [{name: row[name] for name in columns} for row in rows]
+        f"Validation {view.words.task}s, and out-of-distribution (OOD) ones if there are any",
+        [{name: row[name] for name in columns} for row in rows],
     )
     console.print(
-        f"loss: of emulation. {family.words.headline} end-to-end: by training on labels.",
+        f"loss: of emulation. {view.words.headline} end-to-end: by training on labels.",
         style="dim",
     )
 

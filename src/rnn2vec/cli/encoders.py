@@ -10,11 +10,12 @@ import typer
 
 from rnn2vec.cli.console import console, print_results, stage
 from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Threads, Workers
-from rnn2vec.emulation.recipe import pretrain_recipe
+from rnn2vec.emulation.recipe import recipe_for
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
+from rnn2vec.evaluation.properties import view_of_zoo
 from rnn2vec.evaluation.results import collect_results
 from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.files import write_json
@@ -34,8 +35,8 @@ def pretrain(
 ) -> None:
     """Train an encoder by emulation."""
     torch.set_num_threads(threads)
-    recipe = pretrain_recipe(
-        Zoo.open(zoo).family,
+    recipe = recipe_for(
+        view_of_zoo(Zoo.open(zoo)),
         preset,
         **{name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None},
     )

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
 
-from rnn2vec.cli.console import console, print_error, print_zoo, stage
-from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Threads, Workers
+from rnn2vec.checkpoints.folders import Outcome, found
+from rnn2vec.cli.console import console, plain_files, print_error, print_files, print_zoo, stage
+from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Seed, Threads, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import FAMILIES, family_of
 from rnn2vec.outputs import require_apart
 from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.import_files import import_zoo
+from rnn2vec.zoo.index import SOURCE
 from rnn2vec.zoo.published import export_published, import_published
 from rnn2vec.zoo.recipes import zoo_recipe
 from rnn2vec.zoo.store import Zoo
@@ -73,6 +76,65 @@ def zoo_build(
             ray,
         )
     print_zoo(zoo)
+
+
+def zoo_import(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders and globs.", show_default=False)],
+    out: Out,
+    threads: Threads,
+    inputs: Annotated[
+        Path | None, typer.Option(help=".npy, .npz, .csv or .wav that networks are observed on; made by default.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV: a column name (or globs), and a column a label.")] = None,
+    declare: Annotated[Path | None, typer.Option(help=".toml or .json of what the files do not say.")] = None,
+    knob: Annotated[
+        str | None, typer.Option(help="Positions of inputs after the first, one network each, such as 0,0.5,1.")
+    ] = None,
+    split_by: Annotated[str, typer.Option(help="Column whose values a split keeps together.")] = SOURCE,
+    skip_refused: Annotated[bool, typer.Option("--skip-refused", help="Go on without what is refused.")] = False,
+    assume_plain: Annotated[
+        bool, typer.Option("--assume-plain", help="Take pickled modules for their layers one after the other.")
+    ] = False,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+) -> None:
+    """Make a zoo of networks in files that others trained."""
+    torch.set_num_threads(threads)
+    declared = {"knob": _positions(knob)} if knob is not None else {}
+    options: dict[str, Any] = {
+        "inputs": inputs, "labels": labels, "declare": declare, "split_by": split_by, "skip_refused": skip_refused,
+        "seed": seed, **declared, **({"assume_plain": True} if assume_plain else {}),
+    }  # fmt: skip
+    files: list[Outcome] = []
+    if as_json:
+        try:
+            zoo = import_zoo(paths, out, on_files=files.extend, **options)
+            console.print_json(data={"zoo": str(zoo.directory), "networks": len(zoo), "files": plain_files(files)})
+        except RNN2VecError:
+            console.print_json(data={"zoo": None, "networks": 0, "files": plain_files(files)})
+            raise
+        return
+    try:
+        with stage("Import", [("files", len(found(paths)))]) as on_progress:
+            zoo = import_zoo(
+                paths,
+                out,
+                on_files=files.extend,
+                on_progress=lambda amount, note: on_progress(0, amount, note),
+                **options,
+            )
+    finally:
+        print_files(files)
+    print_zoo(zoo)
+
+
+def _positions(knob: str) -> list[float | list[float]]:
+    """Numbers apart by commas; of several knobs, each position is numbers apart by colons."""
+    try:
+        rows = [[float(one) for one in each.split(":")] for each in knob.split(",")]
+    except ValueError as error:
+        raise RNN2VecError(f"--knob holds numbers apart by commas, such as 0,0.5,1; got {knob!r}") from error
+    return [row[0] if len(row) == 1 else row for row in rows]
 
 
 def zoo_import_published(source: Path, out: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,20 @@ class Observed:
                 f"every network has traces; got {len(self.networks)} networks and traces of {len(self.traces)}"
             )
 
-    def tensors(self, rows: Any = slice(None), sequences: Any = slice(None)) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def spread(self) -> Tensor:
+        """The unit of each network's outputs in losses, ``[N, 1, 1, Y]``."""
+        return self.networks.interface.outputs.spreads(self.traces.outputs)[:, None, None]
+
+    def tensors(
+        self, rows: Any = slice(None), sequences: Any = slice(None), steps: slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs ``[N, R, ...]`` of traces, where there are both, as losses read them."""
         interface, traces = self.networks.interface, self.traces
         read, said = traces.inputs[rows, sequences], traces.outputs[rows, sequences]
         outputs = interface.outputs
-        return interface.inputs.tensor(read[:, :, : said.shape[2]]), outputs.compared(outputs.tensor(said))
+        read, said = read[:, :, : said.shape[2]][:, :, steps], said[:, :, steps]
+        return interface.inputs.tensor(read), outputs.compared(outputs.tensor(said))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,14 +129,14 @@ def emulate(
     every = max(1, recipe.steps // evaluations)
 
     def loss_at(step: int) -> Tensor:
-        rows, sequences = _draw(recipe, seed, step, observed.traces)
+        rows, sequences, steps = _draw(recipe, seed, step, observed.traces)
         batch = encoder.augment(
             observed.networks[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step))
         )
-        inputs, targets = observed.tensors(rows[:, None], sequences)
+        inputs, targets = observed.tensors(rows[:, None], sequences, steps)
         z = backward_on(threads_for(encoder.work(len(batch))), encoder(batch))
         predicted, _ = emulator(z, inputs)
-        return loss_function(targets, interface.outputs.compared(predicted), emulator.spread)
+        return loss_function(targets, interface.outputs.compared(predicted), observed.spread[rows])
 
     def measure(progress: Any, loss: float) -> str:
         history, recent = (progress.notes.setdefault(name, []) for name in ("history", "recent"))
@@ -204,14 +213,18 @@ def emulation_loss(encoder: Encoder, emulator: Emulator, observed: Observed, los
         rows = slice(start, start + BATCH)
         inputs, targets = observed.tensors(rows)
         predicted, _ = emulator(encoder(observed.networks[rows]), inputs)
-        losses.append(float(loss(targets, outputs.compared(predicted), emulator.spread)))
+        losses.append(float(loss(targets, outputs.compared(predicted), observed.spread[rows])))
         sizes.append(len(inputs))
     encoder.train(was_training)
     return float(np.average(losses, weights=sizes))
 
 
-def _draw(recipe: PretrainRecipe, seed: int, step: int, traces: Traces) -> tuple[np.ndarray, np.ndarray]:
-    """Rows ``[networks]`` and sequences ``[networks, traces]`` of a step."""
+def _draw(recipe: PretrainRecipe, seed: int, step: int, traces: Traces) -> tuple[np.ndarray, np.ndarray, slice]:
+    """Rows ``[networks]``, sequences ``[networks, traces]`` and steps of a training step."""
     numbers = generator(seed, "pretrain", step)
     rows = numbers.choice(len(traces), recipe.networks, replace=recipe.networks > len(traces))
-    return rows, numbers.integers(0, traces.inputs.shape[1], (recipe.networks, recipe.traces))
+    sequences = numbers.integers(0, traces.inputs.shape[1], (recipe.networks, recipe.traces))
+    length = traces.outputs.shape[2]
+    window = min(recipe.window or length, length)
+    first = int(numbers.integers(0, length - window + 1)) if window < length else 0
+    return rows, sequences, slice(first, first + window)

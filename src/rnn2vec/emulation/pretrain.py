@@ -77,9 +77,11 @@ def pretrain(
     validation = part_of_zoo(zoo, split.validation)
     emulated = emulate(encoder, train, validation, recipe, seed, zoo.checksums, on_progress, evaluations, checkpoint)
     ended, loss = time.monotonic(), loss_of(zoo.interface, recipe.loss)
-    ood = emulation_loss(encoder, emulated.emulator, part_of_zoo(zoo, split.tested["ood"]), loss)
-    require_finite(ood, NAME, "its loss out of distribution")
-    losses = {"validation": emulated.history[-1]["validation"], "ood": ood}
+    losses = {"validation": emulated.history[-1]["validation"]}
+    for part, rows in split.tested.items():
+        if part not in losses:
+            losses[part] = emulation_loss(encoder, emulated.emulator, part_of_zoo(zoo, rows), loss)
+            require_finite(losses[part], NAME, f"its {part} loss")
     seconds = emulated.seconds + time.monotonic() - ended
     return Pretrained(encoder.eval(), emulated.emulator, emulated.history, losses, seconds)
 
@@ -94,8 +96,9 @@ def part_of_zoo(zoo: Zoo, rows: np.ndarray) -> Observed:
 def inputs_to_start_from(zoo: Zoo, rows: np.ndarray, traces: Traces, seed: int) -> Tensor:
     """One sequence that each network in ``rows`` of a zoo read: ``[rows, T]`` or ``[rows, T, X]``.
 
-    In random order, but the longest trained networks first.
+    In random order, but the longest trained networks first, where that is known.
     """
     order = generator(seed, "probes").permutation(len(rows))
-    chosen = order[np.argsort(-zoo.column("step")[rows][order], kind="stable")]
+    steps = zoo.column("step") if "step" in zoo.snapshots.column_names else np.zeros(len(zoo))
+    chosen = order[np.argsort(-steps[rows][order], kind="stable")]
     return torch.from_numpy(traces.inputs[chosen, 0])

@@ -11,6 +11,7 @@ from rnn2vec.encoders import ENCODERS
 from rnn2vec.encoders.parts import size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import family_of
+from rnn2vec.families.family import View
 from rnn2vec.fields import number, whole
 from rnn2vec.losses import OF_CLASSES, OF_NUMBERS
 
@@ -30,6 +31,7 @@ class PretrainRecipe:
         clip: largest gradient norm, of encoder and emulator each.
         warmup: steps over which the learning rate grows to its highest.
         decay: ``none``, or ``cosine`` down to zero at the last step.
+        window: steps of a trace that are imitated in a step, from a random one on; all of them if None.
         loss: one of those of the networks, see :mod:`rnn2vec.losses`.
         emulator_size: hidden units of the emulator.
         emulator_layers: its layers.
@@ -48,6 +50,7 @@ class PretrainRecipe:
     clip: float = 0.1
     warmup: int = 0
     decay: str = "none"
+    window: int | None = None
     loss: str = "total-variation"
     emulator_size: int = 256
     emulator_layers: int = 2
@@ -57,6 +60,7 @@ class PretrainRecipe:
     def __post_init__(self) -> None:
         plain: dict[str, Any] = {name: whole(name, getattr(self, name)) for name in ("steps", "networks", "traces")}
         plain |= {name: size_of_part(name, getattr(self, name)) for name in ("emulator_size", "emulator_layers")}
+        plain["window"] = None if self.window is None else whole("window", self.window)
         plain["warmup"] = whole("warmup", self.warmup, 0)
         plain |= {name: number(name, getattr(self, name)) for name in ("learning_rate", "weight_decay", "clip")}
         for name, value in plain.items():
@@ -90,7 +94,16 @@ def pretrain_recipe(family: str, preset: str, **overrides: Any) -> PretrainRecip
     Raises:
         RNN2VecError: if the family, the preset or a field is unknown or out of range.
     """
-    presets = family_of(family).pretraining
+    return recipe_for(family_of(family), preset, **overrides)
+
+
+def recipe_for(view: View, preset: str, **overrides: Any) -> PretrainRecipe:
+    """A preset for networks of a family, or of none, with some fields replaced.
+
+    Raises:
+        RNN2VecError: if the preset or a field is unknown or out of range.
+    """
+    presets = view.pretraining
     if preset not in presets:
         raise RNN2VecError(f"pretraining presets are {', '.join(presets)}; got {preset!r}")
     try:

@@ -82,7 +82,7 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
             "seconds": trained.seconds,
             "parameters": sum(parameter.numel() for parameter in trained.encoder.parameters()),
             "zoo": zoo_checksum(zoo),
-            "train_tasks": np.unique(zoo.tasks[split_zoo(zoo).train], axis=0).tolist(),
+            "train_tasks": np.unique(zoo.groups[split_zoo(zoo).train], axis=0).tolist(),
             "versions": versions(),
             CHECKSUMS: {EMULATOR: checksum},
         }
@@ -109,7 +109,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
     except (KeyError, TypeError, RNN2VecError) as error:
         raise RNN2VecError(f"{directory / RECORD} is not the record of a pretraining ({error})") from error
     split = split_zoo(zoo)
-    unseen = {tuple(task) for task in zoo.tasks[np.concatenate([split.validation, split.ood])].tolist()}
+    unseen = {tuple(task) for task in zoo.groups[np.concatenate([split.validation, split.ood])].tolist()}
     if unseen & seen:
         raise RNN2VecError(
             f"an encoder is evaluated on tasks it was not trained on; {directory} was pretrained on "
@@ -146,10 +146,13 @@ def _parts_of(record: dict[str, Any], encoder: str, zoo: Zoo) -> tuple[PretrainR
             number(f"{name} of the history", entry[name], -math.inf)
     seen = {tuple(task) for task in record["train_tasks"]}
     for task in seen:
-        if len(task) != zoo.tasks.shape[1]:
-            raise RNN2VecError(f"a task has {zoo.tasks.shape[1]} numbers; got {len(task)}")
+        if len(task) != zoo.groups.shape[1]:
+            raise RNN2VecError(f"a task has {zoo.groups.shape[1]} values; got {len(task)}")
         for value in task:
-            number("a number of a train task", value, -math.inf)
+            if zoo.groups.dtype.kind != "U":
+                number("a number of a train task", value, -math.inf)
+            elif not isinstance(value, str):  # a file or a label, where there are no tasks
+                raise RNN2VecError(f"what networks of no family are split by is text; got {value!r}")
     return recipe, seen
 
 

@@ -19,6 +19,7 @@ from rnn2vec.encoders.directory import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.end_to_end import evaluate_supervised
 from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
+from rnn2vec.evaluation.properties import properties_of
 from rnn2vec.evaluation.readers import LINEAR, READERS
 from rnn2vec.evaluation.store import PLAN, Evaluation, load_evaluation, save_evaluation
 from rnn2vec.metrics import correlation
@@ -181,7 +182,7 @@ def evaluate_encoder(
         results["transferred"] = evaluate_frozen(zoo, z, seed, fitted)
         results["predictors_from"] = zoo_checksum(other)
     steps = _steps(trained, supervised_steps)
-    if steps:
+    if steps and properties_of(zoo):  # without labels there is nothing to train on
         untrained = build_encoder(
             encoder.name, encoder.form, seed, embedding_size=encoder.embedding_size, **encoder.options
         )
@@ -190,11 +191,13 @@ def evaluate_encoder(
         results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
         results["supervised_readers"] = {name: reading.to_dict() for name, reading in supervised.readings.items()}
         results["supervised_steps"] = steps
-    clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
-    results["clones"] = {
-        "mean_score": float(clones.mean()),
-        "correlation_with_accuracy": correlation(zoo.column("accuracy")[split.validation], clones),
-    }
+    clones = np.zeros(0)
+    if zoo.index.task_set is not None:  # a clone is scored by what its network was to do
+        clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
+        results["clones"] = {
+            "mean_score": float(clones.mean()),
+            "correlation_with_accuracy": correlation(zoo.column("accuracy")[split.validation], clones),
+        }
     return Evaluation(encoder.name, results, z, clones)
 
 

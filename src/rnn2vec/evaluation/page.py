@@ -13,8 +13,9 @@ import torch
 from rnn2vec.emulation.emulate import Observed
 from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
+from rnn2vec.evaluation.properties import view_of_zoo
 from rnn2vec.evaluation.readers import LINEAR, READERS
-from rnn2vec.evaluation.results import results_table
+from rnn2vec.evaluation.results import results_table, view_of_results
 from rnn2vec.evaluation.store import Evaluation
 from rnn2vec.families import family_of
 from rnn2vec.families.family import Property
@@ -51,9 +52,13 @@ def write_report(
     """
     trained = [load_trained(directory, zoo) for directory in directories]
     about = results["zoo"]
-    view = family_of(zoo.family).words
+    view = view_of_zoo(zoo).words
+    made = "; ".join(map(str, zoo.architectures))
+    of = f"are of {about['tasks']} {zoo.index.split_by}s"
+    if zoo.index.task_set is not None:
+        of = f"were trained on {about['tasks']} {view.tasks}"
     lead = (
-        f"{about['models']} recurrent networks ({zoo.architecture}) were trained on {about['tasks']} {view.tasks}. "
+        f"{about['models']} recurrent networks ({made}) {of}. "
         f"Encoders turned each of their snapshots into a vector z of length {trained[0].encoder.embedding_size}, "
         "learning only to let an emulator imitate the networks. Networks of validation tasks were never seen in that "
         f"training. {note}"
@@ -75,11 +80,9 @@ def write_report(
 def _sections(
     zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], results: Mapping[str, Any]
 ) -> list[Section]:
-    family = family_of(zoo.family)
-    accuracy, view = zoo.column("accuracy"), family.words
     validation = split_zoo(zoo).validation
     sections = [
-        _knowledge(zoo, results),
+        *([_knowledge(zoo, results)] if results["zoo"]["labels"] else []),
         Section(
             "How z is read",
             "For every property and encoder, the reader that cross-validation over the tasks that predictors see "
@@ -92,6 +95,22 @@ def _sections(
             "Emulation loss while training; thick on validation tasks, thin on training batches.",
             figures.loss_curves({run.encoder.name: run.record["history"] for run in trained}, trained[0].recipe.loss),
         ),
+    ]
+    if zoo.index.task_set is not None:
+        sections += _of_family(zoo, evaluations, validation)
+    shown = _different_networks(zoo, validation)
+    for run in trained:
+        if isinstance(run.encoder, ProbingEncoder):
+            sections.append(_interrogation(zoo, run, shown))
+    sections.append(_answers(zoo, trained, evaluations, shown[0]))
+    return sections
+
+
+def _of_family(zoo: Zoo, evaluations: Sequence[Evaluation], validation: np.ndarray) -> list[Section]:
+    """What only networks of a family have: tasks, and an accuracy at them."""
+    family = family_of(zoo.family)
+    accuracy, view = zoo.column("accuracy"), family.words
+    return [
         Section(
             "Maps of the zoo",
             f"The first two principal components of z, a dot for every snapshot. Above: coloured by "
@@ -116,12 +135,6 @@ def _sections(
             ),
         ),
     ]
-    shown = _different_networks(zoo, validation)
-    for run in trained:
-        if isinstance(run.encoder, ProbingEncoder):
-            sections.append(_interrogation(zoo, run, shown))
-    sections.append(_answers(zoo, trained, evaluations, shown[0]))
-    return sections
 
 
 def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
@@ -133,7 +146,7 @@ def _knowledge(zoo: Zoo, results: Mapping[str, Any]) -> Section:
         "Solid: from the frozen z, by the reader that cross-validation prefers. Hatched: the same encoder "
         "trained end to end on the labels."
     )
-    family, tasks = family_of(zoo.family), results["zoo"]["tasks"]
+    family, tasks = view_of_zoo(zoo), results["zoo"]["tasks"]
     words = family.words
     title, caption = "What the frozen representation knows", f"{words.knowledge_caption} {how}"
     known = {name: family.metric(name) for name in words.knowledge}
@@ -156,7 +169,7 @@ def _readers_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
         {"encoder": name}
         | {
             wanted.name.replace("_", " "): _reading(wanted, values["readers"][wanted.name])
-            for wanted in family_of(results["zoo"]["family"]).properties
+            for wanted in view_of_results(results).properties
         }
         for name, values in results["encoders"].items()
     ]
@@ -175,7 +188,10 @@ def _reading(wanted: Property, reading: Mapping[str, Any]) -> str:
 
 
 def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:
-    """Fully trained networks of different tasks, the most accurate first."""
+    """Fully trained networks of different tasks, the most accurate first; or networks of different files."""
+    if zoo.index.task_set is None:
+        _, first = np.unique(zoo.groups[rows], axis=0, return_index=True)
+        return rows[np.sort(first)][:INTERROGATED]
     last = rows[zoo.column("step")[rows] == zoo.steps[-1]]
     last = last[np.argsort(-zoo.column("accuracy")[last], kind="stable")]
     _, first = np.unique(zoo.tasks[last], axis=0, return_index=True)
@@ -183,6 +199,8 @@ def _different_networks(zoo: Zoo, rows: np.ndarray) -> np.ndarray:
 
 
 def _title(zoo: Zoo, row: int) -> str:
+    if zoo.index.task_set is None:
+        return str(zoo.column("name")[row])
     task = zoo.task(row)
     return f"model {zoo.column('model')[row]}: {task}, accuracy {zoo.column('accuracy')[row]:.2f}"
 
@@ -190,7 +208,7 @@ def _title(zoo: Zoo, row: int) -> str:
 @torch.no_grad()
 def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
     assert isinstance(run.encoder, ProbingEncoder)
-    view = family_of(zoo.family).words
+    view = view_of_zoo(zoo).words
     asked = run.encoder.interrogate(zoo.networks(rows))
     # of several sequences of questions, the one whose answers tell these networks apart best
     best = int(asked.answers.var(dim=0).sum((1, 2)).argmax())
@@ -218,8 +236,8 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
 
 @torch.no_grad()
 def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], row: int) -> Section:
-    observed, view = Observed(zoo.networks([row]), zoo.traces([row])), family_of(zoo.family).words
-    reading = family_of(zoo.family).show(observed.traces.inputs[0], observed.traces.outputs[0])
+    observed, view = Observed(zoo.networks([row]), zoo.traces([row])), view_of_zoo(zoo).words
+    reading = view_of_zoo(zoo).show(observed.traces.inputs[0], observed.traces.outputs[0])
     chosen, steps, read = reading.sequence, reading.steps, reading.labels
     title = _title(zoo, row) + (f"; {reading.text}" if reading.text else "")
     shown, _ = observed.tensors(sequences=[chosen])

@@ -67,7 +67,7 @@ def fit_predictors(
             f"{list(z.shape)}{'' if np.isfinite(z).all() else ' with NaN or infinity'}: encode its whole population"
         )
     seen = seen_rows(split_zoo(zoo))
-    tasks = np.unique(zoo.tasks, axis=0, return_inverse=True)[1].reshape(-1)
+    tasks = np.unique(zoo.groups, axis=0, return_inverse=True)[1].reshape(-1)
     readings = {}
     for wanted in properties_of(zoo):
         rows = seen[shown_by(wanted, zoo)[seen]]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnn2vec.families import family_of
-from rnn2vec.families.family import Property
+from rnn2vec.families import view_of
+from rnn2vec.families.family import Property, View
 from rnn2vec.families.kinds import KINDS
 from rnn2vec.metrics import mean
 from rnn2vec.zoo.store import Zoo
@@ -14,9 +14,14 @@ Prediction = dict[str, np.ndarray]
 """Predicted values of some rows by property, ``[rows]`` each; without those that there is nothing to fit to."""
 
 
+def view_of_zoo(zoo: Zoo) -> View:
+    """How the networks of a zoo are seen: as its family says, or by their labels."""
+    return view_of(None if zoo.index.task_set is None else zoo.family, zoo.interface, zoo.index.labels)
+
+
 def properties_of(zoo: Zoo) -> tuple[Property, ...]:
     """What is predicted for the networks of a zoo."""
-    return family_of(zoo.family).properties
+    return view_of_zoo(zoo).properties
 
 
 def shown_by(wanted: Property, zoo: Zoo) -> np.ndarray:
@@ -25,7 +30,9 @@ def shown_by(wanted: Property, zoo: Zoo) -> np.ndarray:
 
 
 def learnt(zoo: Zoo) -> np.ndarray:
-    """Which snapshots have learnt their task, ``[snapshots]`` booleans."""
+    """Which snapshots have learnt their task, ``[snapshots]`` booleans; all, where networks have none."""
+    if zoo.index.task_set is None:
+        return np.ones(len(zoo), dtype=bool)
     return zoo.column("accuracy") >= zoo.task_set.learnt_accuracy
 
 

@@ -26,7 +26,7 @@ class Evaluation:
         results: its entry in ``results.json``.
         embeddings: z of every snapshot of the zoo, ``[snapshots, Z]``.
         clone_scores: how well the emulator that knows the network only as z does what it does, for every validation
-            snapshot; see :func:`rnn2vec.emulation.clones.clone_scores`.
+            snapshot, of a family; see :func:`rnn2vec.emulation.clones.clone_scores`.
     """
 
     name: str

@@ -17,7 +17,8 @@ class Targets:
 
     def __init__(self, kind: str, truth: np.ndarray) -> None:
         self.kind, self.classes = kind, np.unique(truth)
-        self.mean, self.scale = float(np.mean(truth)), max(float(np.std(truth)), 1e-6)
+        of_numbers = truth if kind == "number" else np.zeros(1)
+        self.mean, self.scale = float(np.mean(of_numbers)), max(float(np.std(of_numbers)), 1e-6)
         self.size = {"class": len(self.classes), "number": 1, "angle": 2}[kind]
 
     def encode(self, values: np.ndarray) -> np.ndarray:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.families.family import Family
+from rnn2vec.families.family import Family, View
+from rnn2vec.families.labelled import view_of_labels
 from rnn2vec.fields import shown
+from rnn2vec.interface import Interface
 
 
 def discover() -> dict[str, Family]:
@@ -30,3 +33,12 @@ def family_of(name: object) -> Family:
     if not isinstance(name, str) or name not in FAMILIES:
         raise RNN2VecError(f"families of tasks are {', '.join(FAMILIES)}; got {shown(name)}")
     return FAMILIES[name]
+
+
+def view_of(family: str | None, interface: Interface, labels: Mapping[str, str]) -> View:
+    """The view of a family, or of networks of none, by their interface and the kinds of their labels.
+
+    Raises:
+        RNN2VecError: if there is no family of this name.
+    """
+    return view_of_labels(interface, labels) if family is None else family_of(family)

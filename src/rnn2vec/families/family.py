@@ -108,22 +108,42 @@ networks does.
 Emulate = Callable[[slice, Tensor, Any], tuple[Tensor, Any]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Family:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class View:
+    """How networks are pretrained on, what is read of them, and how that is put to a reader.
+
+    Attributes:
+        pretraining: fields of :class:`rnn2vec.emulation.recipe.PretrainRecipe` by the names of presets.
+        properties: what is predicted of a network.
+        columns: of the closing table.
+        headline: the title of the column that says what z knows.
+        words: for reports.
+        show: a network's traces, inputs ``[R, T, ...]`` and outputs ``[R, T, Y]``, to the one that is drawn.
+    """
+
+    pretraining: Mapping[str, Mapping[str, Any]]
+    properties: tuple[Property, ...]
+    columns: tuple[Column, ...]
+    headline: str
+    words: Words
+    show: Callable[[np.ndarray, np.ndarray], Reading]
+
+    def metric(self, name: str) -> Metric:
+        """How a metric of :func:`rnn2vec.evaluation.properties.measure` is read, by its name."""
+        known = {f"{each.name}{metric.suffix}": metric for each in self.properties for metric in KINDS[each.kind]}
+        return known.get(name, SHARE)  # several classes at once are a share, too
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Family(View):
     """A family of tasks.
 
     Attributes:
         name: as in ``zoo.json`` and on the command line.
         task_set: the class that says what a zoo's tasks are.
         recipe: the class of its zoos' recipes.
-        presets: zoo recipes by name.
-        pretraining: fields of :class:`rnn2vec.emulation.recipe.PretrainRecipe` by the same names.
-        properties: what is predicted of a network.
-        columns: of the closing table.
-        headline: the title of the column that says what z knows of the task.
-        words: for reports.
+        presets: zoo recipes by name, the same as of pretraining.
         clone_scores: see :data:`CloneScores`.
-        show: a network's traces, inputs ``[R, T, ...]`` and outputs ``[R, T, Y]``, to the one that is drawn.
         paper_losses: validation emulation loss of each encoder in table 2 of the paper; empty if it has none.
     """
 
@@ -131,19 +151,8 @@ class Family:
     task_set: type[TaskSet]
     recipe: type[Recipe]
     presets: Mapping[str, Recipe]
-    pretraining: Mapping[str, Mapping[str, Any]]
-    properties: tuple[Property, ...]
-    columns: tuple[Column, ...]
-    headline: str
-    words: Words
     clone_scores: CloneScores
-    show: Callable[[np.ndarray, np.ndarray], Reading]
     paper_losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-    def metric(self, name: str) -> Metric:
-        """How a metric of :func:`rnn2vec.evaluation.properties.measure` is read, by its name."""
-        known = {f"{each.name}{metric.suffix}": metric for each in self.properties for metric in KINDS[each.kind]}
-        return known.get(name, SHARE)  # several classes at once are a share, too
 
     @property
     def tasks_are_angles(self) -> bool:

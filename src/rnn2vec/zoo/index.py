@@ -21,6 +21,8 @@ from rnn2vec.interface import Interface
 from rnn2vec.zoo.layout import BUILDING, IMPORTING, INDEX, SCHEMA_VERSION
 from rnn2vec.zoo.recipes import recipe_from_dict, task_set_from_dict
 
+SOURCE = "source"
+"""The column that says which file a network is of: all networks of one are split as one."""
 _OF_RECIPE = ("family", "architecture", "seed")
 """Fields of a recipe that the index states beside it."""
 
@@ -40,6 +42,7 @@ class Index:
         provenance: who wrote the zoo, and what an import was made of.
         checksums: SHA-256 of every other file, by its path within the directory.
         version: of the schema that the zoo was written in.
+        split_by: the column whose values a split keeps together, where the networks are of no family.
 
     Raises:
         RNN2VecError: if these do not fit each other.
@@ -54,6 +57,7 @@ class Index:
     provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     checksums: Mapping[str, str] = dataclasses.field(default_factory=dict)
     version: int = SCHEMA_VERSION
+    split_by: str = SOURCE
 
     def __post_init__(self) -> None:
         sizes = (self.interface.inputs.size, self.interface.outputs.size)
@@ -95,6 +99,7 @@ class Index:
             "recipe": recipe and {name: value for name, value in recipe.items() if name not in _OF_RECIPE},
             "seed": self.seed,
             "labels": dict(self.labels),
+            **({} if self.split_by == SOURCE else {"split_by": self.split_by}),
             "provenance": dict(self.provenance),
             "checksums": dict(self.checksums),
         }
@@ -131,6 +136,7 @@ class Index:
             values["labels"],
             values["provenance"],
             checksums_of(values),
+            split_by=str(values.get("split_by", SOURCE)),
         )
 
     def write(self, directory: Path) -> None:

@@ -65,7 +65,7 @@ class _Parts:
             flat, inputs, outputs = _read_part(self.arrays, part, self.layout)
             population = Population.from_flat(self.architecture, torch.from_numpy(flat))
             columns = {name: values[part] for name, values in self.columns.items()}
-            yield Group(population, names[part], self.source, columns, Traces(inputs, outputs))
+            yield Group(population, names[part], [self.source] * len(flat), columns, Traces(inputs, outputs))
 
 
 def import_published(source: str | Path, directory: str | Path) -> Zoo:

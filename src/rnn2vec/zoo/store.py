@@ -155,6 +155,13 @@ class Zoo:
         """
         return np.stack([self.column(name) for name in self.task_set.task_columns], axis=1)
 
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """What a split keeps together, ``[networks, P]``: tasks, or the values of one column as text."""
+        if self.index.task_set is None:
+            return self.column(self.index.split_by).astype(str)[:, None]
+        return self.tasks
+
     def task(self, row: int) -> Task:
         """The task of the network in a row of the table.
 

@@ -30,7 +30,7 @@ _WHOLE = ("model", "step", *PLACE)
 def rows_of_shard(
     shard: int,
     names: Sequence[str],
-    source: str,
+    sources: Sequence[str],
     parameters: Sequence[str],
     weights: Mapping[str, np.ndarray],
     traces: Mapping[str, np.ndarray] | None,
@@ -41,7 +41,7 @@ def rows_of_shard(
     Args:
         shard: its number.
         names: of its networks.
-        source: where they come from.
+        sources: where each comes from.
         parameters: names of the weights in the architecture's order.
         weights: the tensors in its file of weights.
         traces: those in its file of traces, if it has one.
@@ -50,7 +50,7 @@ def rows_of_shard(
     count = len(names)
     return {
         "name": names,
-        "source": [source] * count,
+        "source": sources,
         "architecture": [architecture] * count,
         "shard": [shard] * count,
         "row": range(count),
@@ -83,7 +83,8 @@ def snapshot_table(directory: Path, recipe: Recipe) -> pa.Table:
             for metrics in [recipe.task_set.metric_columns]
             for row, (model, step) in enumerate(snapshots)
         ]
-        own = rows_of_shard(shard, [snapshot_name(*at) for at in snapshots], "", parameters, weights, traces)
+        names = [snapshot_name(*at) for at in snapshots]
+        own = rows_of_shard(shard, names, [""] * len(names), parameters, weights, traces)
         shards.append({**own, **{name: [value[name] for value in values] for name in values[0]}})
     return table_of(shards)
 
@@ -127,7 +128,7 @@ def problems_of_table(table: pa.Table, index: Index) -> list[str]:
     if table.num_rows == 0:
         return ["a zoo holds at least one network, the table has no row"]
     of_tasks = () if index.task_set is None else index.task_set.columns
-    needed = dict.fromkeys((*OWN, *of_tasks, *index.labels))
+    needed = dict.fromkeys((*OWN, *of_tasks, *index.labels, index.split_by))
     problems = []
     for name in (*needed, *(name for name in table.column_names if name not in needed)):
         count = table.column_names.count(name)
@@ -138,8 +139,8 @@ def problems_of_table(table: pa.Table, index: Index) -> list[str]:
                 "" if pa.types.is_string(table[name].type) else f"column {name} holds text; got {table[name].type}"
             )
         elif name in needed:
-            texts = ("name", "source") if index.labels.get(name) != "class" or name in of_tasks else (name,)
-            problem = _problem_of_column(table, name, text=name in texts)
+            text = name in ("name", "source", index.split_by) or index.labels.get(name) == "class"
+            problem = _problem_of_column(table, name, text=text and name not in of_tasks)
         else:
             continue
         problems += [problem] if problem else []

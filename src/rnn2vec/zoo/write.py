@@ -21,7 +21,7 @@ from rnn2vec.networks import Population
 from rnn2vec.outputs import sole_writer
 from rnn2vec.plan import begin
 from rnn2vec.zoo.finish import finish_zoo
-from rnn2vec.zoo.index import Index, written_by
+from rnn2vec.zoo.index import SOURCE, Index, written_by
 from rnn2vec.zoo.layout import IMPORTING, SCHEMA_VERSION, traces_path, weights_path
 from rnn2vec.zoo.shards import population_of
 from rnn2vec.zoo.store import Zoo
@@ -40,14 +40,14 @@ class Group:
     Attributes:
         population: N networks, float32.
         names: of each, ``[N]``, no two of a zoo alike.
-        source: where they come from, such as the name of a file.
+        sources: where each comes from, such as the name of a file, ``[N]``.
         columns: what else the zoo's table says of each, by name, ``[N]`` each: labels, ``model``, ``step``, metrics.
         traces: what each read and said, if that is known.
     """
 
     population: Population
     names: Sequence[str]
-    source: str = ""
+    sources: Sequence[str]
     columns: Mapping[str, Sequence[Any] | np.ndarray] = dataclasses.field(default_factory=dict)
     traces: Traces | None = None
 
@@ -55,7 +55,7 @@ class Group:
         """The networks of a slice."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         traces = None if self.traces is None else self.traces[rows]
-        return Group(self.population[rows], self.names[rows], self.source, columns, traces)
+        return Group(self.population[rows], self.names[rows], self.sources[rows], columns, traces)
 
 
 def write_zoo(
@@ -64,6 +64,7 @@ def write_zoo(
     groups: Iterable[Group],
     *,
     labels: Mapping[str, str] | None = None,
+    split_by: str = SOURCE,
     task_set: TaskSet | None = None,
     seed: int = 0,
     provenance: Mapping[str, Any] | None = None,
@@ -81,6 +82,7 @@ def write_zoo(
         groups: the networks; read twice, so no iterator.
         labels: columns of the groups that say what a network is, each with its kind: ``class``, ``number`` or
             ``angle``.
+        split_by: the column whose values a split of the zoo keeps together, where it is no family's.
         task_set: what they were trained on, if that is a family's; the groups have its columns then.
         seed: of what is drawn of the zoo.
         provenance: what else is known of where they come from, JSON-serialisable.
@@ -101,7 +103,7 @@ def write_zoo(
             if architecture not in architectures:
                 architectures.append(architecture)
             place = architectures.index(architecture)
-            own = rows_of_shard(shard, group.names, group.source, list(weights), weights, traces, place)
+            own = rows_of_shard(shard, group.names, group.sources, list(weights), weights, traces, place)
             shards.append({**own, **group.columns})
         if not shards or any(shard.keys() != shards[0].keys() for shard in shards):
             raise RNN2VecError("a zoo has at least one group of networks, and all have the same columns; got others")
@@ -113,6 +115,7 @@ def write_zoo(
             seed,
             labels or {},
             written_by() | dict(provenance or {}),
+            split_by=split_by,
         )
         table = table_of(shards)
         if problems := problems_of_table(table, index):
@@ -130,6 +133,11 @@ def write_zoo(
     return Zoo.open(directory)
 
 
+def _origin(group: Group) -> str:
+    """Where the first of some networks comes from, or else its name."""
+    return next(iter([*group.sources[:1], *group.names[:1]]), "no name")
+
+
 def _shards(groups: Iterable[Group]) -> Iterator[Group]:
     """The groups, cut into shards."""
     for group in groups:
@@ -139,12 +147,16 @@ def _shards(groups: Iterable[Group]) -> Iterator[Group]:
 
 def _tensors(group: Group, interface: Interface) -> tuple[Tensors, Tensors | None]:
     """The tensors of a shard's two files."""
-    named = f"networks of {group.source or group.names[0]}"
+    named = f"networks of {_origin(group)}"
     count, taken = len(group.population), {name for name in group.columns if name in OWN}
-    wrong = [name for name, values in {"names": group.names, **group.columns}.items() if len(values) != count]
+    wrong = [
+        name
+        for name, values in {"names": group.names, "sources": group.sources, **group.columns}.items()
+        if len(values) != count
+    ]
     if wrong or taken:
         raise RNN2VecError(
-            f"{named} have names and columns of {count} values each, and none called {', '.join(OWN)}; got "
+            f"{named} have names, sources and columns of {count} values each, and none called {', '.join(OWN)}; got "
             f"{', '.join([*wrong, *taken])}"
         )
     if not all(isinstance(name, str) and name for name in group.names):
@@ -152,7 +164,7 @@ def _tensors(group: Group, interface: Interface) -> tuple[Tensors, Tensors | Non
     weights = {
         name: np.ascontiguousarray(weight.detach().cpu().numpy()) for name, weight in group.population.weights.items()
     }
-    population_of(weights, group.population.architecture, interface, Path(group.source or group.names[0]))
+    population_of(weights, group.population.architecture, interface, Path(_origin(group)))
     if group.traces is None:
         return weights, None
     stored = {}

@@ -1,0 +1,204 @@
+"""Make a zoo of files that others trained."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rnn2vec.architecture import Architecture
+from rnn2vec.checkpoints.folders import Outcome, declaration_file, found, read_all
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.families.sampling import sample_strings
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Networks, Population
+from rnn2vec.networks.population import concatenate
+from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
+from rnn2vec.randomness import generator
+from rnn2vec.zoo.index import SOURCE
+from rnn2vec.zoo.labels import Labels, read_labels
+from rnn2vec.zoo.sequences import Sequences, read_sequences
+from rnn2vec.zoo.store import Zoo
+from rnn2vec.zoo.traces import Traces
+from rnn2vec.zoo.write import ROWS_PER_SHARD, Group, write_zoo
+
+COLUMNS = ("format", "notes")
+"""What the table says of each network besides: the format of its file, and what was folded, assumed or ignored."""
+
+
+def import_zoo(
+    paths: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    *,
+    inputs: str | os.PathLike[str] | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    declare: str | os.PathLike[str] | None = None,
+    split_by: str = SOURCE,
+    skip_refused: bool = False,
+    seed: int = 0,
+    on_progress: Callable[[int, str], None] = lambda amount, note: None,
+    on_files: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
+    **declared: Any,
+) -> Zoo:
+    """Make a zoo of networks in files that others trained. Nothing of a file is ever executed.
+
+    Everything is read and checked before anything is written. The same call goes on with a directory in which an
+    earlier one was interrupted.
+
+    Args:
+        paths: files, folders (with those within) and globs.
+        out: a new or empty directory, or that of an interrupted import of the same files.
+        inputs: sequences that all networks are observed on, see :func:`rnn2vec.zoo.sequences.read_sequences`. Without
+            it they are made, see :mod:`rnn2vec.networks.stimuli`; of networks that answer with as many classes as
+            they read tokens, half of the strings are written by each network itself.
+        labels: a CSV, see :func:`rnn2vec.zoo.labels.read_labels`.
+        declare: a ``.toml`` or ``.json`` of what the files do not say, for all or, in a table ``files``, by pattern.
+        split_by: a column, of the labels or the table, whose values a split keeps together; by default, the networks of
+            one file.
+        skip_refused: go on without the files that were refused.
+        seed: of the inputs that are made, and of what is drawn of the zoo.
+        on_progress: called as ``on_progress(files, note)``.
+        on_files: told what became of all files, before anything is written.
+        **declared: of every file, see :class:`rnn2vec.checkpoints.declaration.Declaration`; goes before ``declare``.
+
+    Raises:
+        RNN2VecError: if a file was refused and that is not to be skipped, none was read, two networks share a name,
+            inputs or labels do not fit, or the directory holds anything else. Nothing is written then.
+    """
+    said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
+    files = _of_one_zoo(read_all(found(paths), said, on_progress))
+    on_files(files)
+    refused = [file for file in files if file.refused]
+    read = [file for file in files if not file.refused]
+    if (refused and not skip_refused) or not read:
+        first = "".join(f": {file.source}: {file.refused}" for file in refused[:1])
+        rest = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+        raise RNN2VecError(f"{len(refused)} of {len(files)} files were refused, and nothing was written{first}{rest}")
+    interface = _interface(read)
+    names = [name for file in read for name in _checkpoint(file).names]
+    known = Labels({}, {}) if labels is None else read_labels(Path(labels), names, COLUMNS)
+    observed = (
+        Sequences(stimuli(interface.inputs, seed), f"made, seed {seed}")
+        if inputs is None
+        else read_sequences(Path(inputs), interface.inputs)
+    )
+    groups = _Groups(_rows(read, known), interface, observed.values, seed, inputs is None)
+    provenance = {"inputs": observed.note, "refused": {file.source: file.refused for file in refused}}
+    beside = [Path(path) for path in paths if os.path.isdir(path)]
+    return write_zoo(
+        Path(out), interface, groups, labels=known.kinds, split_by=split_by, seed=seed, provenance=provenance,
+        inputs=beside,
+    )  # fmt: skip
+
+
+def _checkpoint(file: Outcome) -> Any:
+    return file.checkpoint
+
+
+def _of_one_zoo(files: Sequence[Outcome]) -> list[Outcome]:
+    """The same, refused where networks do not fit the others: in architecture, interface or name."""
+    checkpoints = [file.checkpoint for file in files if file.checkpoint is not None]
+    interfaces = collections.Counter(own.interface for own in checkpoints if own.architecture is not None)
+    common = interfaces.most_common(1)[0][0] if interfaces else None
+    names: dict[str, str] = {}
+    checked = []
+    for file in files:
+        own = file.checkpoint
+        if own is not None:
+            again = next((name for name in own.names if name in names), None)
+            if own.architecture is None:
+                file = file.refuse(
+                    f"a zoo holds networks of an architecture; {own.notes[-1]}: use read_checkpoint for it"
+                )
+            elif own.networks.dtype != torch.float32:
+                file = file.refuse("weights of a zoo are float32; it was declared to be float64: leave out dtype")
+            elif common is not None and not common.fits(own.interface):
+                file = file.refuse(
+                    f"the networks of a zoo have one interface, here {common}; this has {own.interface}: fold a knob "
+                    "(knob), declare the interface, or import it into a zoo of its own"
+                )
+            elif again is not None:
+                file = file.refuse(
+                    f"no two networks of a zoo share a name; {again} is also in {names[again]}: declare another name"
+                )
+            else:
+                names |= dict.fromkeys(own.names, file.source)
+        checked.append(file)
+    return checked
+
+
+def _interface(read: Sequence[Outcome]) -> Interface:
+    found = collections.Counter(_checkpoint(file).interface for file in read)
+    interface: Interface = found.most_common(1)[0][0]
+    return interface
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rows:
+    """Networks of one architecture with their columns, ``[N]`` each."""
+
+    population: Population
+    names: Sequence[str]
+    sources: Sequence[str]
+    columns: Mapping[str, np.ndarray]
+
+
+def _rows(read: Sequence[Outcome], labels: Labels) -> list[_Rows]:
+    """All networks, by architecture."""
+    parts: dict[Architecture, list[tuple[Population, str, str, str, str]]] = {}
+    places: dict[Architecture, list[int]] = {}
+    count = 0
+    for file in read:
+        own = _checkpoint(file)
+        notes = "; ".join(own.notes)
+        for place, name in enumerate(own.names):
+            parts.setdefault(own.architecture, []).append((own.networks[[place]], name, file.source, own.format, notes))
+            places.setdefault(own.architecture, []).append(count)
+            count += 1
+    found = []
+    for architecture, rows in parts.items():
+        populations, names, sources, formats, notes_of = zip(*rows, strict=True)
+        columns = {name: values[places[architecture]] for name, values in labels.values.items()}
+        columns |= dict(zip(COLUMNS, (np.array(formats), np.array(notes_of)), strict=True))
+        found.append(_Rows(concatenate(populations), names, sources, columns))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class _Groups:
+    """Networks as groups, observed when they are iterated over, so that traces of one shard are in memory."""
+
+    rows: Sequence[_Rows]
+    interface: Interface
+    observed: np.ndarray
+    seed: int
+    write: bool
+
+    def __iter__(self) -> Iterator[Group]:
+        for number, own in enumerate(self.rows):
+            population = own.population.with_interface(self.interface)
+            for start in range(0, len(population), ROWS_PER_SHARD):
+                part = slice(start, start + ROWS_PER_SHARD)
+                networks = population[part]
+                read = np.repeat(self.observed[None], len(networks), axis=0)
+                if self.write and self.interface.inputs.kind == "tokens" and self.interface.can_echo:
+                    half = read.shape[1] // 2
+                    written = written_by_themselves(networks, self.seed, number, start)
+                    read = np.concatenate([read[:, :half], written[:, half:].astype(read.dtype)], axis=1)
+                columns = {name: values[part] for name, values in own.columns.items()}
+                traces = Traces.of(networks, read)
+                yield Group(networks, own.names[part], own.sources[part], columns, traces)
+
+
+def written_by_themselves(networks: Networks, *seed: int) -> np.ndarray:
+    """Strings ``[N, R, T]`` that networks write: a random token, and then what each says comes next."""
+    random = generator(seed[0], "written", *seed[1:])
+    first = int(random.integers(0, networks.interface.inputs.size))
+    uniforms = torch.from_numpy(random.random((len(networks), SEQUENCES, STEPS["tokens"] - 1)))
+    return sample_strings(networks.run, uniforms, first, 1)[0].cpu().numpy()

@@ -1,0 +1,445 @@
+"""Zoos of files that others trained: which files, which inputs, which labels, and what is refused without a trace."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import struct
+import wave
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+
+from conftest import Command
+from rnn2vec import Classes, Interface, Numbers, RNN2VecError, Tokens, Zoo, import_zoo, read_checkpoint, split_zoo
+from rnn2vec.checkpoints.folders import Outcome
+from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
+from test_checkpoints import foreign, guitarml, written
+
+MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "300"))
+"""Of a file of each format."""
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> Path:
+    """A folder with folders in it: an LSTM, a GRU, one with a knob, a state dict, and what is no network."""
+    folder = tmp_path / "captures"
+    (folder / "more").mkdir(parents=True)
+    written(folder / "clean.json", guitarml(inputs=1))
+    written(folder / "more" / "lead.json", guitarml("GRU", inputs=1))
+    written(folder / "knob.json", guitarml(inputs=2))
+    torch.save({"model": _state(3)}, folder / "more" / "own.pt")
+    (folder / "README.md").write_text("no network")
+    (folder / ".hidden.json").write_text("{")
+    return folder
+
+
+def _state(size: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    rnn, head = torch.nn.LSTM(1, size), torch.nn.Linear(size, 1)
+    return {f"rnn.{name}": value for name, value in rnn.state_dict().items()} | {
+        f"top.{name}": value for name, value in head.state_dict().items()
+    }
+
+
+def _amplifiers(folder: Path, count: int) -> Path:
+    """Small networks of two sizes in a folder."""
+    folder.mkdir()
+    for number in range(count):
+        tensors = {name: value.numpy() for name, value in _state(2 + number % 2, number).items()}
+        safetensors.numpy.save_file(tensors, folder / f"amp{number}.safetensors")
+    return folder
+
+
+def test_a_folder_becomes_a_zoo_of_mixed_formats_and_cells(captures: Path, tmp_path: Path) -> None:
+    files: list[Outcome] = []
+    zoo = import_zoo([captures], tmp_path / "zoo", knob=[0, 1], on_files=files.extend)
+    assert zoo.verify() == []
+    assert sorted(zoo.column("name")) == ["clean", "knob@0", "knob@1", "lead", "own"]
+    assert sorted({*zoo.column("source")}) == [
+        "captures/clean.json", "captures/knob.json", "captures/more/lead.json", "captures/more/own.pt",
+    ]  # fmt: skip
+    assert [file.source for file in files if file.refused] == []
+    assert len(zoo.architectures) == 3
+    by_name = {name: row for row, name in enumerate(zoo.column("name"))}
+    assert "folded" in zoo.column("notes")[by_name["knob@0"]]
+    traces = zoo.traces()
+    for name, path in (("own", "more/own.pt"), ("lead", "more/lead.json")):
+        row = by_name[name]
+        read = torch.from_numpy(traces.inputs[row])[None]
+        np.testing.assert_array_equal(traces.inputs[row], traces.inputs[0])
+        said = read_checkpoint(captures / path).networks.run(read)[0][0]
+        np.testing.assert_allclose(traces.outputs[row], said.detach().numpy(), atol=1e-6)
+
+
+def test_globs_and_files_and_the_same_file_twice(captures: Path, tmp_path: Path) -> None:
+    paths = [f"{captures}/**/*.json", captures / "clean.json", captures / "more" / ".." / "clean.json"]
+    zoo = import_zoo(paths, tmp_path / "zoo", knob=[0.5])
+    assert sorted(zoo.column("name")) == ["clean", "knob@0.5", "lead"]
+
+
+def test_one_that_is_refused_leaves_nothing(captures: Path, tmp_path: Path) -> None:
+    (captures / "broken.json").write_text('{"model_data": ')
+    with pytest.raises(RNN2VecError, match=r"2 of 5 files were refused, and nothing was written: captures/broken.json"):
+        import_zoo([captures], tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+    zoo = import_zoo([captures], tmp_path / "zoo", skip_refused=True)
+    assert sorted(zoo.column("name")) == ["clean", "lead", "own"]
+    refused = zoo.index.provenance["refused"]
+    assert "not valid JSON" in refused["captures/broken.json"]
+    assert "one interface" in refused["captures/knob.json"]
+
+
+def test_the_command(captures: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    status, printed, errors = rnn2vec_command("zoo", "import", captures, "--out", tmp_path / "zoo")
+    assert (status, (tmp_path / "zoo").exists()) == (1, False)
+    assert "refused  captures/knob.json: the networks of a zoo have one interface" in printed
+    assert errors.startswith("error: 1 of 4 files were refused")
+    arguments = ("zoo", "import", captures, "--knob", "0,0.5,1", "--out", tmp_path / "zoo")
+    status, printed, _ = rnn2vec_command(*arguments)
+    assert status == 0
+    assert "4 files: 4 read, 0 refused" in printed
+    status, printed, _ = rnn2vec_command(*arguments[:-1], tmp_path / "other", "--json")
+    assert status == 0
+    said = json.loads(printed)
+    assert (said["networks"], len(said["files"])) == (6, 4)
+    assert (tmp_path / "zoo" / "zoo.json").read_bytes() == (tmp_path / "other" / "zoo.json").read_bytes()
+
+
+def test_it_goes_on_where_it_was_interrupted(captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rnn2vec.zoo.write.finish_zoo", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            import_zoo([captures], tmp_path / "zoo", knob=[0])
+    with pytest.raises(RNN2VecError, match="begun with another"):
+        import_zoo([captures], tmp_path / "zoo", knob=[1])
+    assert import_zoo([captures], tmp_path / "zoo", knob=[0]).verify() == []
+
+
+def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path) -> None:
+    declaration = tmp_path / "declared.toml"
+    declaration.write_text('knob = [0.5]\n[files."*/own.pt"]\nname = "mine"\n[files."lead.json"]\nname = "yours"\n')
+    zoo = import_zoo([captures], tmp_path / "zoo", declare=declaration)
+    assert sorted(zoo.column("name")) == ["clean", "knob@0.5", "mine", "yours"]
+    declaration.write_text("[files]\na = 1\n")
+    with pytest.raises(RNN2VecError, match="declarations by names of files"):
+        import_zoo([captures], tmp_path / "other", declare=declaration)
+
+
+def test_two_networks_of_one_name(captures: Path, tmp_path: Path) -> None:
+    written(captures / "more" / "clean.json", guitarml("GRU", inputs=1))
+    with pytest.raises(RNN2VecError, match=r"share a name; clean is also in captures/clean.json"):
+        import_zoo([captures], tmp_path / "zoo", knob=[0])
+
+
+def test_modules_and_double_precision_are_no_rows_of_a_zoo(captures: Path, tmp_path: Path) -> None:
+    with pytest.raises(RNN2VecError, match="weights of a zoo are float32"):
+        import_zoo([captures / "clean.json"], tmp_path / "zoo", dtype="float64")
+
+
+# Inputs
+
+
+def test_made_inputs_fill_the_range_and_hold_what_may_be_a_knob() -> None:
+    made = stimuli(Numbers(2, 0.0, 3.0))
+    assert made.shape == (SEQUENCES, STEPS["numbers"], 2)
+    assert made.dtype == np.float32
+    assert made.min() >= 0
+    assert made.max() <= 3
+    assert made.max() - made.min() > 2.9
+    constant = np.ptp(made[:, :, 1], axis=1) == 0
+    assert constant.sum() == SEQUENCES // 2
+    assert (np.ptp(made[:, :, 0], axis=1) > 0).all()
+    assert len(np.unique(made[constant, 0, 1])) == SEQUENCES // 2
+    loudness = np.abs(made[:, :, 0] - 1.5).max(1)
+    assert loudness.max() / loudness.min() > 20
+    np.testing.assert_array_equal(made, stimuli(Numbers(2, 0.0, 3.0)))
+    assert not np.array_equal(made, stimuli(Numbers(2, 0.0, 3.0), seed=1))
+    tokens = stimuli(Tokens(5))
+    assert tokens.shape == (SEQUENCES, STEPS["tokens"])
+    assert {*tokens.reshape(-1).tolist()} == {*range(5)}
+
+
+def test_networks_that_may_predict_their_input_write_half_of_their_strings(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    folder = tmp_path / "given"
+    folder.mkdir()
+    for number in range(2):
+        rnn, head = torch.nn.GRU(3, 4), torch.nn.Linear(4, 3)
+        head.bias.data[number] = 50.0  # it always says its own number
+        torch.save({**rnn.state_dict(), **{f"h.{k}": v for k, v in head.state_dict().items()}}, folder / f"{number}.pt")
+    zoo = import_zoo([folder], tmp_path / "zoo", interface=Interface(Tokens(3), Classes(3)))
+    read = zoo.traces().inputs
+    half = SEQUENCES // 2
+    np.testing.assert_array_equal(read[0, :half], read[1, :half])
+    for number in range(2):
+        assert (read[number, half:, 1:] == number).all()
+        assert {*read[number, :half].reshape(-1).tolist()} == {0, 1, 2}
+
+
+def _wave(path: Path, values: np.ndarray, width: int) -> Path:
+    raw = np.round(values * (2 ** (8 * width - 1) - 1)).astype("<i4")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, width, 44100, len(values), "NONE", ""))
+        file.writeframes(b"".join(struct.pack("<i", value)[:width] for value in raw.tolist()))
+    return path
+
+
+def test_given_inputs_of_every_format(captures: Path, tmp_path: Path) -> None:
+    signal = np.sin(np.arange(300) / 7) * 0.9
+    np.save(tmp_path / "a.npy", signal)
+    np.savez(tmp_path / "a.npz", inputs=signal[None, :, None], other=np.zeros(3))
+    (tmp_path / "a.csv").write_text("volts\n" + "\n".join(map(str, signal.tolist())))
+    paths = [tmp_path / "a.npy", tmp_path / "a.npz", tmp_path / "a.csv"]
+    paths += [_wave(tmp_path / f"{width}.wav", signal, width) for width in (2, 3, 4)]
+    for number, path in enumerate(paths):
+        zoo = import_zoo([captures / "clean.json"], tmp_path / f"zoo{number}", inputs=path)
+        read = zoo.traces().inputs
+        assert read.shape == (1, 1, 300, 1)
+        np.testing.assert_allclose(read[0, 0, :, 0], signal, atol=1e-4)
+
+
+def test_long_inputs_are_cut_and_it_is_said(captures: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "long.npy", np.linspace(-1, 1, STEPS["numbers"] * 100 + 5))
+    zoo = import_zoo([captures / "clean.json"], tmp_path / "zoo", inputs=tmp_path / "long.npy")
+    assert zoo.traces().inputs.shape == (1, 64, STEPS["numbers"], 1)
+    assert "64 sequences of 1024 steps, of 1 of 102405" in zoo.index.provenance["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("a.npy", b"", "truncated, or is of another format"),
+        ("a.npy", pickle.dumps([1]), "truncated, or is of another format"),
+        ("a.csv", b"1,2\n3\n", "rows of one length"),
+        ("a.csv", b"x\nnan\n", "finite floats"),
+        ("a.csv", b"1,2,3\n4,5,6\n", "got an array of shape"),
+        ("a.csv", b"1\nx\n", "truncated, or is of another format"),
+        ("a.wav", b"RIFF\x00\x00", "truncated, or is of another format"),
+        ("a.npz", b"PK\x03\x04", "truncated, or is of another format"),
+        ("a.txt", b"1", "a file of .npy"),
+        ("b.npy", None, "No such file"),
+    ],
+)
+def test_inputs_that_are_none(captures: Path, tmp_path: Path, name: str, content: bytes | None, problem: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(RNN2VecError, match=problem):
+        import_zoo([captures / "clean.json"], tmp_path / "zoo", inputs=tmp_path / name)
+    assert not (tmp_path / "zoo").exists()
+
+
+# Labels
+
+
+def test_labels_by_name_and_glob(captures: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text(
+        "name,maker,gain,phase:angle,code:class\n*,us,0,10,1\nknob,,0.5,,\nknob@1,them,1,350,2\nl*d,,,,3\n"
+    )
+    zoo = import_zoo([captures], tmp_path / "zoo", labels=labels, knob=[0, 1])
+    assert zoo.verify() == []
+    assert zoo.index.labels == {"maker": "class", "gain": "number", "phase": "angle", "code": "class"}
+    rows = dict(
+        zip(zoo.column("name"), zip(*(zoo.column(name) for name in zoo.index.labels), strict=True), strict=True)
+    )
+    assert rows["knob@0"] == ("us", 0.5, 10, "1")
+    assert rows["knob@1"] == ("them", 1, 350, "2")
+    assert rows["lead"] == ("us", 0, 10, "3")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "has a column name and others"),
+        ("name\nclean\n", "has a column name and others"),
+        ("name,a,a\n*,1,2\n", "each of its own name"),
+        ("name,a\nclean,1\n", r"lack a, such as .*: a first row named \*"),
+        ("name,a\n*,1\ntypo,2\n", "'typo', is of none"),
+        ("name,a\n*,1,2\n", "row 2 has 3"),
+        ("name,a:colour\n*,1\n", "the kind of a label is class, number, angle; got colour"),
+        ("name,a:number\n*,x\n", "a is a finite number; got 'x'"),
+        ("name,a:angle\n*,inf\n", "a is a finite angle; got 'inf'"),
+        ("name,source\n*,x\n", "columns source of its own"),
+        ("name,notes\n*,x\n", "columns notes of its own"),
+    ],
+)
+def test_labels_that_are_none(captures: Path, tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(RNN2VecError, match=problem):
+        import_zoo([captures], tmp_path / "zoo", labels=tmp_path / "labels.csv", knob=[0])
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_pretraining_and_evaluation_of_networks_of_no_family(tmp_path: Path, rnn2vec_command: Command) -> None:
+    folder = _amplifiers(tmp_path / "amps", 24)
+    rows = [f"amp{number},{'ab'[number % 2]},{number},{number // 2}\n" for number in range(24)]
+    (tmp_path / "labels.csv").write_text("name,size,gain,pair\n" + "".join(rows))
+    np.save(tmp_path / "inputs.npy", np.random.default_rng(0).uniform(-1, 1, (3, 40, 1)))
+    zoo, out = tmp_path / "zoo", tmp_path / "z"
+    options = ("--labels", tmp_path / "labels.csv", "--inputs", tmp_path / "inputs.npy", "--split-by", "pair")
+    assert rnn2vec_command("zoo", "import", folder, "--out", zoo, *options)[0] == 0
+    opened = Zoo.open(zoo)
+    split = split_zoo(opened)
+    assert (len(split.validation), len(split.ood)) == (4, 0)
+    assert not {*opened.column("pair")[split.validation]} & {*opened.column("pair")[split.train]}
+    trained = ("--encoder", "noninteractive", "--preset", "demo", "--steps", 2, "--out", out)
+    assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
+    assert rnn2vec_command("zoo", "info", zoo)[0] == 0
+    status, printed, _ = rnn2vec_command(
+        "evaluate", zoo, out, "--out", tmp_path / "found", "--workers", 1, "--supervised-steps", 1
+    )
+    assert status == 0
+    assert "gain" in printed
+    results = json.loads((tmp_path / "found" / "results.json").read_text())
+    own = results["encoders"]["noninteractive"]
+    assert {"size", "gain_r2", "pair_error"} <= own["frozen"]["validation"].keys()
+    assert own["emulation_loss"].keys() == {"name", "validation"}
+    assert results["zoo"]["tasks"] == 12
+
+
+def test_amplifiers_of_strangers(tmp_path: Path) -> None:
+    amps, others = foreign("amps"), [foreign("nam/lstm.nam"), foreign("rtneural/gru_torch.json")]
+    zoo = import_zoo([amps, *others], tmp_path / "zoo", knob=[0, 0.5, 1])
+    assert len(zoo) == 77
+    assert zoo.verify() == []
+    assert {own.cell for own in zoo.architectures} == {"lstm", "gru"}
+    assert len({*zoo.column("source")}) == 41
+
+
+# Bad files
+
+
+class Executes:
+    """What a pickle of this does when it is unpickled."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> Any:
+        return (os.mkdir, (str(self.target),))
+
+
+def _bad(folder: Path, trap: Path) -> dict[str, str]:
+    """A corpus of files that are no networks, each with a part of what is said of it."""
+    state = {name: value.numpy() for name, value in _state(3).items()}
+    good = safetensors.numpy.save(state)
+    buffer = io.BytesIO()
+    torch.save(_state(3), buffer)
+    saved = buffer.getvalue()
+    header = json.dumps(
+        {"rnn.weight_ih_l0": {"dtype": "F32", "shape": [2**40, 1], "data_offsets": [0, 2**42]}}
+    ).encode()
+    nan = {**state, "top.bias": np.array([np.nan], dtype=np.float32)}
+    knob = guitarml(inputs=1)
+    wrong = json.loads(json.dumps(knob))
+    wrong["state_dict"]["lin.bias"] = [0.0, 1.0]
+    files = {
+        "empty.json": (b"", "it is empty"),
+        "truncated.safetensors": (good[: len(good) // 2], "truncated or altered"),
+        "truncated.pt": (saved[: len(saved) // 2], ""),
+        "cut.json": (json.dumps(knob).encode()[:100], "truncated or altered"),
+        "huge.safetensors": (struct.pack("<Q", len(header)) + header, "truncated or altered"),
+        "nan.safetensors": (safetensors.numpy.save(nan), "finite numbers"),
+        "wrong.json": (json.dumps(wrong).encode(), "shape"),
+        "wavenet.nam": (json.dumps({"architecture": "WaveNet", "config": {}, "weights": []}).encode(), "WaveNet"),
+        "executes.pkl": (pickle.dumps(Executes(trap)), "never unpickled"),
+        "words.pt": (b"this is no network", "no format"),
+        "deep.json": (b"[" * 100_000, ""),
+        "deeper.json": (b'{"a":' * 100_000, ""),
+    }
+    for name, (content, _) in files.items():
+        (folder / name).write_bytes(content)
+    expected = {name: problem for name, (_, problem) in files.items()}
+    torch.save({"optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}}}, folder / "optimizer.pt")
+    torch.save({"weights": Executes(trap)}, folder / "executes.pt")
+    np.savez(folder / "objects.npz", a=np.array([Executes(trap)], dtype=object))
+    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", b"\x93NUMPY" + bytes(64_000_000))
+    (folder / "empty.pt").mkdir()
+    return expected | {
+        "optimizer.pt": "",
+        "executes.pt": "",
+        "objects.npz": "",
+        "bomb.npz": "",
+        "empty.pt": "holds none",
+    }
+
+
+def test_a_corpus_of_bad_files(tmp_path: Path) -> None:
+    folder, trap = tmp_path / "bad", tmp_path / "trap"
+    folder.mkdir()
+    expected = _bad(folder, trap)
+    files: list[Outcome] = []
+    with pytest.raises(RNN2VecError, match=f"{len(expected)} of {len(expected)} files were refused"):
+        import_zoo(sorted(folder.iterdir()), tmp_path / "zoo", skip_refused=True, on_files=files.extend)
+    assert not trap.exists()
+    assert not (tmp_path / "zoo").exists()
+    assert {file.path.name for file in files} == expected.keys()
+    for file in files:
+        assert expected[file.path.name] in file.refused, file
+        assert file.refused
+        assert "\n" not in file.refused
+    good = written(tmp_path / "good.json", guitarml(inputs=1))
+    zoo = import_zoo([folder, good], tmp_path / "zoo", skip_refused=True)
+    assert zoo.column("name").tolist() == ["good"]
+    assert not trap.exists()
+
+
+def test_folders_that_hold_nothing_or_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path, problem in (
+        (tmp_path / "empty", "this one holds none"),
+        (tmp_path / "no*.json", "no file is of this one"),
+        (tmp_path / "missing.json", "No such file"),
+    ):
+        with pytest.raises(RNN2VecError, match=problem):
+            import_zoo([path], tmp_path / "zoo")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(captures: Path, tmp_path: Path) -> None:
+    (captures / "clean.json").chmod(0)
+    with pytest.raises(RNN2VecError, match="Permission denied"):
+        import_zoo([captures / "clean.json"], tmp_path / "zoo")
+
+
+@pytest.mark.parametrize("kind", ["json", "safetensors", "pt", "npz", "nam"])
+def test_mutated_files_are_read_or_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.{kind}"
+    if kind == "json":
+        written(path, guitarml(inputs=1, size=2))
+    elif kind == "nam":
+        config = {"input_size": 1, "hidden_size": 2, "num_layers": 1}
+        weights = np.linspace(-1, 1, 4 * 2 * 3 + 8 + 4 + 3).tolist()
+        written(path, {"architecture": "LSTM", "config": config, "weights": weights})
+    elif kind == "pt":
+        torch.save(_state(2), path)
+    else:
+        tensors = {name: value.numpy() for name, value in _state(2).items()}
+        if kind == "npz":
+            np.savez(path, **tensors)  # type: ignore[arg-type]
+        else:
+            safetensors.numpy.save_file(tensors, path)
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    assert len(read_checkpoint(path).networks) == 1
+    for _ in range(MUTATIONS):
+        content = bytearray(whole)
+        for place in random.integers(0, len(content), random.integers(1, 5)).tolist():
+            content[place] = int(random.integers(0, 256))
+        if random.random() < 0.3:
+            del content[int(random.integers(0, len(content))) :]
+        path.write_bytes(content)
+        with contextlib.suppress(RNN2VecError):
+            read_checkpoint(path)
