@@ -207,7 +207,10 @@ def test_long_sequences_take_the_same_steps_with_and_without_gradients(
 @every_architecture
 @pytest.mark.parametrize("numbers", [True, False])
 @pytest.mark.parametrize("tokens", [True, False])
-def test_training_steps_are_those_of_the_oracle(architecture: Architecture, numbers: bool, tokens: bool) -> None:
+@pytest.mark.parametrize("masked", [True, False])
+def test_training_steps_are_those_of_the_oracle(
+    architecture: Architecture, numbers: bool, tokens: bool, masked: bool
+) -> None:
     population, inputs, _ = problem(architecture, 37, 5, tokens=tokens, given=False)
     exact = population.to(torch.float64)
     generator = torch.Generator().manual_seed(1)
@@ -217,11 +220,13 @@ def test_training_steps_are_those_of_the_oracle(architecture: Architecture, numb
         if numbers
         else torch.randint(size, (3, 37, 5), generator=generator)
     )
+    mask = torch.rand(3, 37, 5, generator=generator) * torch.tensor([0.0, 0.0, 1.0, 2.0, 1.0]) if masked else None
     wide = [each.double() if each.is_floating_point() else each for each in (inputs, targets)]
     ours, theirs = (AdamW.start(each, torch.tensor([0.0, 0.01, 0.1])) for each in (population, exact))
     for rate in (0.01, 0.005):
-        losses = native.train_step(population, ours, inputs, targets, rate)
-        expected = torch_backend.train_step(exact, theirs, wide[0], wide[1], rate)
+        losses = native.train_step(population, ours, inputs, targets, rate, mask)
+        wide_mask = None if mask is None else mask.double()
+        expected = torch_backend.train_step(exact, theirs, wide[0], wide[1], rate, wide_mask)
         torch.testing.assert_close(losses.double(), expected, rtol=1e-5, atol=1e-6)
     for name, weight in exact.weights.items():
         torch.testing.assert_close(ours.first[name].double(), theirs.first[name], rtol=0, atol=2e-5)

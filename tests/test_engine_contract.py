@@ -252,7 +252,37 @@ def test_states_and_targets_that_are_no_ordinary_tensor(backend: str) -> None:
     ):
         with pytest.raises(RNN2VecError, match=message):
             train_step(population, optimizer, TOKENS, targets, 0.1)
+    ones = torch.ones(TOKENS.shape)
+    for mask, message in (
+        (ones.to("meta"), r"masks are .*; got meta"),
+        (ones[:, :, :1], "a mask has the shape"),
+        (ones > 0, "a mask has the shape .* got .* of torch.bool"),
+        (-ones, "not negative; got -1.0"),
+        (ones * float("nan"), "finite and not negative"),
+        (ones * torch.tensor([1.0, 0.0, 1.0])[:, None, None], "at least one step of each network"),
+    ):
+        with pytest.raises(RNN2VecError, match=message):
+            train_step(population, optimizer, TOKENS, TOKENS, 0.1, mask)
     assert optimizer.step == 0
+
+
+def test_what_is_masked_counts_nothing(backend: str) -> None:
+    """A mask of ones is no mask, and targets where it is zero may be anything."""
+    mask = (torch.rand(TOKENS.shape, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    mask[:, 0, 0] = 1
+    found = []
+    for targets, own in (
+        (TOKENS, None),
+        (TOKENS, torch.ones(TOKENS.shape)),
+        (TOKENS, mask),
+        (TOKENS * mask.long(), mask),
+    ):
+        population = Population.initialise(SPEC, 0, range(3))
+        losses = train_step(population, AdamW.start(population), TOKENS, targets, 0.1, own)
+        found.append((losses, population.flatten()))
+    for a, b in ((0, 1), (2, 3)):
+        torch.testing.assert_close(found[a], found[b], rtol=1e-6, atol=1e-7)
+    assert not torch.allclose(found[0][0], found[2][0])
 
 
 def test_moments_and_rates_are_checked(backend: str) -> None:

@@ -98,7 +98,14 @@ def _run(stack: Stack, inputs: Tensor, state: State | None, hidden: bool) -> tup
     return outputs, (final[0], final[1]) if len(final) == 2 else final[0]
 
 
-def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float) -> Tensor:
+def train_step(
+    stack: Stack,
+    optimizer: AdamW,
+    inputs: Tensor,
+    targets: Tensor,
+    learning_rate: float,
+    mask: Tensor | None = None,
+) -> Tensor:
     """One step of AdamW for each of N networks, on the mean loss of its own outputs: cross-entropy with classes, or
     squared error from numbers. They start from their initial states.
 
@@ -112,20 +119,24 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
         inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens, as for :func:`run`.
         targets: ``[N, B, T]`` classes in ``0..Y-1``, or ``[N, B, T, Y]`` floats.
         learning_rate: of this step.
+        mask: ``[N, B, T]`` floats, what each step of each sequence counts in the mean, such as 0 where there is
+            no answer yet; all count the same by default.
 
     Returns:
         The losses ``[N]`` before the step.
 
     Raises:
-        RNN2VecError: if shapes, dtypes, devices, tokens, targets or moments do not fit the stack, or the learning
-            rate is not finite.
+        RNN2VecError: if shapes, dtypes, devices, tokens, targets, the mask or moments do not fit the stack, or the
+            learning rate is not finite.
     """
     inputs = _checked_inputs(stack, inputs)
     targets = _checked_targets(stack, inputs, targets)
+    if mask is not None:
+        _check_mask(stack, inputs, mask)
     optimizer.check_fits(stack)
     learning_rate = number("learning_rate", learning_rate)
     module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
-    return module.train_step(stack, optimizer, inputs, targets, learning_rate)
+    return module.train_step(stack, optimizer, inputs, targets, learning_rate, mask)
 
 
 def _checked_inputs(stack: Stack, inputs: Tensor) -> Tensor:
@@ -165,6 +176,21 @@ def _checked_targets(stack: Stack, inputs: Tensor, targets: Tensor) -> Tensor:
             f"targets are whole numbers of the shape {list(inputs.shape[:3])}; got {list(targets.shape)}"
         )
     return _whole_numbers(targets, stack.architecture.output_size, "targets")
+
+
+def _check_mask(stack: Stack, inputs: Tensor, mask: Tensor) -> None:
+    _check_place(stack, mask, "masks")
+    if mask.shape != inputs.shape[:3] or mask.dtype != stack.dtype:
+        raise RNN2VecError(
+            f"a mask has the shape {list(inputs.shape[:3])} and the dtype of the weights, {stack.dtype}; "
+            f"got {list(mask.shape)} of {mask.dtype}"
+        )
+    if not bool((mask >= 0).all()) or not bool(mask.sum((1, 2)).isfinite().all()):
+        raise RNN2VecError(
+            f"what a step counts is finite and not negative; got {float(mask.min())}..{float(mask.max())}"
+        )
+    if not bool((mask.sum((1, 2)) > 0).all()):
+        raise RNN2VecError("a mask leaves at least one step of each network; got one that leaves none")
 
 
 def _check_place(stack: Stack, tensor: Tensor, what: str) -> None:

@@ -72,6 +72,7 @@ def train(
     call: Call,
     weights: list[Tensor],
     targets: Tensor,
+    mask: Tensor | None,
     first: list[Tensor],
     second: list[Tensor],
     steps: Sequence[Sequence[float]],

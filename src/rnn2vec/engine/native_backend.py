@@ -66,13 +66,16 @@ def run(
     return outputs, tuple(final)
 
 
-def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float) -> Tensor:
+def train_step(
+    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None
+) -> Tensor:
     """Train each network for one step while its data is in cache; see :func:`rnn2vec.engine.train_step`."""
     weights = list(stack.weights.values())
     first, second = ([moments[name] for name in stack.weights] for moments in (optimizer.first, optimizer.second))
     in_place = [*weights, *first, *second]
-    if not _covered(stack, (inputs, targets, *in_place)) or not all(tensor.is_contiguous() for tensor in in_place):
-        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate)
+    read = (inputs, targets) if mask is None else (inputs, targets, mask)
+    if not _covered(stack, (*read, *in_place)) or not all(tensor.is_contiguous() for tensor in in_place):
+        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate, mask)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
     shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
     numbers = [
@@ -80,7 +83,7 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
     ]
     losses = _empty(len(stack))
     call = _native.Call(_native_kind(stack.architecture, False).native, torch.get_num_threads(), inputs, [], weights)
-    _native.train(call, weights, targets, first, second, numbers, losses)
+    _native.train(call, weights, targets, mask, first, second, numbers, losses)
     optimizer.step = step
     for tensor in in_place:  # so that a backward pass of what was computed before is refused, as everywhere in PyTorch
         if not tensor.is_inference():

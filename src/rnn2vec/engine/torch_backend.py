@@ -103,7 +103,9 @@ def _first_inputs(architecture: Architecture, inputs: Tensor, outputs: Tensor) -
     return read[..., : architecture.output_size]
 
 
-def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float) -> Tensor:
+def train_step(
+    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None
+) -> Tensor:
     """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
     if torch.is_inference_mode_enabled():
         raise RNN2VecError("training on the torch backend needs autograd: leave torch.inference_mode() for it")
@@ -111,7 +113,8 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
     with torch.enable_grad():
         sequence, _ = _recur(stack.architecture, learning, inputs, ())
         outputs = _answer(stack.architecture, learning, inputs, sequence)
-        losses = _losses(outputs, targets).flatten(1).mean(1)
+        losses = _losses(outputs, targets)
+        losses = losses.flatten(1).mean(1) if mask is None else (losses * mask).sum((1, 2)) / mask.sum((1, 2))
         gradients = torch.autograd.grad(losses.sum(), list(learning.values()))
     step = optimizer.step + 1
     decays = optimizer.decays(len(stack)).to(stack.device, stack.dtype)
@@ -130,9 +133,9 @@ def train_step(stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, 
 
 
 def _losses(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy with classes ``[N, B, T]``, or squared differences from numbers ``[N, B, T, Y]``."""
+    """``[N, B, T]``: cross-entropy with classes ``[N, B, T]``, or mean squares of ``[N, B, T, Y]`` less numbers."""
     if targets.is_floating_point():
-        return (outputs - targets).square()
+        return (outputs - targets).square().mean(3)
     return F.cross_entropy(outputs.flatten(0, 2), targets.flatten(), reduction="none").unflatten(0, targets.shape)
 
 

@@ -115,18 +115,19 @@ NB_MODULE(_native, m) {
     backward(own.call, record, {outputs, {final_first, final_second}, inputs, {state.first, state.second}, nullptr}, weights);
   }, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
 
-  // weights: those of the call, which change in place; targets: classes or numbers; steps: for each model the seven numbers
+  // weights: those of the call, which change in place; targets: classes or numbers; mask: None or what each counts; steps: for each model the seven numbers
   // of AdamW, in the order of its fields
-  m.def("train", [](const CheckedCall& own, const nb::list& weights, nb::handle targets, const nb::list& first,
-                    const nb::list& second, const std::vector<std::array<float, 7>>& steps, nb::handle losses) {
+  m.def("train", [](const CheckedCall& own, const nb::list& weights, nb::handle targets, nb::handle mask,
+                    const nb::list& first, const nb::list& second, const std::vector<std::array<float, 7>>& steps, nb::handle losses) {
     Kept kept;
     const Shape& shape = own.call.shape;
     if (steps.size() != static_cast<std::size_t>(shape.models)) throw std::invalid_argument("steps are one a model");
     Call call = own.call;
     call.weights = memories(weights, own.weights, kept, Use::written);
-    Targets wanted{nullptr, nullptr};
+    const Sizes positions{shape.models, shape.batch, shape.steps};
+    Targets wanted{nullptr, nullptr, memory(mask, positions, kept, Use::read_if_given)};
     if (attribute(targets, torch().dtype).is(torch().int64))
-      wanted.classes = memory<std::int64_t>(targets, {shape.models, shape.batch, shape.steps}, kept, Use::read);
+      wanted.classes = memory<std::int64_t>(targets, positions, kept, Use::read);
     else wanted.numbers = memory(targets, own.outputs, kept, Use::read);
     const Moments moments{memories(first, own.weights, kept, Use::written),
                           memories(second, own.weights, kept, Use::written)};
@@ -135,5 +136,5 @@ NB_MODULE(_native, m) {
     std::vector<AdamW> options;
     for (const auto& s : steps) options.push_back({s[0], s[1], s[2], s[3], s[4], s[5], s[6]});
     train(call, wanted, moments, options, means);
-  });
+  }, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
 }

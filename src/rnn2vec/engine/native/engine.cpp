@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <numeric>
 
 #include "pool.hpp"
 
@@ -178,8 +179,7 @@ void train(const Call& call, const Targets& targets, const Moments& moments, con
            float* losses) {
   const Plan plan(call, true);
   const Shape& shape = call.shape;
-  const std::int64_t positions = shape.batch * shape.steps, numbers = positions * shape.architecture->outputs();
-  const std::int64_t terms = targets.classes ? positions : numbers;  // of the mean
+  const std::int64_t positions = shape.batch * shape.steps, outputs = shape.architecture->outputs();
   run_tasks(call.threads, shape.models, [&](std::int64_t model) {
     const Layout layout = plan.layout(0, true);
     const Scratch memory(layout.tape + layout.workspace + plan.parameters);
@@ -187,11 +187,14 @@ void train(const Call& call, const Targets& targets, const Moments& moments, con
     std::memset(block, 0, plan.parameters * sizeof(float));
     const auto weights = plan.of_model(call.weights, model);
     const auto gradients = plan.within(block, weights);
-    const Targets own{offset(targets.classes, model * positions), offset(targets.numbers, model * numbers)};
+    const Targets own{offset(targets.classes, model * positions), offset(targets.numbers, model * positions * outputs),
+                      offset(targets.mask, model * positions)};
+    const double counted = own.mask ? std::accumulate(own.mask, own.mask + positions, 0.0) : positions;
+    const double terms = targets.classes ? counted : counted * outputs;  // of the mean
     double loss = 0.0;
     for (std::int64_t index = 0; index < plan.slices; ++index)
       loss += call.kernels->train(plan.slice(model, index, weights), memory, memory + plan.layout(index, true).tape,
-                                  own, 1.0f / terms, gradients.data());
+                                  own, 1.0f / static_cast<float>(terms), gradients.data());
     losses[model] = static_cast<float>(loss / terms);
     const auto first = plan.of_model(moments.first, model), second = plan.of_model(moments.second, model);
     for (std::size_t p = 0; p < weights.size(); ++p)

@@ -98,9 +98,10 @@ double train(const Slice& slice, float* tape, float* workspace, const Targets& t
     const Shape& shape = *slice.shape;
     const std::int64_t outputs = shape.architecture->outputs();
     network.forward(nullptr, nullptr);
+    const std::int64_t first = slice.first * shape.steps;
+    const Mask mask{targets.mask ? targets.mask + first : nullptr, shape.steps};
     const auto loss_of = [&](auto loss, auto own, std::int64_t size) {
-      return loss(network.outputs(), own + slice.first * shape.steps * size, shape.steps, outputs, slice.lanes,
-                  scale);
+      return loss(network.outputs(), own + first * size, mask, outputs, slice.lanes, scale);
     };
     const double loss = targets.classes ? loss_of(cross_entropy<typename Own::Slots>, targets.classes, 1)
                                         : loss_of(squared_error<typename Own::Slots>, targets.numbers, outputs);

@@ -92,6 +92,7 @@ struct Slice {
 struct Targets {
   const std::int64_t* classes;
   const float* numbers;
+  const float* mask;                    // [B, T], what each counts in the loss; null if all count 1
 };
 
 // Null where nobody asked, or (for what comes in) where it is zero. Those of weights are added to, the others set.
@@ -123,7 +124,7 @@ struct Kernels {
   void (*forward)(const Slice&, bool keep, float* tape, float* workspace, float* outputs, float* const* final_state);
   // The tape serves once: gradients overwrite it.
   void (*backward)(const Slice&, float* tape, float* workspace, const Gradients&);
-  // forward, loss and backward; returns the slice's sum of -log p(target), or of squared errors. Gradients are of `scale`
+  // forward, loss and backward; returns the slice's sum of -log p(target), or of squared errors, times mask. Gradients are of `scale`
   // times it.
   double (*train)(const Slice&, float* tape, float* workspace, const Targets&, float scale, float* const* gradients);
   void (*adamw)(std::int64_t size, float* weights, float* first, float* second, const float* gradient, const AdamW&);
