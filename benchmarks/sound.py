@@ -107,6 +107,21 @@ def race(architecture: Architecture, models: int, steps: int, rounds: int) -> di
     }
 
 
+def growth(models: int, lengths: list[int]) -> list[dict[str, float]]:
+    """Seconds of LSTMs of 1x40 against the number of steps, the fastest of three."""
+    population, found = Population.initialise(Architecture.stack("lstm", 1, 40, 1, 1), 0, range(models)), []
+    with torch.no_grad():
+        for steps in lengths:
+            inputs = torch.randn(models, 1, steps, 1, generator=torch.Generator().manual_seed(0))
+            seconds = []
+            for _ in range(3):
+                start = time.perf_counter()
+                run(population, inputs)
+                seconds.append(time.perf_counter() - start)
+            found.append({"steps": steps, "seconds": min(seconds)})
+    return found
+
+
 def memory(models: int, batch: int, steps: int, gradients: bool) -> float:
     """MiB that a call adds to the peak of a process that already holds inputs."""
     program = MEMORY.format(models=models, batch=batch, steps=steps, gradients=gradients)
@@ -130,6 +145,9 @@ def main() -> None:
             f"and core, {found['networks_in_real_time']:.0f} networks in real time",
             flush=True,
         )
+    lengths = growth(10, [10**power for power in range(2, 7)])
+    for each in lengths:
+        print(f"10 networks, {each['steps']:7d} steps: {each['seconds']:.4f} s")
     mebibytes = {
         f"{args.models} x 1 x {10 * args.steps}, no gradients": memory(args.models, 1, 10 * args.steps, False),
         f"{args.models} x 1 x 4096, gradients": memory(args.models, 1, 4096, True),
@@ -147,6 +165,7 @@ def main() -> None:
                 "models": args.models,
                 "steps": args.steps,
                 "races": races,
+                "growth": lengths,
                 "mebibytes": mebibytes,
             }
         )

@@ -16,6 +16,9 @@ from rnn2vec.errors import RNN2VecError
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 """Recurrent layers of torch.nn by cell."""
 
+REMEDY = "ask it as it is, Modules([module], interface)"
+"""What helps where a module cannot be a population."""
+
 SCALES = (1.0, 0.1, 10.0)
 """Sizes of the random inputs that a module is proven on: what shows only among small or large ones is seen, too."""
 BATCH, STEPS = 3, 7
@@ -127,7 +130,7 @@ def _layers(module: nn.Module, name: str) -> tuple[nn.RNNBase, nn.Linear]:
     if len(recurrent) != 1 or len(linear) != 1:
         raise RNN2VecError(
             "a module of a population holds one nn.LSTM, nn.GRU or nn.RNN and one nn.Linear head; "
-            f"{name} holds {len(recurrent)} and {len(linear)}"
+            f"{name} holds {len(recurrent)} and {len(linear)}: {REMEDY}"
         )
     rnn, head = recurrent[0], linear[0]
     own = {id(parameter) for part in (rnn, head) for parameter in part.parameters()}
@@ -135,17 +138,17 @@ def _layers(module: nn.Module, name: str) -> tuple[nn.RNNBase, nn.Linear]:
     if others:
         raise RNN2VecError(
             "a module of a population has no parameters but those of its recurrent layer and its linear head, since "
-            f"the rest would be lost; {name} has {', '.join(others)}"
+            f"the rest would be lost; {name} has {', '.join(others)}: {REMEDY}"
         )
     if rnn.bidirectional or rnn.proj_size:
         raise RNN2VecError(
             "a network of a population runs in one direction and has no projection (proj_size=0); "
-            f"{name} has bidirectional={rnn.bidirectional}, proj_size={rnn.proj_size}"
+            f"{name} has bidirectional={rnn.bidirectional}, proj_size={rnn.proj_size}: {REMEDY}"
         )
     if head.in_features != rnn.hidden_size:
         raise RNN2VecError(
             f"the linear head of a network reads its hidden state of {rnn.hidden_size}; "
-            f"that of {name} reads {head.in_features} features"
+            f"that of {name} reads {head.in_features} features: {REMEDY}"
         )
     if any(parameter.is_meta for parameter in module.parameters()):
         raise RNN2VecError(f"a network has values for its weights; those of {name} are on the meta device: load them")
@@ -189,8 +192,8 @@ def _prove(module: nn.Module, alone: RecurrentNetwork, batch_first: bool, name: 
                     "a network of a population computes what its recurrent layer and its head compute alone; to random "
                     f"{'tokens' if tokens else 'inputs'}, {name} answers otherwise, by {min(differing):.2g} times what "
                     "rounding may do: its forward does more (a skip connection, a normalisation, an initial state, a "
-                    f"hook, dropout), or magnifies rounding.{training} Ask it as it is, Modules([module], interface), "
-                    "or take the layers alone with prove=False"
+                    f"hook, dropout), or magnifies rounding.{training} Either {REMEDY}, or "
+                    "take the layers alone with prove=False"
                 )
             failures += [failure for _, failure in results if failure]
     if not proven:
