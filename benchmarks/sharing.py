@@ -98,7 +98,7 @@ class Sharing:
         sizes = ("--preset", preset, "--models", str(models), "--steps", "1")
         build = [*RNN2VEC, "zoo", "build", "formal-languages", "--out", str(self.zoo), *sizes]
         subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
-        self.options = ("--encoder", encoder, "--preset", preset, "--steps", str(steps))
+        self.options, self.steps = ("--encoder", encoder, "--preset", preset), steps
 
     def run(self, case: Case, interrupted: bool = False) -> float:
         """Seconds that the commands take; or, interrupted a moment after all have begun to train, those to their end.
@@ -109,7 +109,9 @@ class Sharing:
         started = [subprocess.Popen(BUSY) for _ in range(case.busy)]
         try:
             start, first = time.perf_counter(), self.count
-            commands = [self._start(case) for _ in range(case.commands)]
+            # what is interrupted would not end by itself meanwhile
+            steps = 1000 * self.steps if interrupted else self.steps
+            commands = [self._start(case, steps) for _ in range(case.commands)]
             started += commands
             if interrupted:
                 begun = [self._out(number) / CHECKPOINT for number in range(first, self.count)]
@@ -129,8 +131,8 @@ class Sharing:
             raise RuntimeError(f"{case.name}: commands ended with status {statuses}")
         return seconds
 
-    def _start(self, case: Case) -> subprocess.Popen[bytes]:
-        own = (*self.options, "--out", str(self._out(self.count)), *case.options)
+    def _start(self, case: Case, steps: int) -> subprocess.Popen[bytes]:
+        own = (*self.options, "--steps", str(steps), "--out", str(self._out(self.count)), *case.options)
         command = [*case.prefix, *RNN2VEC, "pretrain", str(self.zoo), *own]
         self.count += 1
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -104,15 +104,21 @@ REFUSED = {
     "none": ([], "at least one network"),
     "two recurrent layers": (
         [nn.ModuleList([nn.LSTM(2, 3), nn.GRU(3, 3), nn.Linear(3, 1)])],
-        r"module 0 .*holds 2 and 1: ask it as it is, Modules",
+        r"module 0 .*holds 2 and 1: ask it as it is",
     ),
     "no head": ([nn.ModuleList([nn.LSTM(2, 3)])], r"module 0 .*holds 1 and 0"),
     "a bare layer": ([nn.GRU(2, 3)], r"module 0 \(GRU\) holds 1 and 0"),
     "two heads": ([nn.ModuleList([nn.LSTM(2, 3), nn.Linear(3, 1), nn.Linear(3, 1)])], r"holds 1 and 2"),
     "no recurrent layer": ([nn.Sequential(nn.Linear(2, 3))], r"module 0 \(Sequential\) holds 0 and 1"),
-    "bidirectional": ([nn.ModuleList([nn.GRU(2, 3, bidirectional=True), nn.Linear(6, 1)])], "bidirectional=True.*: ask it as it is, Modules"),
+    "bidirectional": (
+        [nn.ModuleList([nn.GRU(2, 3, bidirectional=True), nn.Linear(6, 1)])],
+        "bidirectional=True.*: ask it as it is",
+    ),
     "projection": ([nn.ModuleList([nn.LSTM(2, 3, proj_size=2), nn.Linear(2, 1)])], "proj_size=2"),
-    "head of another width": ([nn.ModuleList([nn.LSTM(2, 3), nn.Linear(4, 1)])], "hidden state of 3; .*reads 4 .*: ask it as it is, Modules"),
+    "head of another width": (
+        [nn.ModuleList([nn.LSTM(2, 3), nn.Linear(4, 1)])],
+        "hidden state of 3; .*reads 4 .*: ask it as it is",
+    ),
     "mixed hidden sizes": (
         [nn.ModuleList([nn.LSTM(2, 3), nn.Linear(3, 1)]), nn.ModuleList([nn.LSTM(2, 4), nn.Linear(4, 1)])],
         r"module 0 is LSTM, 1 x 3, .* module 1 is LSTM, 1 x 4",

@@ -14,7 +14,7 @@ class Streaming {
   static constexpr bool apart = Cell::recurrent == Recurrent::apart;  // the last gate's halves
   static constexpr int gates = Cell::gates, sums = gates + apart;
   static constexpr std::int64_t row = gates * S::lanes, bias_row = sums * S::lanes;
-  static constexpr std::int64_t most_tiles = 3;  // at once, as many sums as there are registers for
+  static constexpr std::int64_t most_tiles = S::lanes == 16 ? 4 : 3;  // at once, as many sums as there are registers for
 
  public:
   // A reset that comes before the product would need all gates of all units in between.
@@ -49,7 +49,8 @@ class Streaming {
       switch (tiles_at(first)) {
         case 1: tiles<1>(to, block, packed, x, token, h); break;
         case 2: tiles<2>(to, block, packed, x, token, h); break;
-        default: tiles<3>(to, block, packed, x, token, h);
+        case 3: tiles<3>(to, block, packed, x, token, h); break;
+        default: tiles<4>(to, block, packed, x, token, h);
       }
     }
   }
