@@ -38,6 +38,8 @@ class Tensors:
         Raises:
             RNN2VecError: if they are not there, or are none.
         """
+        if min(tensor.dims, default=0) < 0:
+            raise RNN2VecError(f"the tensor {shown(tensor.name)} is damaged (its shape is {list(tensor.dims)})")
         try:
             if tensor.data_location == self._onnx.TensorProto.EXTERNAL:
                 return self._external(tensor)
@@ -57,7 +59,7 @@ class Tensors:
         shape = [int(size) for size in tensor.dims]
         size = math.prod(shape) * dtype.itemsize
         start, length = int(said.get("offset", 0)), int(said.get("length", size))
-        if min([*shape, start], default=0) < 0 or length != size or start + size > len(content):
+        if start < 0 or length != size or start + size > len(content):
             raise RNN2VecError(
                 f"the tensor {shown(tensor.name)} of shape {shape} is in {said['location']}, of {len(content)} bytes; "
                 f"it claims {length} from {start} on: one of the two files was truncated or altered"
