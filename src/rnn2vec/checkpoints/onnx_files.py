@@ -23,7 +23,7 @@ TRIALS = ((5, 7, 11), (13, 17, 19))
 
 def recognised(content: bytes) -> bool:
     """Whether a file begins as models do: with the version of the format and another field."""
-    return content[:1] == b"\x08" and 1 <= content[1] < 128 and content[2:3] in [bytes([own]) for own in SECOND_FIELDS]
+    return len(content) > 2 and content[0] == 8 and 1 <= content[1] < 128 and content[2] in SECOND_FIELDS
 
 
 def describe(path: Path, content: bytes) -> Described:
