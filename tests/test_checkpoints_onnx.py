@@ -114,17 +114,17 @@ class Graph:
         self.size = size
         return self.add("Add", self.normal(size), self.last)
 
-    def model(self) -> Any:
+    def model(self, opset: int = 20) -> Any:
         inputs = [helper.make_tensor_value_info("x", 1, self.axes)]
         outputs = [helper.make_tensor_value_info(self.last, 1, None)]
         graph = helper.make_graph(self.nodes, "g", inputs, outputs, self.tensors)
-        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
         made.ir_version = 10
         return made
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, opset: int = 20) -> Path:
         path = folder / "m.onnx"
-        path.write_bytes(self.model().SerializeToString())
+        path.write_bytes(self.model(opset).SerializeToString())
         return path
 
 
@@ -250,6 +250,7 @@ def test_fixed_sizes_float64_and_states_as_outputs(tmp_path: Path) -> None:
         with torch.no_grad():
             assert apart(answers(checkpoint, x.numpy()), module(x)[0].numpy()) <= 1e-12
         assert any(note.startswith("ignored: the last states, ") for note in checkpoint.notes)
+        assert any("fixes the sizes of its input, [2, 6, 3]" in note for note in checkpoint.notes)
 
 
 def test_tokens_and_classes(tmp_path: Path) -> None:
@@ -279,6 +280,30 @@ def test_inputs_that_are_scaled_and_rows_of_all_steps(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(path)
     assert checkpoint.architecture == Architecture("gru", 3, (4,), 2, reset="before")
     assert apart(answers(checkpoint, x.swapaxes(0, 1)).swapaxes(0, 1).reshape(-1, 2), ran(path, x)) <= 2e-6
+
+
+def test_earlier_versions_of_the_operators(tmp_path: Path) -> None:
+    """Axes and bounds were attributes; a softmax was over all axes from the second on."""
+    graph = raw(Graph(), "GRU")
+    graph.add("Squeeze", graph.nodes[-1].output[0], axes=[1])
+    graph.add("Dropout", graph.last, ratio=0.5)
+    graph.add("Transpose", graph.last, perm=[1, 0, 2])
+    graph.add("Slice", graph.last, axes=[1], starts=[-1], ends=[2**31])
+    graph.add("Squeeze", graph.last, axes=[1])
+    graph.add("Softmax", graph.last)
+    path = graph.save(tmp_path, opset=9)
+    x = np.random.default_rng(1).normal(size=(9, 2, 3)).astype(np.float32)
+    checkpoint = read_checkpoint(path)
+    found = torch.from_numpy(answers(checkpoint, x.swapaxes(0, 1))[:, -1]).softmax(-1).numpy()
+    assert apart(found, ran(path, x)) <= 2e-6
+    assert {
+        "ignored: Dropout (dropout2_0)",
+        "folded: Softmax (softmax6_0); outputs are its logits, read as classes",
+    } < set(checkpoint.notes)
+    graph.nodes[-2:] = []
+    graph.add("Softmax", graph.nodes[-1].output[0])
+    with pytest.raises(RNN2VecError, match="read over the last axis"):
+        read_checkpoint(graph.save(tmp_path, opset=9))
 
 
 def test_the_reset_is_the_files(tmp_path: Path) -> None:
@@ -455,6 +480,8 @@ def test_inputs_outputs_and_operators_of_others(tmp_path: Path) -> None:
     refused(lambda model: model.graph.initializer[0].dims.__setitem__(1, -1), "is damaged|has the shape")
     refused(other_size, "and hidden_size 5")
     refused(lambda model: model.graph.initializer.pop(0), "reads w0, which is no")
+    refused(lambda model: model.graph.initializer.append(model.graph.initializer[1]), "two are alike")
+    refused(lambda model: model.graph.node[0].output.__setitem__(0, "x"), "two are alike")
     path.write_bytes(sequences().model().SerializeToString()[:-200])
     with pytest.raises(RNN2VecError, match="truncated or altered"):
         read_checkpoint(path)

@@ -41,6 +41,8 @@ def describe(path: Path, content: bytes) -> Described:
     each = [graph.described([_size(own, free, trial) for own in graph.shape]) for trial in TRIALS[: 1 + bool(free)]]
     if not all(_alike(each[0], other) for other in each):
         raise RNN2VecError("a graph is the same network at all sizes of its input; this one's weights depend on them")
+    if not free:
+        each[0].notes.append(f"the file fixes the sizes of its input, {graph.shape}; here sequences have any length")
     if graph.ignored:
         each[0].notes.append(f"ignored: the last states, {', '.join(graph.ignored)}")
     return each[0]

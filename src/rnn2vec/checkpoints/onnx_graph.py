@@ -57,6 +57,11 @@ class Graph:
         self._known = {own.name: self._tensors.read(own) for own in graph.initializer}
         if graph.sparse_initializer:
             raise RNN2VecError("the tensors of a model are dense; this one has sparse_initializer")
+        names = [own.name for own in graph.initializer]
+        names += [own.name for own in graph.input if own.name not in self._known]
+        names += [name for node in graph.node for name in node.output if name]
+        if len(set(names)) < len(names):
+            raise RNN2VecError("the values of a graph have different names; two are alike")
         self._room = SPARE + 2 * (len(content) + self._tensors.size)
         self.ignored: list[str] = []
         self._output = self._only_output(graph)
