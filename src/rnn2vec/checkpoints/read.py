@@ -18,6 +18,7 @@ from rnn2vec.checkpoints import (
     keras_files,
     nam,
     npz_files,
+    onnx_files,
     pytorch,
     rtneural,
     safetensors_files,
@@ -36,7 +37,9 @@ from rnn2vec.files import read_bytes
 JSON = (guitarml, rtneural, nam)
 """Formats of JSON with a shape of their own."""
 
-FORMATS = tuple(one.NAME for one in (guitarml, rtneural, nam, keras_files, pytorch, safetensors_files, npz_files))
+FORMATS = tuple(
+    one.NAME for one in (guitarml, rtneural, nam, keras_files, onnx_files, pytorch, safetensors_files, npz_files)
+)
 """What is read."""
 
 REFUSED = {
@@ -52,9 +55,9 @@ def read_checkpoint(path: str | os.PathLike[str], **declared: Any) -> Checkpoint
     """The networks of a file that others trained. Nothing of the file is ever executed.
 
     Args:
-        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, Keras' ``.h5`` and ``.keras``, safetensors, npz, or what
-            torch.save wrote, whatever its suffix. What is declared in a ``.toml`` or ``.json`` of the same name beside
-            a safetensors or npz file counts, too; ``declared`` goes before it.
+        path: JSON of GuitarML, RTNeural, AIDA-X or NAM, Keras' ``.h5`` and ``.keras``, ONNX, safetensors, npz, or
+            what torch.save wrote, whatever its suffix. What is declared in a ``.toml`` or ``.json`` of the same name
+            beside a safetensors or npz file counts, too; ``declared`` goes before it.
         **declared: what the file does not say, see :class:`~rnn2vec.checkpoints.declaration.Declaration`.
 
     Raises:
@@ -89,10 +92,12 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
         return _described(path, keras_files.describe_h5(content), keras_files.NAME, Declaration.of(declared))
     if content.startswith(b"PK"):
         return _archive(path, content, declared)
+    if onnx_files.recognised(content):
+        return _described(path, onnx_files.describe(path, content), onnx_files.NAME, Declaration.of(declared))
     known = [why for start, why in REFUSED.items() if content.startswith(start)]
     raise RNN2VecError(
         f"{known[0] if known else 'it is of no format that is read'}: those are JSON of GuitarML, RTNeural, AIDA-X and "
-        "NAM, Keras, safetensors, npz, and files of torch.save"
+        "NAM, Keras, ONNX, safetensors, npz, and files of torch.save"
     )
 
 
