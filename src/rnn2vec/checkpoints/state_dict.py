@@ -133,7 +133,7 @@ def _chosen(stacks: dict[str, Numbered], tensors: dict[str, Array], said: Declar
         return list(stacks)
     in_turn = _in_turn(stacks, tensors)
     if in_turn is not None:
-        notes.append(f"stacked in the order of their numbers, which alone fits their sizes: {', '.join(in_turn)}")
+        notes.append(f"stacked in the order of their numbers, which fits their sizes: {', '.join(in_turn)}")
         return in_turn
     raise RNN2VecError(
         f"the order of several recurrent layers is not in their names; got {quoted(stacks)}: declare recurrent, those "
