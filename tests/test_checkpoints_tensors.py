@@ -233,6 +233,15 @@ def test_what_only_sounds_like_an_embedding_is_a_head(tmp_path: Path, head: str)
     agrees(tmp_path / "a.pt", module, torch.randn(2, 9, 4, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_quantised_weights_are_refused(tmp_path: Path, suffix: str) -> None:
+    state = {name: (20 * own).to(torch.int8) for name, own in Net().state_dict().items()}
+    save = torch.save if suffix == "pt" else safetensors.torch.save_file
+    save(state, tmp_path / f"a.{suffix}")
+    with pytest.raises(RNN2VecError, match="holds whole numbers, as quantised weights do"):
+        read_checkpoint(tmp_path / f"a.{suffix}")
+
+
 def test_a_matrix_that_may_be_an_embedding_is_asked_about(tmp_path: Path) -> None:
     """Of tied weights, safetensors keep the first of two names."""
     module, table = Net(inputs=4), torch.randn(20, 4, dtype=torch.float64)

@@ -332,8 +332,8 @@ class _Numbers:
 
 
 def exact(tensor: torch.Tensor) -> Array:
-    """A tensor's numbers in float64, which holds those of every other dtype."""
-    return tensor.detach().to(torch.float64).numpy()
+    """A tensor's numbers in float64, which holds those of every other float; whole numbers as they are."""
+    return (tensor.detach().to(torch.float64) if tensor.is_floating_point() else tensor).numpy()
 
 
 def _list(value: Any) -> list[Any]:

@@ -77,9 +77,9 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
         if len(row) != len(columns):
             raise RNN2VecError(f"a row has {len(columns)} cells; row {number} has {len(row)}")
         cells = dict(zip(columns, row, strict=True))
-        own = cells[NAME]
-        places = [place for place, name in enumerate(names) if own in _names(name)] or [
-            place for place, name in enumerate(names) if any(fnmatch.fnmatchcase(one, own) for one in _names(name))
+        said_of = cells[NAME]
+        places = [place for place, name in enumerate(names) if said_of in _names(name)] or [
+            place for place, name in enumerate(names) if any(fnmatch.fnmatchcase(one, said_of) for one in _names(name))
         ]  # a name with brackets, such as TS9[1], is no pattern of others
         if not places:
             raise RNN2VecError(f"a row is of a network of the zoo; row {number}, {cells[NAME]!r}, is of none")
