@@ -47,8 +47,8 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
     kept = plain(named, notes)
     if quantised := [name for name, values in kept.items() if values.dtype.kind != "f" and values.ndim]:
         raise RNN2VecError(
-            f"weights are floats; {_listed(quantised)} holds whole numbers, as quantised weights do, whose scale is not "
-            "known: save them as floats, or declare ignore, if the network does without them"
+            f"weights are floats; {_listed(quantised)} holds whole numbers, as quantised weights do, whose scale is "
+            "not known: save them as floats, or declare ignore, if the network does without them"
         )
     _refuse_known(kept)
     stacks = _stacks(kept)
