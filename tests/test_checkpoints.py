@@ -82,6 +82,19 @@ def guitarml(cell: str = "LSTM", size: int = 4, inputs: int = 2, layers: int = 1
     return {"model_data": {**data, "skip": skip, "bias_fl": True}, "state_dict": state}
 
 
+def test_a_skip_of_guitarml_has_one_output_and_is_said(tmp_path: Path) -> None:
+    values = guitarml(inputs=2)
+    state = values["state_dict"]
+    for name in ("lin.weight", "lin.bias"):
+        state[name] = [*state[name], *state[name]]
+    values["model_data"]["output_size"] = 2
+    with pytest.raises(RNN2VecError, match="to its one output; this has 2"):  # GuitarML adds it to both
+        read_checkpoint(written(tmp_path / "a.json", values))
+    silent = guitarml()
+    del silent["model_data"]["skip"]
+    assert any("assumed: no skip" in note for note in read_checkpoint(written(tmp_path / "b.json", silent)).notes)
+
+
 def expected_guitarml(values: dict[str, Any], x: np.ndarray) -> np.ndarray:
     data, own = values["model_data"], {name: np.array(value) for name, value in values["state_dict"].items()}
     read = x

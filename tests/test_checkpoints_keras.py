@@ -215,6 +215,27 @@ def test_functional_models_that_are_chains(tmp_path: Path, suffix: str) -> None:
             read_checkpoint(saved(tmp_path, model, suffix))
 
 
+def test_layers_that_are_called_as_others_are_counted(tmp_path: Path) -> None:
+    """Older versions of Keras 3 wrote no names into the file, and count by class."""
+    model = model_of(
+        keras.layers.LSTM(3, return_sequences=True, name="lstm_1"),
+        keras.layers.LSTM(3, return_sequences=True, name="lstm"),
+        keras.layers.Dense(2, name="dense"),
+    )
+    path = saved(tmp_path, model, ".keras")
+    with zipfile.ZipFile(path) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO(entries["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        for group in file["layers"].values():
+            group["vars"].attrs.pop("name", None)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in {**entries, "model.weights.h5": weights.getvalue()}.items():
+            archive.writestr(name, content)
+    x = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
+    assert apart(answers(read_checkpoint(path), x), asked(model, x)) < 2e-6
+
+
 def trained(model: Any) -> Any:
     model.compile("adam", "mse")
     x = np.zeros((2, 4, 3))

@@ -226,6 +226,33 @@ def test_layers_whose_order_is_not_known(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "a.pt", recurrent="b")
 
 
+@pytest.mark.parametrize("head", ["ensemble.fc", "member.unembed"])
+def test_what_only_sounds_like_an_embedding_is_a_head(tmp_path: Path, head: str) -> None:
+    module = Net(inputs=4)
+    torch.save({name.replace("fc", head): own for name, own in module.state_dict().items()}, tmp_path / "a.pt")
+    agrees(tmp_path / "a.pt", module, torch.randn(2, 9, 4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("suffix", ["pt", "safetensors"])
+def test_quantised_weights_are_refused(tmp_path: Path, suffix: str) -> None:
+    state = {name: (20 * own).to(torch.int8) for name, own in Net().state_dict().items()}
+    save = torch.save if suffix == "pt" else safetensors.torch.save_file
+    save(state, tmp_path / f"a.{suffix}")
+    with pytest.raises(RNN2VecError, match="holds whole numbers, as quantised weights do"):
+        read_checkpoint(tmp_path / f"a.{suffix}")
+
+
+def test_a_matrix_that_may_be_an_embedding_is_asked_about(tmp_path: Path) -> None:
+    """Of tied weights, safetensors keep the first of two names."""
+    module, table = Net(inputs=4), torch.randn(20, 4, dtype=torch.float64)
+    recurrent = {name: own for name, own in module.state_dict().items() if "fc" not in name}
+    torch.save({"encoder.weight": table, **recurrent}, tmp_path / "a.pt")
+    with pytest.raises(RNN2VecError, match=r"may be an embedding.*embedding='encoder.weight' or head=\['encoder'\]"):
+        read_checkpoint(tmp_path / "a.pt")
+    assert read_checkpoint(tmp_path / "a.pt", embedding="encoder.weight").interface.inputs == Tokens(20)
+    assert read_checkpoint(tmp_path / "a.pt", head="encoder").interface.outputs == Numbers(20)
+
+
 def test_an_embedding_is_folded(tmp_path: Path) -> None:
     module, embedding = Net(), nn.Embedding(6, 3, dtype=torch.float64)
     torch.save({**module.state_dict(), "embed.weight": embedding.weight}, tmp_path / "a.pt")

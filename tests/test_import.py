@@ -22,6 +22,8 @@ from conftest import Command
 from rnn2vec import Classes, Interface, Numbers, RNN2VecError, Tokens, Zoo, import_zoo, read_checkpoint, split_zoo
 from rnn2vec.checkpoints.folders import Outcome
 from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
+from rnn2vec.zoo import import_files
+from rnn2vec.zoo.sequences import read_sequences
 from test_checkpoints import foreign, guitarml, written
 
 MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "300"))
@@ -135,6 +137,21 @@ def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path) -> None:
     declaration.write_text("[files]\na = 1\n")
     with pytest.raises(RNN2VecError, match="declarations by names of files"):
         import_zoo([captures], tmp_path / "other", declare=declaration)
+    declaration.write_text('knob = [0]\n[files."own.pth"]\nskip = true\n')
+    with pytest.raises(RNN2VecError, match=r"'own\.pth' is of none of 4"):
+        import_zoo([captures], tmp_path / "other", declare=declaration)
+
+
+def test_names_with_brackets_are_no_patterns_of_others(captures: Path, tmp_path: Path) -> None:
+    (captures / "clean.json").rename(captures / "amp[1].json")
+    (captures / "more" / "lead.json").rename(captures / "amp1.json")
+    (tmp_path / "labels.csv").write_text("name,gain\n*,0\namp1,1\namp[1],2\n")
+    (tmp_path / "declared.toml").write_text('knob = [0]\n[files."amp[1].json"]\nname = "one"\n')
+    zoo = import_zoo([captures], tmp_path / "zoo", labels=tmp_path / "labels.csv", knob=[0])
+    gains = dict(zip(zoo.column("name"), zoo.column("gain"), strict=True))
+    assert (gains["amp1"], gains["amp[1]"], gains["own"]) == (1, 2, 0)
+    zoo = import_zoo([captures], tmp_path / "declared", declare=tmp_path / "declared.toml")
+    assert sorted(zoo.column("name")) == ["amp1", "knob@0", "one", "own"]
 
 
 def test_two_networks_of_one_name(captures: Path, tmp_path: Path) -> None:
@@ -196,6 +213,15 @@ def _wave(path: Path, values: np.ndarray, width: int) -> Path:
     return path
 
 
+def _cut_wave() -> bytes:
+    """The first tenth of a file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, 44100, 0, "NONE", ""))
+        writer.writeframes(bytes(2000))
+    return file.getvalue()[:200]
+
+
 def test_given_inputs_of_every_format(captures: Path, tmp_path: Path) -> None:
     signal = np.sin(np.arange(300) / 7) * 0.9
     np.save(tmp_path / "a.npy", signal)
@@ -208,6 +234,45 @@ def test_given_inputs_of_every_format(captures: Path, tmp_path: Path) -> None:
         read = zoo.traces().inputs
         assert read.shape == (1, 1, 300, 1)
         np.testing.assert_allclose(read[0, 0, :, 0], signal, atol=1e-4)
+
+
+def test_channels_of_a_wav_are_no_sequences(captures: Path, tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
+        file.setparams((2, 2, 44100, 0, "NONE", ""))
+        file.writeframes(np.arange(600, dtype="<i2").tobytes())
+    with pytest.raises(RNN2VecError, match=r"got an array of shape \[1, 300, 2\]"):
+        import_zoo([captures / "clean.json"], tmp_path / "zoo", inputs=tmp_path / "stereo.wav")
+    read = import_zoo([captures / "knob.json"], tmp_path / "zoo", inputs=tmp_path / "stereo.wav").traces().inputs
+    assert read.shape == (1, 1, 300, 2)
+    np.testing.assert_allclose(read[0, 0], np.arange(600).reshape(300, 2) / 2**15)
+
+
+def test_mutated_inputs_are_read_or_refused(captures: Path, tmp_path: Path) -> None:
+    """In the first bytes, where files say how large they are."""
+    np.save(tmp_path / "a.npy", np.zeros((3, 40, 1), np.float32))
+    np.savez(tmp_path / "a.npz", np.zeros((3, 40, 1), np.float32))
+    _wave(tmp_path / "a.wav", np.zeros(100), 2)
+    random = np.random.default_rng(0)
+    for name in ("a.npy", "a.npz", "a.wav"):
+        whole = (tmp_path / name).read_bytes()
+        for _ in range(MUTATIONS):
+            altered = bytearray(whole)
+            for place in random.integers(0, min(len(whole), 130), 3):
+                altered[place] = random.choice([0, 1, 255, int(random.integers(256))])
+            (tmp_path / name).write_bytes(altered)
+            with contextlib.suppress(RNN2VecError):
+                read_sequences(tmp_path / name, Numbers(1, -1, 1))
+
+
+def test_traces_of_as_many_networks_as_memory_holds_are_made_at_once(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_files, "MOST_NUMBERS", 2 * SEQUENCES * STEPS["numbers"] * 2)
+    folder = _amplifiers(tmp_path / "many", 6)
+    zoo = import_zoo([folder], tmp_path / "zoo")
+    assert zoo.verify() == []
+    assert np.unique(zoo.column("shard"), return_counts=True)[1].tolist() == [2, 1, 2, 1]
+    assert zoo.traces().inputs.shape == (6, SEQUENCES, STEPS["numbers"], 1)
 
 
 def test_long_inputs_are_cut_and_it_is_said(captures: Path, tmp_path: Path) -> None:
@@ -226,6 +291,7 @@ def test_long_inputs_are_cut_and_it_is_said(captures: Path, tmp_path: Path) -> N
         ("a.csv", b"x\nnan\n", "finite floats"),
         ("a.csv", b"1,2,3\n4,5,6\n", "got an array of shape"),
         ("a.csv", b"1\nx\n", "truncated, or is of another format"),
+        ("a.wav", _cut_wave(), "truncated, or is of another format"),
         ("a.wav", b"RIFF\x00\x00", "truncated, or is of another format"),
         ("a.npz", b"PK\x03\x04", "truncated, or is of another format"),
         ("a.txt", b"1", "a file of .npy"),

@@ -6,7 +6,7 @@ import dataclasses
 import fnmatch
 import glob
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def found(paths: Sequence[str | os.PathLike[str]]) -> list[Outcome]:
 
 
 def read_all(
-    outcomes: Iterable[Outcome],
+    outcomes: Sequence[Outcome],
     declared: Mapping[str, Any],
     on_progress: Callable[[int, str], None] = lambda amount, note: None,
 ) -> list[Outcome]:
@@ -71,13 +71,19 @@ def read_all(
         outcomes: of :func:`found`.
         declared: see :func:`declared_of`.
         on_progress: called as ``on_progress(files, note)``.
+
+    Raises:
+        RNN2VecError: if something is declared of no file; with a slip in its name, one would be read without it.
     """
+    known = {name for outcome in outcomes for name in _names(outcome.source)}
+    if unused := [pattern for pattern in declared.get(FILES, {}) if pattern not in known and not _fit(pattern, known)]:
+        raise RNN2VecError(f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}")
     read = []
     for outcome in outcomes:
         if not outcome.refused:
             try:
                 outcome = dataclasses.replace(
-                    outcome, checkpoint=read_checkpoint(outcome.path, **declared_of(outcome.source, declared))
+                    outcome, checkpoint=read_checkpoint(outcome.path, **declared_of(outcome.source, declared, known))
                 )
             except RNN2VecError as error:
                 outcome = outcome.refuse(str(error).removeprefix(f"{outcome.path}: "))
@@ -99,13 +105,27 @@ def declaration_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def declared_of(source: str, declared: Mapping[str, Any]) -> dict[str, Any]:
-    """What is declared of one file: of all, and then, in the order of the table ``files``, of those like it."""
+def declared_of(source: str, declared: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, Any]:
+    """What is declared of one file: of all, and then, in the order of the table ``files``, of those like it.
+
+    Args:
+        source: the file.
+        declared: the declarations.
+        known: names of all files; what is a name, such as ``amp[1].nam``, is no pattern of others.
+    """
     values = {name: value for name, value in declared.items() if name != FILES}
     for pattern, own in declared.get(FILES, {}).items():
-        if any(fnmatch.fnmatchcase(name, pattern) for name in (source, source.rpartition("/")[2])):
+        if pattern in _names(source) or (pattern not in known and _fit(pattern, _names(source))):
             values |= own
     return values
+
+
+def _names(source: str) -> list[str]:
+    return [source, source.rpartition("/")[2]]
+
+
+def _fit(pattern: str, names: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
 
 
 def _globbed(pattern: Path) -> list[Path]:

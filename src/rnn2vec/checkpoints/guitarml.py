@@ -59,5 +59,9 @@ def describe(values: dict[str, Any]) -> Described:
     if unread:
         raise RNN2VecError(f"every weight of the file is read; these are not known: {', '.join(sorted(unread)[:10])}")
     skip = whole("skip", data.get("skip", 0), 0, 1)
+    if skip and outputs > 1:
+        raise RNN2VecError(f"the skip of a file adds its first input to its one output; this has {outputs} outputs")
     notes = [f"hidden_size: the file claims {hidden}, its weights are of {below}"] if hidden != below else []
+    if "skip" not in data:
+        notes.append("assumed: no skip, of which the file says nothing")
     return Described([*layers, Dense(weight, bias)], bool(skip), notes=notes)

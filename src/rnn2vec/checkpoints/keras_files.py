@@ -121,13 +121,15 @@ def _places(groups: dict[str, hdf5.Node], listed: list[Configured]) -> dict[str,
         for name in group.children["vars"].texts.get("name", ()) if "vars" in group.children else ():
             said.setdefault(name, []).append(place)
     seen: Counter[str] = Counter()
-    found: dict[str, str] = {}
-    named = {layer.name for layer in listed}
+    counted: dict[str, str] = {}
     for layer in listed:
         snake = re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", layer.kind)).lower()
-        counted = f"{snake}_{seen[snake]}" if seen[snake] else snake
+        counted[layer.name] = f"{snake}_{seen[snake]}" if seen[snake] else snake
         seen[snake] += 1
-        places = said.get(layer.name) or [counted if groups.keys() - named else layer.name]
+    by_class = groups.keys() <= {*counted.values()}  # even where layers are called so, in another order
+    found: dict[str, str] = {}
+    for layer in listed:
+        places = said.get(layer.name) or [counted[layer.name] if by_class else layer.name]
         if len(places) > 1:
             raise RNN2VecError(f"a layer has one group of weights; {layer} has {', '.join(places)}")
         found[layer.name] = places[0]

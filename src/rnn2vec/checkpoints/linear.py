@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,6 +11,9 @@ from rnn2vec.checkpoints.arrays import Array
 from rnn2vec.checkpoints.declaration import Declaration
 from rnn2vec.checkpoints.layers import Dense
 from rnn2vec.errors import RNN2VecError
+
+_EMBEDDING = re.compile(r"(?<![A-Za-z])[Ee]mb|(?<![Uu]n)(Emb|embed)")
+"""``emb``, ``tok_embed``, ``wordEmbedding``, ``wordembedding``; not ``member``, ``ensemble``, ``unembed``."""
 
 
 def quoted(names: Iterable[str]) -> str:
@@ -27,7 +31,7 @@ def embeddings(tensors: dict[str, Array], said: Declaration) -> list[str]:
         if said.embedding not in tensors:
             raise RNN2VecError(f"embedding names one of the tensors, {quoted(tensors)}; got {said.embedding!r}")
         return [said.embedding]
-    return [n for n, v in tensors.items() if "emb" in n.lower() and n.endswith("weight") and v.ndim == 2]
+    return [n for n, v in tensors.items() if _EMBEDDING.search(n) and n.endswith("weight") and v.ndim == 2]
 
 
 def linear_layers(
@@ -57,7 +61,7 @@ def linear_layers(
     before = list(said.front or ())
     left = [prefix for prefix in linear if prefix not in before]
     if said.head is None:
-        _require_one_reading(left, linear, tensors, said, sizes)
+        _require_one_reading(left, linear, tensors, said, sizes, tables)
         after = left
     else:
         after = list(said.head)
@@ -84,7 +88,12 @@ def linear_layers(
 
 
 def _require_one_reading(
-    left: list[str], linear: dict[str, str], tensors: dict[str, Array], said: Declaration, sizes: tuple[int, int]
+    left: list[str],
+    linear: dict[str, str],
+    tensors: dict[str, Array],
+    said: Declaration,
+    sizes: tuple[int, int],
+    tables: list[str],
 ) -> None:
     if len(left) > 1 and said.activations is None:
         raise RNN2VecError(
@@ -98,6 +107,11 @@ def _require_one_reading(
         if linear[prefix] in said.tensors:  # it was declared to be the head
             continue
         says, reads = tensors[linear[prefix]].shape
+        if reads == sizes[0] and places[linear[prefix]] < recurrent and _bias(prefix) not in tensors and not tables:
+            raise RNN2VecError(
+                f"'{prefix}' may be an embedding, since it stands before the recurrent layers in the file and has no "
+                f"bias: declare embedding='{linear[prefix]}' or head=['{prefix}']"
+            )
         if (reads, says) == sizes[::-1] and places[linear[prefix]] < recurrent:
             raise RNN2VecError(
                 f"'{prefix}' fits before the recurrent layers as well as after them, and stands before them in the "

@@ -301,6 +301,9 @@ class _Numbers:
 
     def __init__(self, storages: dict[str, bytes], size: int) -> None:
         self.storages, self.left = storages, 4 * size
+        self.flat: dict[
+            tuple[str, torch.dtype], torch.Tensor
+        ] = {}  # a storage is copied once, however often it is named
 
     def array(self, name: str, tensor: tuple[Any, ...]) -> Array:
         reference, offset, shape, strides = tensor
@@ -322,13 +325,15 @@ class _Numbers:
             raise RNN2VecError(f"{name} claims the shape {list(shape)}, more numbers than the file has")
         if not count:
             return np.zeros(tuple(shape))
-        flat = torch.frombuffer(bytearray(numbers[: len(numbers) // dtype.itemsize * dtype.itemsize]), dtype=dtype)
-        return exact(flat.as_strided(tuple(shape), tuple(strides), offset))
+        if (key, dtype) not in self.flat:
+            whole_numbers = len(numbers) // dtype.itemsize * dtype.itemsize
+            self.flat[key, dtype] = torch.frombuffer(bytearray(numbers[:whole_numbers]), dtype=dtype)
+        return exact(self.flat[key, dtype].as_strided(tuple(shape), tuple(strides), offset))
 
 
 def exact(tensor: torch.Tensor) -> Array:
-    """A tensor's numbers in float64, which holds those of every other dtype."""
-    return tensor.detach().to(torch.float64).numpy()
+    """A tensor's numbers in float64, which holds those of every other float; whole numbers as they are."""
+    return (tensor.detach().to(torch.float64) if tensor.is_floating_point() else tensor).numpy()
 
 
 def _list(value: Any) -> list[Any]:

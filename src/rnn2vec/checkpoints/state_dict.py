@@ -45,6 +45,11 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
                 f"{name} holds finite numbers; got NaN or infinity: the training diverged, or it is damaged"
             )
     kept = plain(named, notes)
+    if quantised := [name for name, values in kept.items() if values.dtype.kind != "f" and values.ndim]:
+        raise RNN2VecError(
+            f"weights are floats; {_listed(quantised)} holds whole numbers, as quantised weights do, whose scale is "
+            "not known: save them as floats, or declare ignore, if the network does without them"
+        )
     _refuse_known(kept)
     stacks = _stacks(kept)
     if not stacks:
@@ -133,7 +138,7 @@ def _chosen(stacks: dict[str, Numbered], tensors: dict[str, Array], said: Declar
         return list(stacks)
     in_turn = _in_turn(stacks, tensors)
     if in_turn is not None:
-        notes.append(f"stacked in the order of their numbers, which alone fits their sizes: {', '.join(in_turn)}")
+        notes.append(f"stacked in the order of their numbers, which fits their sizes: {', '.join(in_turn)}")
         return in_turn
     raise RNN2VecError(
         f"the order of several recurrent layers is not in their names; got {quoted(stacks)}: declare recurrent, those "

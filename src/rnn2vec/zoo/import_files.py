@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,9 @@ from rnn2vec.zoo.sequences import Sequences, read_sequences
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.traces import Traces
 from rnn2vec.zoo.write import ROWS_PER_SHARD, Group, write_zoo
+
+MOST_NUMBERS = 2**26
+"""Of the traces of networks that are observed at once."""
 
 COLUMNS = ("format", "notes")
 """What the table says of each network besides: the format of its file, and what was folded, assumed or ignored."""
@@ -69,7 +73,7 @@ def import_zoo(
 
     Raises:
         RNN2VecError: if a file was refused and that is not to be skipped, none was read, two networks share a name,
-            inputs or labels do not fit, or the directory holds anything else. Nothing is written then.
+            inputs, labels or declarations do not fit, or the directory holds anything else. Nothing is written then.
     """
     said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
     files = _of_one_zoo(read_all(found(paths), said, on_progress))
@@ -181,10 +185,12 @@ class _Groups:
     write: bool
 
     def __iter__(self) -> Iterator[Group]:
+        each = self.observed.size + math.prod(self.observed.shape[:2]) * self.interface.outputs.size
+        at_once = max(1, min(ROWS_PER_SHARD, MOST_NUMBERS // each))
         for number, own in enumerate(self.rows):
             population = own.population.with_interface(self.interface)
-            for start in range(0, len(population), ROWS_PER_SHARD):
-                part = slice(start, start + ROWS_PER_SHARD)
+            for start in range(0, len(population), at_once):
+                part = slice(start, start + at_once)
                 networks = population[part]
                 read = np.repeat(self.observed[None], len(networks), axis=0)
                 if self.write and self.interface.inputs.kind == "tokens" and self.interface.can_echo:

@@ -77,7 +77,10 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
         if len(row) != len(columns):
             raise RNN2VecError(f"a row has {len(columns)} cells; row {number} has {len(row)}")
         cells = dict(zip(columns, row, strict=True))
-        places = [place for place, name in enumerate(names) if _is_of(cells[NAME], name)]
+        said_of = cells[NAME]
+        places = [place for place, name in enumerate(names) if said_of in _names(name)] or [
+            place for place, name in enumerate(names) if any(fnmatch.fnmatchcase(one, said_of) for one in _names(name))
+        ]  # a name with brackets, such as TS9[1], is no pattern of others
         if not places:
             raise RNN2VecError(f"a row is of a network of the zoo; row {number}, {cells[NAME]!r}, is of none")
         for head in texts:
@@ -99,9 +102,9 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
     return Labels({head: said[head] for head in texts}, found)
 
 
-def _is_of(pattern: str, name: str) -> bool:
-    """Whether a cell is of a network: ``TS9`` and ``TS*`` are of ``TS9`` and of ``TS9@0.5``."""
-    return any(one == pattern or fnmatch.fnmatchcase(one, pattern) for one in (name, name.rpartition("@")[0]) if one)
+def _names(name: str) -> list[str]:
+    """What a network is called: ``TS9`` and ``TS*`` are of ``TS9`` and of ``TS9@0.5``."""
+    return [one for one in (name, name.rpartition("@")[0]) if one]
 
 
 def _number(text: str) -> float | None:

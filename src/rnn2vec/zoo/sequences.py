@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import io
 import struct
+import tokenize
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,11 @@ from rnn2vec.networks.stimuli import STEPS
 
 MOST = 64
 """Sequences that are kept of a long file."""
+DAMAGED = (
+    ValueError, EOFError, KeyError, MemoryError, struct.error, zipfile.BadZipFile, csv.Error, tokenize.TokenError,
+    ZeroDivisionError, UnboundLocalError, UserWarning,
+)  # fmt: skip
+"""What numpy and scipy raise at files that are truncated or altered."""
 ARRAY = "inputs"
 """The array of an npz file that holds several."""
 
@@ -54,7 +61,7 @@ def read_sequences(path: Path, inputs: Tokens | Numbers) -> Sequences:
         values = _shaped(read(content), inputs)
     except OSError as error:
         raise RNN2VecError(f"cannot read the inputs {path}: {error.strerror or error}") from error
-    except (ValueError, EOFError, KeyError, MemoryError, struct.error, zipfile.BadZipFile, csv.Error) as error:
+    except DAMAGED as error:
         raise RNN2VecError(
             f"cannot read the inputs {path}: {error}: it was truncated, or is of another format"
         ) from error
@@ -124,11 +131,14 @@ def _is_number(cell: str) -> bool:
 
 
 def _wav(content: bytes) -> np.ndarray:
-    """Samples ``[T, X]``, the largest that a format holds as 1."""
+    """Samples ``[1, T, X]``, the largest that a format holds as 1."""
     from scipy.io import wavfile  # slow to import
 
-    _, samples = wavfile.read(io.BytesIO(content))
-    samples = samples.reshape(len(samples), -1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Chunk .* not understood")  # titles and the like
+        warnings.filterwarnings("error", "Reached EOF")
+        _, samples = wavfile.read(io.BytesIO(content))
+    samples = samples.reshape(1, len(samples), -1)
     if samples.dtype.kind == "f":
         return np.asarray(samples)
     middle = 128 if samples.dtype == np.uint8 else 0

@@ -72,7 +72,8 @@ struct Layout {
     extra = carry + (keep ? 2 * aligned(block) : 0);
     const bool wide = s.tokens && own.input_size > one_hot_limit;
     packed = extra + (keep ? aligned(wide ? own.input_size : steps * input_step) : 0);
-    streams = width == 1 && s.steps >= stream_least;
+    // Of a table of tokens, few columns are read: one a step.
+    streams = width == 1 && s.steps >= stream_least && !(s.tokens && own.input_size > s.steps);
     packed_layer = (1 + std::max(own.input_size, own.widest) + own.widest) * own.kept() * block;
     workspace = packed + (streams ? own.layers() * packed_layer : 0);
   }
