@@ -73,10 +73,12 @@ def read_all(
         on_progress: called as ``on_progress(files, note)``.
 
     Raises:
-        RNN2VecError: if something is declared of no file; with a slip in its name, one would be read without it.
+        RNN2VecError: if something is declared of a file by a name that none has; with a slip in it, the file would be
+            read without. Patterns with ``*`` or ``?`` may be of none.
     """
     known = {name for outcome in outcomes for name in _names(outcome.source)}
-    if unused := [pattern for pattern in declared.get(FILES, {}) if pattern not in known and not _fit(pattern, known)]:
+    named = [name for name in declared.get(FILES, {}) if not {*name} & {*"*?"}]
+    if unused := [name for name in named if name not in known and not _fit(name, known)]:
         raise RNN2VecError(f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}")
     read = []
     for outcome in outcomes:

@@ -61,12 +61,12 @@ def read_sequences(path: Path, inputs: Tokens | Numbers) -> Sequences:
         values = _shaped(read(content), inputs)
     except OSError as error:
         raise RNN2VecError(f"cannot read the inputs {path}: {error.strerror or error}") from error
+    except RNN2VecError as error:  # which is a ValueError, too
+        raise RNN2VecError(f"inputs {path}: {error}") from error
     except DAMAGED as error:
         raise RNN2VecError(
             f"cannot read the inputs {path}: {error}: it was truncated, or is of another format"
         ) from error
-    except RNN2VecError as error:
-        raise RNN2VecError(f"inputs {path}: {error}") from error
     if problem := inputs.problem(values):
         raise RNN2VecError(f"inputs {path}: {problem}; got others, such as {values.reshape(-1)[:3].tolist()}")
     steps = STEPS[inputs.kind]
