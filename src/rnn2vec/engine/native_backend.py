@@ -67,7 +67,7 @@ def run(
 
 
 def train_step(
-    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None
+    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None = None
 ) -> Tensor:
     """Train each network for one step while its data is in cache; see :func:`rnn2vec.engine.train_step`."""
     weights = list(stack.weights.values())

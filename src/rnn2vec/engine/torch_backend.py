@@ -104,7 +104,7 @@ def _first_inputs(architecture: Architecture, inputs: Tensor, outputs: Tensor) -
 
 
 def train_step(
-    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None
+    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None = None
 ) -> Tensor:
     """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
     if torch.is_inference_mode_enabled():
