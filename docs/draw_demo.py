@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from rnn2vec import Zoo, load_encoder
-from rnn2vec.evaluation.predictors import embed
 from rnn2vec.families import family_of
 from rnn2vec.report import figures, maps
 
@@ -19,7 +18,7 @@ metrics = {
 family = family_of(zoo.family)
 bars = figures.share_bars(metrics, family.words.knowledge, 1 / results["zoo"]["tasks"])
 bars.savefig(here / "demo-language.png", dpi=110)
-z = {name: embed(load_encoder(demo / "encoders" / name), zoo.networks()) for name in results["encoders"]}
+z = {name: load_encoder(demo / "encoders" / name).encode(zoo.networks()) for name in results["encoders"]}
 dots = maps.embedding_maps(
     z, zoo.tasks, zoo.column("accuracy"), family.task_set.task_columns, family.words.task, family.tasks_are_angles
 )

@@ -19,7 +19,7 @@ from rnn2vec.emulation.losses import LOSSES
 from rnn2vec import Zoo, build_encoder, split_zoo
 from rnn2vec.emulation.pretrain import emulation_loss, part_of_zoo, pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
-from rnn2vec.evaluation.predictors import embed, evaluate_frozen
+from rnn2vec.evaluation.predictors import evaluate_frozen
 from rnn2vec.parallel import available_cores, run_jobs
 
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -45,7 +45,7 @@ def measure(directory: Path, name: str, steps: int, *, report: Callable[[int, st
     loss = emulation_loss(
         trained.encoder, trained.emulator, *part_of_zoo(zoo, split_zoo(zoo).validation), LOSSES["total-variation"]
     )
-    frozen = evaluate_frozen(zoo, embed(encoder, zoo.population()))
+    frozen = evaluate_frozen(zoo, encoder.encode(zoo.population()))
     found = {"loss": loss, "language": frozen["validation"]["exact"], "language_ood": frozen["ood"]["exact"]}
     found |= {"accuracy_r2": frozen["validation"]["accuracy_r2"], "seconds": trained.seconds}
     print(f"{name:36} " + "  ".join(f"{key} {value:.3f}" for key, value in found.items()), flush=True)

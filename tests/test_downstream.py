@@ -19,7 +19,7 @@ from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.end_to_end import evaluate_supervised
 from rnn2vec.evaluation.evaluate import evaluate
-from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
+from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors, seen_rows
 from rnn2vec.evaluation.properties import Prediction, learnt, measure
 from rnn2vec.families import family_of
 from rnn2vec.families.kinds import KINDS, SHARE
@@ -208,7 +208,7 @@ def test_a_rival_is_read_like_every_other(able: Zoo) -> None:
     recipe = pretrain_recipe("formal-languages", "demo", steps=3)
     encoder = build_encoder("statistics", ENCODERS["statistics"].form_of(able), 0)
     rival = evaluate_supervised(able, encoder, recipe)
-    z = embed(encoder, able.population())
+    z = encoder.encode(able.population())
     predictors = fit_predictors(able, z, 0)
     assert rival.metrics == evaluate_frozen(able, z, 0, predictors)
     assert {n: r.to_dict() for n, r in rival.readings.items()} == {
@@ -274,9 +274,9 @@ def test_predictors_go_from_one_zoo_to_another_of_other_cells(zoo: Zoo, tmp_path
     directory = quick_encoder(zoo, "interactive", tmp_path)
     found = evaluate(other, [directory], 0, predictors_from=zoo)[0].results
     encoder = load_encoder(directory)
-    predict = fit_predictors(zoo, embed(encoder, zoo.population()))
+    predict = fit_predictors(zoo, encoder.encode(zoo.population()))
     rows = split_zoo(other).validation
-    expected = measure(other, rows, predict(embed(encoder, other.population(rows))))
+    expected = measure(other, rows, predict(encoder.encode(other.population(rows))))
     assert found["transferred"]["validation"] == pytest.approx(expected, nan_ok=True)
     assert found["transferred"] != found["frozen"]
     same = evaluate(zoo, [directory], 0, predictors_from=zoo)[0].results

@@ -142,6 +142,10 @@ class Numbers:
         """Outputs as encoders read them: as they are."""
         return outputs
 
+    def compressed(self, answers: Tensor, unit: Tensor) -> Tensor:
+        """Answers ``[..., Y]`` for networks to be told apart by: what exceeds the unit counts by its logarithm."""
+        return (answers / unit).asinh()
+
     def compared(self, outputs: Tensor) -> Tensor:
         """Outputs as losses read them: as they are."""
         return outputs
@@ -212,6 +216,10 @@ class Classes:
         """Outputs ``[..., Y]`` as encoders read them: probabilities."""
         return outputs.softmax(-1)
 
+    def compressed(self, answers: Tensor, unit: Tensor) -> Tensor:
+        """Answers ``[..., Y]`` for networks to be told apart by: probabilities, as they are."""
+        return answers
+
     def compared(self, outputs: Tensor) -> Tensor:
         """Outputs as losses read them: log-probabilities."""
         return outputs.log_softmax(-1)
@@ -273,6 +281,11 @@ class Interface:
         """Whether a network can be fed its own answer."""
         kinds = {("tokens", "classes"), ("numbers", "numbers")}
         return self.inputs.size == self.outputs.size and (self.inputs.kind, self.outputs.kind) in kinds
+
+    @property
+    def writes(self) -> bool:
+        """Whether a network can write strings: its answer is a distribution over its next token."""
+        return self.can_echo and self.inputs.drawn
 
     def echo(self, outputs: Tensor) -> Tensor:
         """Logits ``[..., X]`` of the question that is a network's own answer, from its outputs ``[..., Y]``."""

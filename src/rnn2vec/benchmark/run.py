@@ -19,19 +19,19 @@ from rnn2vec.benchmark.measurements import (
     write_measurements,
     zoo_rows,
 )
-from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.emulation.store import RECORD, encoder_for, pretrain_into, versions, zoo_checksum
 from rnn2vec.encoders import ENCODERS, ProbingEncoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.evaluate import evaluate_encoder
-from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors
+from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors
 from rnn2vec.evaluation.readers import READERS
 from rnn2vec.fields import whole
 from rnn2vec.files import read_json
 from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin
+from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -218,10 +218,10 @@ def carry_out(run: Run, on_progress: Callable[[int, str], None]) -> None:
     )
     untrained = encoder_for(zoo, run.encoder, run.recipe, run.seed)
     train = split_zoo(zoo).train
-    untrained.start_probes(inputs_to_start_from(zoo, train, zoo.traces(train), run.seed))
+    untrained.start(zoo.networks(train), questions_of(zoo, train, run.seed))
     z = evaluation.embeddings
     controls = {
-        "untrained": evaluate_frozen(zoo, embed(untrained, zoo.networks()), run.seed),
+        "untrained": evaluate_frozen(zoo, untrained.encode(zoo.networks()), run.seed),
         "shuffled": evaluate_frozen(zoo, z, run.seed, fit_predictors(zoo, z, run.seed, shuffled=True)),
     }
     at = {"zoo": run.zoo.name, "family": zoo.family, "encoder": run.encoder, "seed": run.seed}

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rnn2vec.emulation.emulate import NAME, Observed, emulate, emulation_loss, loss_of
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
 from rnn2vec.encoders.parts import float32_on
-from rnn2vec.randomness import generator
 from rnn2vec.training import require_finite
+from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.traces import Traces
@@ -73,7 +71,7 @@ def pretrain(
     encoder.check_readable(zoo)
     split = split_zoo(zoo)
     train = Observed(zoo.networks(split.train), zoo.traces(split.train))
-    encoder.start_probes(inputs_to_start_from(zoo, split.train, train.traces, seed))
+    encoder.start(train.networks, questions_of(zoo, split.train, seed))
     validation = part_of_zoo(zoo, split.validation)
     emulated = emulate(encoder, train, validation, recipe, seed, zoo.checksums, on_progress, evaluations, checkpoint)
     ended, loss = time.monotonic(), loss_of(zoo.interface, recipe.loss)
@@ -91,14 +89,3 @@ def part_of_zoo(zoo: Zoo, rows: np.ndarray) -> Observed:
     traces = zoo.traces(rows)
     kept = Traces(traces.inputs[:, :EVALUATION_TRACES], traces.outputs[:, :EVALUATION_TRACES])
     return Observed(zoo.networks(rows), kept)
-
-
-def inputs_to_start_from(zoo: Zoo, rows: np.ndarray, traces: Traces, seed: int) -> Tensor:
-    """One sequence that each network in ``rows`` of a zoo read: ``[rows, T]`` or ``[rows, T, X]``.
-
-    In random order, but the longest trained networks first, where that is known.
-    """
-    order = generator(seed, "probes").permutation(len(rows))
-    steps = zoo.column("step") if "step" in zoo.snapshots.column_names else np.zeros(len(zoo))
-    chosen = order[np.argsort(-steps[rows][order], kind="stable")]
-    return torch.from_numpy(traces.inputs[chosen, 0])

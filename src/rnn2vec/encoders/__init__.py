@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rnn2vec.architecture import Architecture
+from rnn2vec.encoders.answers import AnswersEncoder
 from rnn2vec.encoders.deep_weight_space import DeepWeightSpaceEncoder
 from rnn2vec.encoders.encoder import ENCODERS, Encoder, WeightEncoder, load_encoder, of_name
 from rnn2vec.encoders.flat import FlatEncoder
@@ -24,10 +25,11 @@ ENCODERS |= {
         TransformerEncoder,
         FlatEncoder,
         StatisticsEncoder,
+        AnswersEncoder,
     )
 }
 
-__all__ = ["ENCODERS", "Encoder", "ProbingEncoder", "WeightEncoder", "build_encoder", "load_encoder"]
+__all__ = ["ENCODERS", "AnswersEncoder", "Encoder", "ProbingEncoder", "WeightEncoder", "build_encoder", "load_encoder"]
 
 
 def build_encoder(name: str, form: Interface | Architecture, seed: int = 0, **options: Any) -> Encoder:

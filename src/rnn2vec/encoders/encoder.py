@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import numpy as np
 import safetensors.torch
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
@@ -18,6 +20,7 @@ from rnn2vec.checksums import CHECKSUMS, sealed
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS, fill, read_encoder_directory
 from rnn2vec.encoders.parts import initial_parameters, size_of_part
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import whole
 from rnn2vec.files import write_atomically, write_json
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
@@ -33,12 +36,14 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
 
     Attributes:
         name: how the command line calls it.
+        learns: whether it has parameters that training changes.
         form: what it must know of the networks that it reads, an interface or an architecture.
         embedding_size: Z, length of z; the paper's is 16.
         options: the other arguments it was built with.
     """
 
     name: ClassVar[str]
+    learns: ClassVar[bool] = True
     reads: ClassVar[type[Interface] | type[Architecture]]
 
     def __init__(
@@ -90,7 +95,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
     def check_networks(self, networks: Networks) -> None:
         """Raise :class:`RNN2VecError` unless these networks can be read: what they are, their dtype and device."""
         self.check_readable(networks)
-        own = next(self.parameters())
+        own = next(itertools.chain(self.parameters(), self.buffers()))
         if networks.dtype != own.dtype:
             raise RNN2VecError(
                 f"an encoder and the networks it reads have one dtype; the {self.name} encoder has {own.dtype}, the "
@@ -107,8 +112,40 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """The networks as they are shown to the encoder in training; the same, unless a subclass says otherwise."""
         return networks
 
-    def start_probes(self, sequences: Tensor) -> None:
-        """Take inputs ``[K, T]`` or ``[K, T, X]`` of a zoo's traces as a start; only some probing encoders do."""
+    def start(self, networks: Networks, sequences: np.ndarray) -> None:
+        """Take what stands before any training from networks, and inputs ``[K, T]`` or ``[K, T, X]`` that such read.
+
+        Nothing, unless a subclass says otherwise.
+        """
+
+    def encode(
+        self,
+        networks: Networks,
+        batch_size: int = 64,
+        on_progress: Callable[[int, str], None] = lambda amount, note: None,
+    ) -> np.ndarray:
+        """Map N networks to unit vectors ``[N, Z]``, float32, a batch of them at a time and without gradients.
+
+        Args:
+            networks: N of them.
+            batch_size: how many are read at once; memory grows with it, vectors do not depend on it.
+            on_progress: called as ``on_progress(networks, note)`` after each batch.
+
+        Raises:
+            RNN2VecError: if this encoder cannot read the networks.
+        """
+        size, training = whole("batch_size", batch_size), self.training
+        found = np.empty((len(networks), self.embedding_size), dtype=np.float32)
+        self.eval()
+        try:
+            with torch.no_grad():
+                for start in range(0, len(networks), size):
+                    rows = slice(start, min(start + size, len(networks)))
+                    found[rows] = self(networks[rows]).cpu().numpy()
+                    on_progress(rows.stop - rows.start, "")
+        finally:
+            self.train(training)
+        return found
 
     @property
     def config(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -150,7 +151,7 @@ class ProbingEncoder(Encoder):
             )
 
     @torch.no_grad()
-    def start_probes(self, sequences: Tensor) -> None:
+    def start(self, networks: Networks, sequences: np.ndarray) -> None:
         """With ``probe_init=traces``, let the probes begin as sequences ``[K, T]`` or ``[K, T, X]``; probe k as
         sequence k modulo K.
 
@@ -159,7 +160,7 @@ class ProbingEncoder(Encoder):
         if self.options["probe_init"] != "traces":
             return
         probes, length, _ = self.probe_logits.shape
-        chosen = sequences[torch.arange(probes, device=sequences.device) % len(sequences), :length]
+        chosen = self.interface.inputs.tensor(sequences[np.arange(probes) % len(sequences), :length])
         logits = self.interface.inputs.logits(chosen)
         self.probe_logits[:, : chosen.shape[1]] = logits.to(self.probe_logits)
 

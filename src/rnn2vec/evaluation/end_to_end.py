@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rnn2vec.emulation.pretrain import inputs_to_start_from
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
-from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
+from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors, seen_rows
 from rnn2vec.evaluation.properties import properties_of
 from rnn2vec.evaluation.readers import Reading
 from rnn2vec.evaluation.targets import Targets
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.training import OTHER_SEED, require_finite, train
+from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -70,7 +70,7 @@ def evaluate_supervised(
     """
     seen = seen_rows(split_zoo(zoo))
     networks = zoo.networks(seen)
-    encoder.start_probes(inputs_to_start_from(zoo, seen, zoo.traces(seen), seed))
+    encoder.start(networks, questions_of(zoo, seen, seed))
     columns = [(each.kind, zoo.column(each.name)[seen]) for each in properties_of(zoo)]
     targets = [Targets(kind, truth) for kind, truth in columns]
     labels = [
@@ -100,7 +100,7 @@ def evaluate_supervised(
         NAME, [encoder, heads], optimizer, recipe, loss_at, checkpoint, identity, on_progress, remedy=REMEDY
     )
     ended = time.monotonic()
-    z = embed(encoder, zoo.networks())
+    z = encoder.encode(zoo.networks())
     require_finite(z, NAME, "its z", REMEDY)
     predictors = fit_predictors(zoo, z, seed)
     metrics = evaluate_frozen(zoo, z, seed, predictors)

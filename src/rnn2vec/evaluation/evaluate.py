@@ -18,7 +18,7 @@ from rnn2vec.encoders import build_encoder
 from rnn2vec.encoders.directory import CONFIG, WEIGHTS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.end_to_end import evaluate_supervised
-from rnn2vec.evaluation.predictors import embed, evaluate_frozen, fit_predictors, seen_rows
+from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors, seen_rows
 from rnn2vec.evaluation.properties import properties_of
 from rnn2vec.evaluation.readers import LINEAR, READERS
 from rnn2vec.evaluation.store import PLAN, Evaluation, load_evaluation, save_evaluation
@@ -153,7 +153,7 @@ def evaluate_encoder(
     trained = load_trained(directory, zoo)
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
     split = split_zoo(zoo)
-    z = embed(encoder, zoo.networks())
+    z = encoder.encode(zoo.networks())
     predictors = fit_predictors(zoo, z, seed)
     common = zoo.interface.outputs.common_loss
     losses = {
@@ -178,11 +178,11 @@ def evaluate_encoder(
     if predictors_from:
         other = Zoo.open(predictors_from)
         encoder.check_readable(other)
-        fitted = fit_predictors(other, embed(encoder, other.networks()), seed)
+        fitted = fit_predictors(other, encoder.encode(other.networks()), seed)
         results["transferred"] = evaluate_frozen(zoo, z, seed, fitted)
         results["predictors_from"] = zoo_checksum(other)
     steps = _steps(trained, supervised_steps)
-    if steps and properties_of(zoo):  # without labels there is nothing to train on
+    if steps and encoder.learns and properties_of(zoo):  # without labels there is nothing to train on
         untrained = build_encoder(
             encoder.name, encoder.form, seed, embedding_size=encoder.embedding_size, **encoder.options
         )

@@ -6,13 +6,10 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import torch
 
-from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.properties import Prediction, measure, properties_of, shown_by
 from rnn2vec.evaluation.readers import READERS, Reading, choose_reader
-from rnn2vec.networks import Networks
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.split import Split, split_zoo
 from rnn2vec.zoo.store import Zoo
@@ -30,13 +27,6 @@ class Predictors:
 
     def __call__(self, z: np.ndarray) -> Prediction:
         return {name: reading.predict(z) for name, reading in self.readings.items() if reading.predict}
-
-
-@torch.no_grad()
-def embed(encoder: Encoder, networks: Networks) -> np.ndarray:
-    """Representations of N networks, ``[N, Z]``, computed in batches and without gradients."""
-    encoder.eval()
-    return np.concatenate([encoder(networks[start : start + 64]).numpy() for start in range(0, len(networks), 64)])
 
 
 def fit_predictors(

@@ -193,7 +193,7 @@ class _Groups:
                 part = slice(start, start + at_once)
                 networks = population[part]
                 read = np.repeat(self.observed[None], len(networks), axis=0)
-                if self.write and self.interface.inputs.kind == "tokens" and self.interface.can_echo:
+                if self.write and self.interface.writes:
                     half = read.shape[1] // 2
                     written = written_by_themselves(networks, self.seed, number, start)
                     read = np.concatenate([read[:, :half], written[:, half:].astype(read.dtype)], axis=1)

@@ -1,0 +1,192 @@
+"""The answers encoder: fixed questions, and principal components of what networks say to them. Nothing is trained.
+
+It is the baseline of every learned encoder: whatever they add is to be seen beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.encoders.encoder import Described, Encoder
+from rnn2vec.encoders.parts import float32_on
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import whole
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Networks
+from rnn2vec.networks.free_run import free_run
+
+SEQUENCES = 16
+"""Questions that are asked, of those offered."""
+MOST_FITTED = 2048
+"""Networks that components are fitted to; evenly spread, if there are more."""
+MOST_NUMBERS = 2**27
+"""Of all the answers that components are fitted to."""
+BATCH = 64
+"""Networks that are asked at once."""
+CONSTANT = 0.01
+"""The last coordinate of every network, in units of the others' root mean square length. It gives networks that answer
+like the mean of all one direction, where without it rounding would."""
+
+
+class AnswersEncoder(Encoder):
+    """z from the answers to fixed questions, centred and projected on their principal components over a zoo.
+
+    Answers are probabilities, or numbers in units of each question's spread over the zoo, through an inverse hyperbolic
+    sine. Networks that predict their next token also run freely from the starts of the questions, fed their own
+    likeliest answer.
+
+    Args:
+        interface: of the networks; it reads all whose inputs and outputs are of these kinds and sizes.
+        embedding_size: Z, of which the last coordinate is constant before vectors are scaled to unit length.
+        sequences: R, questions.
+        steps: T, of each.
+        networks: how many networks its components were fitted to; 0 before :meth:`start`.
+    """
+
+    name = "answers"
+    learns = False
+    form: Interface
+    reads = Interface
+
+    questions: Tensor
+    units: Tensor
+    mean: Tensor
+    components: Tensor
+
+    def __init__(
+        self, interface: Interface, embedding_size: int = 16, sequences: int = 1, steps: int = 1, networks: int = 0
+    ) -> None:
+        super().__init__(
+            interface, embedding_size, {"sequences": sequences, "steps": steps}, networks=whole("networks", networks, 0)
+        )
+        runs = 2 if interface.writes else 1
+        shape = (sequences, steps) if interface.inputs.drawn else (sequences, steps, interface.inputs.size)
+        answers = runs * sequences * steps * interface.outputs.size
+        self.register_buffer("questions", torch.zeros(shape))  # tokens, too: weights are saved as floats
+        self.register_buffer("units", torch.ones(sequences, 1, interface.outputs.size))
+        self.register_buffer("mean", torch.zeros(answers))
+        self.register_buffer("components", torch.zeros(embedding_size - 1, answers))
+        self.register_buffer("constant", torch.ones(1))
+
+    @classmethod
+    def fitted(cls, networks: Networks, questions: np.ndarray, embedding_size: int = 16) -> Self:
+        """An encoder for networks like these.
+
+        Args:
+            networks: N of them, that components are fitted to.
+            questions: ``[K, T]`` tokens or ``[K, T, X]`` numbers; of more than 16, as many are asked, evenly spread.
+            embedding_size: Z.
+
+        Raises:
+            RNN2VecError: if the questions are none of the networks' inputs.
+        """
+        encoder = cls(networks.interface, embedding_size)
+        encoder.start(networks, questions)
+        return encoder.eval()
+
+    @property
+    def interface(self) -> Interface:
+        """What it asks and hears."""
+        return self.form
+
+    @classmethod
+    def form_of(cls, networks: Described) -> Interface:
+        return networks.interface
+
+    def check_readable(self, networks: Described) -> None:
+        if not self.interface.fits(networks.interface):
+            raise RNN2VecError(
+                f"this answers encoder reads networks with {self.interface}; got networks with "
+                f"{networks.interface}: fit one to networks with their interface"
+            )
+
+    @torch.no_grad()
+    @float32_on("cpu")
+    def start(self, networks: Networks, sequences: np.ndarray) -> None:
+        """Ask networks, and fit components to what they answer; the questions are some of these sequences.
+
+        Raises:
+            RNN2VecError: if the sequences are none of the networks' inputs, or answers are not finite.
+        """
+        self.check_readable(networks)
+        read = self.interface.inputs
+        wanted = 2 if read.drawn else 3
+        if sequences.ndim != wanted or 0 in sequences.shape or (problem := read.problem(sequences)):
+            raise RNN2VecError(
+                f"questions for networks that read {read} are sequences {'[K, T]' if read.drawn else '[K, T, X]'} of "
+                f"such; got the shape {list(sequences.shape)}{'; ' + problem if sequences.ndim == wanted else ''}"
+            )
+        asked = sequences[np.linspace(0, len(sequences) - 1, min(SEQUENCES, len(sequences))).astype(int)]
+        answers = self.interface.outputs.size * asked.size * (2 if self.interface.writes else 1)
+        count = min(len(networks), MOST_FITTED, max(self.embedding_size, MOST_NUMBERS // answers))
+        chosen = networks[np.linspace(0, len(networks) - 1, count).astype(int)]
+        options = {"sequences": len(asked), "steps": asked.shape[1], "networks": count}
+        fresh = type(self)(self.interface, self.embedding_size, **options)
+        self.options = fresh.options
+        for name, buffer in fresh.named_buffers():
+            setattr(self, name, buffer.to(self.mean))
+        self.questions.copy_(torch.from_numpy(asked.astype(np.float32)))
+        self.units.copy_(self._units(chosen))
+        self._fit(torch.cat([self.read(chosen[start : start + BATCH]) for start in range(0, count, BATCH)]))
+
+    def _units(self, networks: Networks) -> Tensor:
+        """The spread ``[R, 1, Y]`` of the answers to each question, over networks and steps."""
+        squares = torch.zeros(self.units.shape, dtype=torch.float64)
+        sums, steps = squares.clone(), self.questions.shape[1]
+        for start in range(0, len(networks), BATCH):
+            said = self._answers(networks[start : start + BATCH]).double().cpu()
+            sums += said.sum((0, 2))[:, None]
+            squares += said.square().sum((0, 2))[:, None]
+        mean = sums / (len(networks) * steps)
+        spread = (squares / (len(networks) * steps) - mean.square()).clamp(min=0).sqrt()
+        if not spread.isfinite().all():
+            raise RNN2VecError("answers are finite numbers; some of these networks answer with NaN or infinity")
+        return torch.where(spread > 1e-6 * mean.abs().clamp(min=1e-6), spread, 1.0).float()
+
+    def _fit(self, answers: Tensor) -> None:
+        """Mean and principal components of answers ``[N, D]``."""
+        from sklearn.decomposition import PCA  # slow to import
+
+        self.mean.copy_(answers.mean(0, dtype=torch.float64))
+        answers = (answers - self.mean).cpu()
+        length = float(answers.square().sum(1, dtype=torch.float64).mean().sqrt())
+        rank = min(self.embedding_size - 1, len(answers) - 1, answers.shape[1])
+        if rank and length > 1e-6 * float(self.mean.norm()):  # else they answer alike, but for rounding
+            found = PCA(rank, svd_solver="randomized", iterated_power=7, random_state=0).fit(answers.numpy())
+            kept = found.singular_values_ > 1e-5 * found.singular_values_[0]
+            self.components[:rank].copy_(torch.from_numpy(np.where(kept[:, None], found.components_, 0.0)))
+        else:
+            length = 1.0
+        self.constant.fill_(CONSTANT * length)
+
+    def _answers(self, networks: Networks) -> Tensor:
+        """Answers ``[N, R, T, Y]`` to the questions."""
+        outputs, _ = networks.run(self._asked().expand(len(networks), *self.questions.shape))
+        return self.interface.outputs.answers(outputs)
+
+    def _asked(self) -> Tensor:
+        asked = self.interface.inputs.tensor(self.questions.cpu().numpy()).to(self.questions.device)
+        return asked.to(self.questions.dtype) if asked.is_floating_point() else asked
+
+    def read(self, networks: Networks) -> Tensor:
+        """Everything networks say, compressed: ``[N, D]``."""
+        outputs = self.interface.outputs
+        said = [self._answers(networks)]
+        if self.interface.writes:
+            sequences, steps = self.questions.shape
+            lengths = 1 + torch.arange(sequences, device=self.questions.device) * (steps // 2) // sequences
+            said.append(outputs.answers(free_run(networks, self._asked(), lengths)[1]))
+        return torch.cat([outputs.compressed(own, self.units).flatten(1) for own in said], 1)
+
+    @torch.no_grad()
+    def represent(self, networks: Networks) -> Tensor:
+        if not self.options["networks"]:
+            raise RNN2VecError(
+                "an answers encoder is fitted before it reads: AnswersEncoder.fitted(networks, questions)"
+            )
+        found = (self.read(networks) - self.mean) @ self.components.T
+        return torch.cat([found, self.constant.expand(len(found), 1)], 1)

@@ -1,0 +1,71 @@
+"""Behaviour: what networks answer to the same questions, and how far two of them are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.interface import Interface
+from rnn2vec.networks import Networks
+
+MOST_NUMBERS = 2**24
+"""Of the answers that are in memory at once."""
+
+
+def batches(networks: Networks, questions: np.ndarray) -> Iterator[slice]:
+    """Rows of N networks whose answers to questions ``[R, T]`` or ``[R, T, X]`` are in memory at once."""
+    each = int(np.prod(questions.shape[:2])) * networks.interface.outputs.size
+    size = max(1, MOST_NUMBERS // each)
+    return (slice(start, min(start + size, len(networks))) for start in range(0, len(networks), size))
+
+
+@torch.no_grad()
+def answers_of(networks: Networks, questions: np.ndarray) -> Tensor:
+    """What N networks answer to the same questions.
+
+    Args:
+        networks: N of them; all answers are in memory at once, see :func:`batches`.
+        questions: ``[R, T]`` tokens or ``[R, T, X]`` numbers.
+
+    Returns:
+        ``[N, R, T, Y]``, as the interface reads answers: probabilities, or numbers.
+
+    Raises:
+        RNN2VecError: if the questions are none of the networks' inputs, or an answer is not finite.
+    """
+    inputs = networks.interface.inputs
+    wanted = 2 if inputs.drawn else 3
+    if questions.ndim != wanted or 0 in questions.shape or (wanted == 3 and questions.shape[2] != inputs.size):
+        raise RNN2VecError(
+            f"questions for networks that read {inputs} are {'[R, T]' if inputs.drawn else f'[R, T, {inputs.size}]'}; "
+            f"got the shape {list(questions.shape)}"
+        )
+    if problem := inputs.problem(questions):
+        raise RNN2VecError(f"questions are inputs of the networks: {problem}; got others")
+    asked = inputs.tensor(questions).to(networks.device)
+    asked = asked.to(networks.dtype) if asked.is_floating_point() else asked
+    outputs, _ = networks.run(asked.expand(len(networks), *asked.shape))
+    answers = networks.interface.outputs.answers(outputs)
+    finite = answers.isfinite().flatten(1).all(1)
+    if not finite.all():
+        raise RNN2VecError(
+            f"answers are finite numbers; those of network {int(finite.logical_not().nonzero()[0])} of "
+            f"{len(networks)} are not: take it out"
+        )
+    return answers
+
+
+def unit_of(interface: Interface, answers: Tensor) -> Tensor:
+    """The unit of differences, ``[Y]``, from answers ``[..., Y]`` of all networks that are compared."""
+    return interface.outputs.spread(answers.float().cpu().numpy())
+
+
+def difference(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor) -> Tensor:
+    """How far answers ``[..., R, T, Y]`` are apart, ``[...]``: the interface's own measure, a mean over questions and
+    steps. 0 is the same; total variation is at most 1.
+    """
+    return interface.outputs.difference(answers, others, unit).mean((-2, -1))
