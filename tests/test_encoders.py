@@ -32,9 +32,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "flat": {"hidden_size": 9},
     "transformer": {"hidden_size": 8, "layers": 1, "heads": 2},
     "deep_weight_space": {"channels": 5, "layers": 2, "mlp_size": 9},
+    "answers": {"sequences": 3, "steps": 4},
 }
 WEIGHT_ENCODERS = ["statistics", "flat", "transformer", "deep_weight_space"]
 PROBING = ["interactive", "noninteractive"]
+LEARNED = [*PROBING, *WEIGHT_ENCODERS]
 PROBING_VARIANTS = {
     "noninteractive, last": ("noninteractive", {"readout": "last"}),
     "noninteractive, all": ("noninteractive", {"readout": "all"}),
@@ -111,16 +113,17 @@ def test_an_encoder_is_a_function_of_its_seed(name: str) -> None:
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(123)
     later = build_encoder(name, form(name, SPEC), 3, **SMALL[name]).state_dict()
+    of_no_seed = {"questions", "units", "mean", "constant"}  # of the answers encoder
     for key, tensor in first.items():
         assert torch.equal(again[key], tensor)
         assert torch.equal(later[key], tensor)
-        assert not torch.equal(other[key], tensor)
+        assert torch.equal(other[key], tensor) == (key in of_no_seed)
 
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [*((name, {}) for name in ENCODERS), *PROBING_VARIANTS.values()],
-    ids=[*ENCODERS, *PROBING_VARIANTS],
+    [*((name, {}) for name in LEARNED), *PROBING_VARIANTS.values()],
+    ids=[*LEARNED, *PROBING_VARIANTS],
 )
 def test_gradients_reach_every_parameter(name: str, options: dict[str, Any], random_population: MakePopulation) -> None:
     width = "mlp_size" if name in (*PROBING, "deep_weight_space") else "hidden_size"
@@ -171,7 +174,7 @@ def test_probing_encoders_refuse_other_inputs_and_outputs(
 
 
 WRONG_OPTIONS = [
-    ("deep", {}, "encoders are .*deep_weight_space, transformer, flat, statistics; got 'deep'"),
+    ("deep", {}, "encoders are .*transformer, flat, statistics, answers; got 'deep'"),
     ("flat", {"probes": 3}, "the flat encoder does not take these options: .*probes"),
     ("interactive", {"hidden_size": 3}, "the interactive encoder does not take these options"),
     ("interactive", {"probe_init": "zeros"}, "probe_init is one of random, traces; got 'zeros'"),
@@ -437,9 +440,9 @@ def test_an_encoder_and_its_networks_have_one_dtype_and_device(name: str, random
 @pytest.mark.parametrize("name", ENCODERS)
 def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulation, tmp_path: Path) -> None:
     population = random_population(SPEC, dtype=torch.float32)
-    strings = torch.tensor([[4, 0, 1, 5]])
+    strings = np.array([[4, 0, 1, 5]])
     expected = build_encoder(name, form(name, SPEC), **SMALL[name])
-    expected.start_probes(strings)
+    expected.start(population, strings)
     expected.save_pretrained(tmp_path)
     z = expected(population)
     before = torch.get_rng_state()
@@ -447,7 +450,7 @@ def test_torchs_defaults_do_not_matter(name: str, random_population: MakePopulat
     torch.set_default_device("meta")
     try:
         built = build_encoder(name, form(name, SPEC), **SMALL[name])
-        built.start_probes(strings)
+        built.start(population, strings)
         found = [encoder(population) for encoder in (built, load_encoder(tmp_path))]
         assert torch.get_default_dtype() is torch.float64
         assert torch.get_default_device().type == "meta"
@@ -644,40 +647,41 @@ def test_echo_asks_a_network_its_own_last_answer(random_population: MakePopulati
 
 @pytest.mark.parametrize("name", PROBING)
 def test_probes_start_as_the_strings_they_are_given(name: str, random_population: MakePopulation) -> None:
-    strings = torch.tensor([[4, 0, 1, 2, 3, 5], [4, 1, 1, 5, 5, 5], [4, 2, 3, 0, 0, 1]], dtype=torch.int8)
+    strings = np.array([[4, 0, 1, 2, 3, 5], [4, 1, 1, 5, 5, 5], [4, 2, 3, 0, 0, 1]], dtype=np.int8)
     encoder = small_encoder(name, probes=5, probe_length=4, probe_init="traces")
     if name == "interactive":
         with torch.no_grad():
             for parameter in encoder.questioner.parameters():
                 parameter.zero_()
-    encoder.start_probes(strings)
+    population = random_population(SPEC, 1)
+    encoder.start(population, strings)
     assert encoder.probe_logits.requires_grad
-    probes = encoder.interrogate(random_population(SPEC, 1)).probes[0]
-    asked = strings[[0, 1, 2, 0, 1], :4].long()
+    probes = encoder.interrogate(population).probes[0]
+    asked = torch.from_numpy(strings[[0, 1, 2, 0, 1], :4]).long()
     assert torch.equal(probes.argmax(-1), asked)
     likelihood = probes.gather(-1, asked[..., None])
     torch.testing.assert_close(likelihood, torch.full_like(likelihood, np.e**3 / (np.e**3 + 5)))
 
 
 @pytest.mark.parametrize("name", PROBING)
-def test_strings_that_are_too_short_or_not_wanted(name: str) -> None:
-    strings = torch.tensor([[4, 0]])
+def test_strings_that_are_too_short_or_not_wanted(name: str, random_population: MakePopulation) -> None:
+    strings, population = np.array([[4, 0]]), random_population(SPEC, 1)
     encoder = small_encoder(name, probe_init="traces")
     before = encoder.probe_logits.detach().clone()
-    encoder.start_probes(strings)
+    encoder.start(population, strings)
     assert torch.equal(encoder.probe_logits[:, 2:], before[:, 2:])
-    assert torch.equal(encoder.probe_logits[:, :2].argmax(-1), strings.expand(2, -1))
+    assert torch.equal(encoder.probe_logits[:, :2].argmax(-1), torch.from_numpy(strings).expand(2, -1))
     unwilling = small_encoder(name)
     before = unwilling.probe_logits.detach().clone()
-    unwilling.start_probes(strings)
+    unwilling.start(population, strings)
     assert torch.equal(unwilling.probe_logits, before)
 
 
-def test_weight_encoders_have_no_use_for_strings() -> None:
+def test_weight_encoders_have_no_use_for_strings(random_population: MakePopulation) -> None:
     for name in WEIGHT_ENCODERS:
         encoder = small_encoder(name)
         before = {key: tensor.clone() for key, tensor in encoder.state_dict().items()}
-        encoder.start_probes(torch.tensor([[4, 0]]))
+        encoder.start(random_population(SPEC, 1), np.array([[4, 0]]))
         assert all(torch.equal(encoder.state_dict()[key], tensor) for key, tensor in before.items())
         assert encoder.reads is Architecture
     assert all(ENCODERS[name].reads is Interface for name in PROBING)

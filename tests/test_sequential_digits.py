@@ -145,16 +145,17 @@ def test_few_networks_cannot_be_split(tmp_path: Path) -> None:
 def test_probes_stay_in_the_range_of_the_inputs(digits_zoo: Zoo) -> None:
     options = {"probes": 2, "probe_length": 17, "probe_init": "traces"}
     encoder = build_encoder("interactive", ENCODERS["interactive"].form_of(digits_zoo), 0, **options)
-    sequences = torch.from_numpy(digits_zoo.traces([1, 3]).inputs[:, 0])
-    encoder.start_probes(sequences)
+    population = digits_zoo.population([0, 1])
+    sequences = digits_zoo.traces([1, 3]).inputs[:, 0]
+    encoder.start(population, sequences)
     low, high = digits_zoo.interface.inputs.range
-    asked = encoder.interrogate(digits_zoo.population([0, 1])).probes
+    asked = encoder.interrogate(population).probes
     assert low <= asked.min() < asked.max() <= high
     probing = build_encoder("noninteractive", ENCODERS["noninteractive"].form_of(digits_zoo), 0, **options)
-    probing.start_probes(sequences)
+    probing.start(population, sequences)
     found = probing.interrogate(digits_zoo.population([0])).probes[0]
     # but for black and white themselves, which a sigmoid does not reach
-    np.testing.assert_allclose(found.detach(), sequences.float().clamp(low + 0.06, high - 0.06), atol=0.01)
+    np.testing.assert_allclose(found.detach(), sequences.clip(low + 0.06, high - 0.06), atol=0.01)
 
 
 def test_pretraining_and_evaluation_of_digits(digits_zoo: Zoo, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from rnn2vec.encoders.encoder import Described, Encoder
-from rnn2vec.encoders.parts import float32_on
+from rnn2vec.encoders.parts import float32_on, initial_parameters, normal_parameter
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import whole
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
 from rnn2vec.networks.free_run import free_run
+from rnn2vec.networks.stimuli import stimuli
 
 SEQUENCES = 16
 """Questions that are asked, of those offered."""
@@ -37,14 +37,13 @@ class AnswersEncoder(Encoder):
 
     Answers are probabilities, or numbers in units of each question's spread over the zoo, through an inverse hyperbolic
     sine. Networks that predict their next token also run freely from the starts of the questions, fed their own
-    likeliest answer.
+    likeliest answer. Before :meth:`start`, questions are stimuli, and components a random projection.
 
     Args:
         interface: of the networks; it reads all whose inputs and outputs are of these kinds and sizes.
         embedding_size: Z, of which the last coordinate is constant before vectors are scaled to unit length.
         sequences: R, questions.
         steps: T, of each.
-        networks: how many networks its components were fitted to; 0 before :meth:`start`.
     """
 
     name = "answers"
@@ -57,20 +56,23 @@ class AnswersEncoder(Encoder):
     mean: Tensor
     components: Tensor
 
-    def __init__(
-        self, interface: Interface, embedding_size: int = 16, sequences: int = 1, steps: int = 1, networks: int = 0
-    ) -> None:
-        super().__init__(
-            interface, embedding_size, {"sequences": sequences, "steps": steps}, networks=whole("networks", networks, 0)
-        )
+    def __init__(self, interface: Interface, embedding_size: int = 16, sequences: int = 16, steps: int = 64) -> None:
+        super().__init__(interface, embedding_size, {"sequences": sequences, "steps": steps})
         runs = 2 if interface.writes else 1
-        shape = (sequences, steps) if interface.inputs.drawn else (sequences, steps, interface.inputs.size)
-        answers = runs * sequences * steps * interface.outputs.size
-        self.register_buffer("questions", torch.zeros(shape))  # tokens, too: weights are saved as floats
-        self.register_buffer("units", torch.ones(sequences, 1, interface.outputs.size))
+        read, said = interface.inputs, interface.outputs.size
+        answers = runs * sequences * steps * said
+        # weights are saved as floats, tokens as well
+        self.register_buffer(
+            "questions", torch.empty((sequences, steps) if read.drawn else (sequences, steps, read.size))
+        )
+        self.register_buffer("units", torch.ones(sequences, 1, said))
         self.register_buffer("mean", torch.zeros(answers))
-        self.register_buffer("components", torch.zeros(embedding_size - 1, answers))
-        self.register_buffer("constant", torch.ones(1))
+        self.register_buffer(
+            "components", normal_parameter(embedding_size - 1, answers, deviation=answers**-0.5).detach()
+        )
+        self.register_buffer("constant", torch.full((1,), CONSTANT))
+        if not self.questions.is_meta:
+            self.questions.copy_(torch.from_numpy(stimuli(read, 0, sequences, steps).astype(np.float32)))
 
     @classmethod
     def fitted(cls, networks: Networks, questions: np.ndarray, embedding_size: int = 16) -> Self:
@@ -124,11 +126,12 @@ class AnswersEncoder(Encoder):
         answers = self.interface.outputs.size * asked.size * (2 if self.interface.writes else 1)
         count = min(len(networks), MOST_FITTED, max(self.embedding_size, MOST_NUMBERS // answers))
         chosen = networks[np.linspace(0, len(networks) - 1, count).astype(int)]
-        options = {"sequences": len(asked), "steps": asked.shape[1], "networks": count}
-        fresh = type(self)(self.interface, self.embedding_size, **options)
+        with initial_parameters(0):  # torch's own generator is left alone
+            fresh = type(self)(self.interface, self.embedding_size, len(asked), asked.shape[1])
         self.options = fresh.options
         for name, buffer in fresh.named_buffers():
             setattr(self, name, buffer.to(self.mean))
+        self.components.zero_()
         self.questions.copy_(torch.from_numpy(asked.astype(np.float32)))
         self.units.copy_(self._units(chosen))
         self._fit(torch.cat([self.read(chosen[start : start + BATCH]) for start in range(0, count, BATCH)]))
@@ -182,11 +185,6 @@ class AnswersEncoder(Encoder):
             said.append(outputs.answers(free_run(networks, self._asked(), lengths)[1]))
         return torch.cat([outputs.compressed(own, self.units).flatten(1) for own in said], 1)
 
-    @torch.no_grad()
     def represent(self, networks: Networks) -> Tensor:
-        if not self.options["networks"]:
-            raise RNN2VecError(
-                "an answers encoder is fitted before it reads: AnswersEncoder.fitted(networks, questions)"
-            )
         found = (self.read(networks) - self.mean) @ self.components.T
         return torch.cat([found, self.constant.expand(len(found), 1)], 1)

@@ -9,7 +9,6 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.networks.protocol import Networks
 
 
-@torch.no_grad()
 def free_run(networks: Networks, strings: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """Let N networks go on with the starts of R strings, each with what itself thinks the likeliest.
 
