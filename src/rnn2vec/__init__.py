@@ -9,6 +9,7 @@ from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
+from rnn2vec.library import Collection, Match, Vectors, embed, nearest, search
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
@@ -23,10 +24,12 @@ __all__ = [
     "Callables",
     "Checkpoint",
     "Classes",
+    "Collection",
     "Encoder",
     "FormalLanguage",
     "HeadLayer",
     "Interface",
+    "Match",
     "Mixed",
     "Modules",
     "Networks",
@@ -35,12 +38,16 @@ __all__ = [
     "RNN2VecError",
     "Recipe",
     "Tokens",
+    "Vectors",
     "Zoo",
     "build_encoder",
     "build_zoo",
+    "embed",
     "import_zoo",
     "load_encoder",
+    "nearest",
     "read_checkpoint",
+    "search",
     "split_zoo",
     "zoo_recipe",
 ]

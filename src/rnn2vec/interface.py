@@ -89,6 +89,8 @@ class Numbers:
     common_loss: ClassVar[str] = "mse"
     distance: ClassVar[str] = "mean absolute difference"
     """What a figure calls the distance of two answers."""
+    measure: ClassVar[str] = "root mean square difference, in units of the answers' spread"
+    """What :meth:`difference` measures."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole("the number of numbers", self.size))
@@ -195,6 +197,7 @@ class Classes:
     losses: ClassVar[Mapping[str, Loss]] = OF_CLASSES
     common_loss: ClassVar[str] = "total-variation"
     distance: ClassVar[str] = "total variation"
+    measure: ClassVar[str] = "total variation"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole("the number of classes", self.size))

@@ -39,6 +39,15 @@ Ray = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps of pretraining.")]
 Loss = Annotated[str | None, typer.Option(help="total-variation, reverse-kl, kl, js or mse.")]
+EncoderName = Annotated[
+    str, typer.Option("--encoder", help="answers, which is fitted in seconds, or a directory that pretrain wrote.")
+]
+Inputs = Annotated[Path | None, typer.Option("--inputs", help=".npy, .npz, .csv or .wav with what networks are asked.")]
+Declare = Annotated[Path | None, typer.Option("--declare", help=".toml or .json of what files do not say.")]
+Knob = Annotated[
+    str | None, typer.Option("--knob", help="Positions of inputs after the first, one network each, such as 0,0.5,1.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 SupervisedSteps = Annotated[
     int | None, typer.Option(min=0, help="Steps of the end-to-end baselines; as many as in pretraining by default.")
 ]

@@ -11,6 +11,7 @@ import typer
 
 from rnn2vec.checkpoints.folders import Outcome, found
 from rnn2vec.cli.console import console, plain_files, print_error, print_files, print_zoo, stage
+from rnn2vec.cli.networks import positions
 from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Seed, Threads, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
@@ -100,7 +101,7 @@ def zoo_import(
 ) -> None:
     """Make a zoo of networks in files that others trained."""
     torch.set_num_threads(threads)
-    declared = {"knob": _positions(knob)} if knob is not None else {}
+    declared = {"knob": positions(knob)} if knob is not None else {}
     options: dict[str, Any] = {
         "inputs": inputs, "labels": labels, "declare": declare, "split_by": split_by, "skip_refused": skip_refused,
         "seed": seed, **declared, **({"assume_plain": True} if assume_plain else {}),
@@ -126,15 +127,6 @@ def zoo_import(
     finally:
         print_files(files)
     print_zoo(zoo)
-
-
-def _positions(knob: str) -> list[float | list[float]]:
-    """Numbers apart by commas; of several knobs, each position is numbers apart by colons."""
-    try:
-        rows = [[float(one) for one in each.split(":")] for each in knob.split(",")]
-    except ValueError as error:
-        raise RNN2VecError(f"--knob holds numbers apart by commas, such as 0,0.5,1; got {knob!r}") from error
-    return [row[0] if len(row) == 1 else row for row in rows]
 
 
 def zoo_import_published(source: Path, out: Path) -> None:

@@ -55,6 +55,7 @@ class AnswersEncoder(Encoder):
     units: Tensor
     mean: Tensor
     components: Tensor
+    constant: Tensor
 
     def __init__(self, interface: Interface, embedding_size: int = 16, sequences: int = 16, steps: int = 64) -> None:
         super().__init__(interface, embedding_size, {"sequences": sequences, "steps": steps})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,7 @@ def free_run(networks: Networks, strings: Tensor, lengths: Tensor) -> tuple[Tens
     if not networks.interface.writes:
         raise RNN2VecError(f"networks run freely if they predict their next token; these have {networks.interface}")
     read, said = [], []
-    token, state = strings[:, 0].expand(len(networks), -1), None  # type: tuple[Tensor, Any]
+    token, state = strings[:, 0].expand(len(networks), -1), cast(Any, None)
     for step in range(strings.shape[1]):
         outputs, state = networks.run(token[:, :, None], state)
         read.append(token)

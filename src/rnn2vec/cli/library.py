@@ -1,0 +1,87 @@
+"""``rnn2vec embed`` and ``search``: vectors of networks, and which are alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from rnn2vec.cli.console import console, print_rows, stage
+from rnn2vec.cli.networks import ANSWERS, collection_of, declared, encoder_of, networks_of
+from rnn2vec.cli.options import AsJson, Declare, EncoderName, Force, Inputs, Knob, Threads
+from rnn2vec.library.search import search
+from rnn2vec.library.vectors import embed
+from rnn2vec.outputs import require_new_directory, require_new_file
+
+
+def embed_command(
+    networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
+    out: Annotated[Path, typer.Option("--out", help="The parquet file: a column name, and a column z.")],
+    threads: Threads,
+    encoder: EncoderName = ANSWERS,
+    save_encoder: Annotated[
+        Path | None, typer.Option(help="Also write the fitted answers encoder to this new directory.")
+    ] = None,
+    inputs: Inputs = None,
+    declare: Declare = None,
+    knob: Knob = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn networks into vectors."""
+    torch.set_num_threads(threads)
+    require_new_file(out, force, networks)
+    if save_encoder is not None:
+        require_new_directory(save_encoder)
+    collection = collection_of(networks, declared(declare, knob), inputs)
+    used = encoder_of(encoder) or collection.fitted_encoder()
+    if as_json:
+        vectors = embed(collection, used)
+    else:
+        with stage("Embedding", [(used.name, len(collection))]) as on_progress:
+            vectors = embed(collection, used, lambda amount, note: on_progress(0, amount, note))
+    vectors.write(out)
+    if save_encoder is not None:
+        used.save_pretrained(save_encoder)
+    if as_json:
+        console.print_json(data={"vectors": str(out), "networks": len(vectors.z), "size": vectors.z.shape[1]})
+        return
+    console.print(f"wrote {len(vectors.z)} vectors of {vectors.z.shape[1]} numbers to {out}", markup=False)
+
+
+def search_command(
+    zoo: Annotated[Path, typer.Argument(help="A zoo, or a folder of networks.")],
+    query: Annotated[str, typer.Argument(help="A name in the zoo, or a file of a network.")],
+    threads: Threads,
+    top: Annotated[int, typer.Option(min=1, help="How many to find.")] = 10,
+    encoder: EncoderName = ANSWERS,
+    inputs: Inputs = None,
+    declare: Declare = None,
+    knob: Knob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the networks that are most alike to one."""
+    torch.set_num_threads(threads)
+    said = declared(declare, knob)
+    collection = collection_of([zoo], said, inputs)
+    is_file = query not in collection.names and Path(query).is_file()
+    asked = networks_of([query], said)[1] if is_file else query
+    matches = search(collection, asked, encoder_of(encoder), top)
+    if as_json:
+        plain = [dataclasses.asdict(match) for match in matches]
+        console.print_json(data={"query": query, "results": plain})
+        return
+    if not matches:
+        console.print("there is no other network")
+        return
+    rows = [
+        {"rank": str(match.rank), "name": match.name, "similarity": f"{match.similarity:.3f}",
+         "difference": f"{match.difference:.4f}"}
+        for match in matches
+    ]  # fmt: skip
+    print_rows(f"Most alike to {query}", rows)
+    outputs = collection.networks.interface.outputs
+    console.print(f"similarity: cosine of z. difference: {outputs.measure}, of the answers.", style="dim")

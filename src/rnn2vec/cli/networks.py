@@ -1,0 +1,71 @@
+"""Networks that a command is given: those of a zoo, or of files of any format that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn2vec.checkpoints.folders import declaration_file, found, read_all
+from rnn2vec.encoders import Encoder, load_encoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.library.collection import Collection
+from rnn2vec.networks import Mixed, Networks
+from rnn2vec.networks.stimuli import stimuli
+from rnn2vec.zoo.layout import INDEX
+from rnn2vec.zoo.sequences import read_sequences
+from rnn2vec.zoo.store import Zoo
+
+ANSWERS = "answers"
+
+
+def declared(declare: Path | None, knob: str | None) -> dict[str, Any]:
+    """What flags declare of files."""
+    values = {} if declare is None else declaration_file(declare)
+    return values if knob is None else values | {"knob": positions(knob)}
+
+
+def positions(knob: str) -> list[float | list[float]]:
+    """Numbers apart by commas; of several knobs, each position is numbers apart by colons.
+
+    Raises:
+        RNN2VecError: if they are others.
+    """
+    try:
+        rows = [[float(one) for one in each.split(":")] for each in knob.split(",")]
+    except ValueError as error:
+        raise RNN2VecError(f"--knob holds numbers apart by commas, such as 0,0.5,1; got {knob!r}") from error
+    return [row[0] if len(row) == 1 else row for row in rows]
+
+
+def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list[str], Networks]:
+    """Names and networks of files, folders and globs.
+
+    Raises:
+        RNN2VecError: if a file is refused, or not all networks have one interface.
+    """
+    outcomes = read_all(found([str(path) for path in paths]), said)
+    for outcome in outcomes:
+        if outcome.checkpoint is None:
+            raise RNN2VecError(f"{outcome.path}: {outcome.refused}")
+    checkpoints = [outcome.checkpoint for outcome in outcomes if outcome.checkpoint is not None]
+    parts = [own.networks for own in checkpoints]
+    return [name for own in checkpoints for name in own.names], parts[0] if len(parts) == 1 else Mixed(parts)
+
+
+def collection_of(paths: Sequence[Path], said: dict[str, Any], inputs: Path | None = None) -> Collection:
+    """The networks of a zoo, or of files, with the questions that they are asked."""
+    if len(paths) == 1 and (paths[0] / INDEX).exists():
+        zoo = Zoo.open(paths[0])
+        return Collection.of_zoo(zoo, None if inputs is None else read_sequences(inputs, zoo.interface.inputs).values)
+    names, networks = networks_of(paths, said)
+    asked = networks.interface.inputs
+    questions = stimuli(asked) if inputs is None else read_sequences(inputs, asked).values
+    return Collection(np.array(names), networks, questions)
+
+
+def encoder_of(name: str) -> Encoder | None:
+    """A saved encoder; None for the answers encoder, which is fitted to what it reads."""
+    return None if name == ANSWERS else load_encoder(name)

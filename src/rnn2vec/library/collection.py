@@ -1,0 +1,78 @@
+"""Collection: networks with names, and the questions that they are compared by."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import numpy as np
+from torch import Tensor
+
+from rnn2vec.encoders import AnswersEncoder, Encoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.library.behaviour import answers_of, unit_of
+from rnn2vec.networks import Networks
+from rnn2vec.zoo.questions import questions_of
+from rnn2vec.zoo.store import Zoo
+
+MOST_FOR_UNIT = 256
+"""Networks whose answers tell the unit of differences; evenly spread, if there are more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """N networks with one interface.
+
+    Attributes:
+        names: of each, ``[N]``.
+        networks: N of them.
+        questions: what all are asked, ``[R, T]`` tokens or ``[R, T, X]`` numbers.
+    """
+
+    names: np.ndarray
+    networks: Networks
+    questions: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.networks):
+            raise RNN2VecError(
+                f"every network has a name; got {len(self.networks)} networks and {len(self.names)} names"
+            )
+
+    @classmethod
+    def of_zoo(cls, zoo: Zoo, questions: np.ndarray | None = None) -> Collection:
+        """All networks of a zoo, asked what its traces hold, see :func:`rnn2vec.zoo.questions.questions_of`, or others.
+
+        Raises:
+            RNN2VecError: if the zoo is damaged, or has no traces and no questions are given.
+        """
+        return cls(zoo.column("name"), zoo.networks(), questions_of(zoo) if questions is None else questions)
+
+    def __len__(self) -> int:
+        return len(self.networks)
+
+    def row(self, name: str) -> int:
+        """The row of a name.
+
+        Raises:
+            RNN2VecError: if there is none, or several.
+        """
+        rows = np.flatnonzero(self.names == name)
+        if len(rows) == 1:
+            return int(rows[0])
+        near = [other for other in self.names.tolist() if name.lower() in other.lower()][:5]
+        known = f"; near it are {', '.join(near)}" if near else ""
+        raise RNN2VecError(
+            f"a name is that of one network; {name!r} is that of {len(rows)} of {len(self)}"
+            f"{known}: `rnn2vec embed` lists all names"
+        )
+
+    @cached_property
+    def unit(self) -> Tensor:
+        """The unit of differences between answers, ``[Y]``."""
+        rows = np.linspace(0, len(self) - 1, min(len(self), MOST_FOR_UNIT)).astype(int)
+        return unit_of(self.networks.interface, answers_of(self.networks[rows], self.questions))
+
+    def fitted_encoder(self, embedding_size: int = 16) -> Encoder:
+        """The answers encoder of these networks and questions, see :class:`rnn2vec.encoders.AnswersEncoder`."""
+        return AnswersEncoder.fitted(self.networks, self.questions, embedding_size)
