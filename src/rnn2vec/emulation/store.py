@@ -135,7 +135,7 @@ def _parts_of(record: dict[str, Any], encoder: str, zoo: Zoo) -> tuple[PretrainR
     if record["encoder"] != encoder:
         raise RNN2VecError(f"it is that of the {record['encoder']} encoder, and the directory holds {encoder}")
     whole("seed", record["seed"], -LARGEST_SEED, LARGEST_SEED)
-    whole("parameters", record["parameters"], 1, 2**63)
+    whole("parameters", record["parameters"], 0, 2**63)
     number("seconds", record["seconds"])
     for name, kind in (("history", list), ("train_tasks", list), ("versions", dict)):
         if not isinstance(record[name], kind):

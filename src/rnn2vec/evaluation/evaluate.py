@@ -191,6 +191,8 @@ def evaluate_encoder(
         results["supervised"], results["supervised_seconds"] = supervised.metrics, supervised.seconds
         results["supervised_readers"] = {name: reading.to_dict() for name, reading in supervised.readings.items()}
         results["supervised_steps"] = steps
+    else:
+        on_progress(steps, "nothing to train")
     clones = np.zeros(0)
     if zoo.index.task_set is not None:  # a clone is scored by what its network was to do
         clones = clone_scores(zoo, trained.emulator, z[split.validation], split.validation, seed)
