@@ -123,6 +123,8 @@ class AnswersEncoder(Encoder):
                 f"questions for networks that read {read} are sequences {'[K, T]' if read.drawn else '[K, T, X]'} of "
                 f"such; got the shape {list(sequences.shape)}{'; ' + problem if sequences.ndim == wanted else ''}"
             )
+        _, first = np.unique(sequences, axis=0, return_index=True)
+        sequences = sequences[np.sort(first)]  # none of them twice
         asked = sequences[np.linspace(0, len(sequences) - 1, min(SEQUENCES, len(sequences))).astype(int)]
         answers = self.interface.outputs.size * asked.size * (2 if self.interface.writes else 1)
         count = min(len(networks), MOST_FITTED, max(self.embedding_size, MOST_NUMBERS // answers))

@@ -12,7 +12,7 @@ MOST = 64
 
 
 def questions_of(zoo: Zoo, rows: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
-    """Sequences that networks of a zoo read, ``[K, T]`` or ``[K, T, X]``, none of them twice.
+    """Sequences that networks of a zoo read, ``[K, T]`` or ``[K, T, X]``.
 
     Where all networks read the same sequences, those; sequence k as network k read it, since part of them may have been
     written by each network itself. Otherwise the first sequence of each network, in random order, but the longest
@@ -32,10 +32,7 @@ def questions_of(zoo: Zoo, rows: np.ndarray | None = None, seed: int = 0) -> np.
     chosen = rows[order[np.argsort(-steps[rows][order], kind="stable")][:MOST]]
     read = zoo.traces(chosen).inputs
     common = len(read) > 1 and bool((read[:, 0] == read[0, 0]).all())
-    if common or len(read) == 1:
-        places = np.arange(read.shape[1])
-        found = read[places % len(read), places]
-    else:
-        found = read[:, 0]
-    _, first = np.unique(found, axis=0, return_index=True)
-    return found[np.sort(first)]
+    if not common and len(read) > 1:
+        return read[:, 0]
+    places = np.arange(read.shape[1])
+    return read[places % len(read), places]

@@ -1,0 +1,163 @@
+"""Embed and search: vectors with names, the nearest of them, and how far behaviour really is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from conftest import Command
+from rnn2vec import Collection, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
+from rnn2vec.library.behaviour import answers_of, difference, unit_of
+from rnn2vec.networks.stimuli import stimuli
+from test_answers import SOUND, amplifiers
+from test_checkpoints import foreign, guitarml, written
+
+
+def collection(count: int = 12) -> Collection:
+    return Collection(np.array([f"amp {n}" for n in range(count)]), amplifiers(count), stimuli(SOUND.inputs, steps=64))
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> Path:
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    for number in range(5):
+        written(folder / f"amp{number}.json", guitarml(inputs=1, size=3 + number))
+    return folder
+
+
+@pytest.mark.parametrize("rows", [3, 1000])
+def test_the_nearest_are_those_of_the_largest_cosine(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the vectors are cut into."""
+    monkeypatch.setattr(importlib.import_module("rnn2vec.library.search"), "ROWS", rows)
+    random = np.random.default_rng(0)
+    vectors = random.normal(size=(50, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[[7, 31, 32]] = vectors[3]
+    found, cosines = nearest(vectors, vectors[[3, 20]], 5)
+    expected = np.argsort(-(vectors[[3, 20]] @ vectors.T), axis=1, kind="stable")[:, :5]
+    assert found[0, :4].tolist() == [3, 7, 31, 32]
+    np.testing.assert_array_equal(found[:, 0], [3, 20])
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_allclose(cosines, np.take_along_axis(vectors[[3, 20]] @ vectors.T, found, 1), atol=1e-6)
+    assert nearest(vectors, vectors[:1], 99)[0].shape == (1, 50)
+
+
+def test_vectors_may_be_memory_mapped(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "z.npy", random.normal(size=(1000, 8)).astype(np.float32))
+    mapped = np.load(tmp_path / "z.npy", mmap_mode="r")
+    rows, _ = nearest(mapped, np.asarray(mapped[:3]), 4)
+    np.testing.assert_array_equal(rows, nearest(np.asarray(mapped), np.asarray(mapped[:3]), 4)[0])
+    with pytest.raises(RNN2VecError, match="top is at least 1; got 0"):
+        nearest(mapped, mapped[:1], 0)
+    with pytest.raises(RNN2VecError, match=r"\[N, Z\] are compared with queries"):
+        nearest(mapped, mapped[:1, :3], 1)
+
+
+def test_a_network_finds_itself_and_its_difference_is_none() -> None:
+    all_of_them = collection()
+    (first, *_, last) = search(all_of_them, all_of_them.networks[[5]], top=12)
+    assert (first.rank, first.row, first.name) == (1, 5, "amp 5")
+    assert first.similarity == pytest.approx(1, abs=1e-5)
+    assert first.difference == pytest.approx(0, abs=1e-5)
+    assert last.rank == 12
+    assert last.difference > 0.1
+    by_name = search(all_of_them, "amp 5", top=12)
+    assert [match.row for match in by_name] == [match.row for match in search(all_of_them, all_of_them.networks[[5]],
+                                                                             top=12)[1:]]  # fmt: skip
+    answers = answers_of(all_of_them.networks, all_of_them.questions)
+    apart = difference(SOUND, answers, answers[5], unit_of(SOUND, answers))
+    assert by_name[0].difference == pytest.approx(float(apart[by_name[0].row]), rel=1e-4)
+
+
+def test_a_renumbered_network_and_one_of_another_size_are_found() -> None:
+    all_of_them = collection()
+    order = torch.randperm(6, generator=torch.Generator().manual_seed(1))[None]
+    (found,) = search(all_of_them, all_of_them.networks[[7]].permute_hidden([order]), top=1)
+    assert (found.row, found.difference) == (7, pytest.approx(0, abs=1e-5))
+    assert len(search(all_of_them, amplifiers(1, 9, seed=3), top=3)) == 3
+
+
+def test_what_is_no_query_is_refused() -> None:
+    all_of_them = collection(3)
+    with pytest.raises(RNN2VecError, match=r"'amp' is that of 0 of 3; near it are amp 0, amp 1, amp 2"):
+        search(all_of_them, "amp")
+    with pytest.raises(RNN2VecError, match="a query is one network; got 2"):
+        search(all_of_them, amplifiers(2))
+    with pytest.raises(RNN2VecError, match="every network has a name"):
+        Collection(np.array(["a"]), amplifiers(2), stimuli(SOUND.inputs))
+    assert search(collection(1), "amp 0") == []
+
+
+def test_vectors_are_written_and_read_back(tmp_path: Path) -> None:
+    vectors = embed(collection())
+    vectors.write(tmp_path / "z.parquet")
+    again = Vectors.read(tmp_path / "z.parquet")
+    np.testing.assert_array_equal(again.z, vectors.z)
+    assert again.names.tolist() == vectors.names.tolist()
+    (tmp_path / "broken.parquet").write_bytes((tmp_path / "z.parquet").read_bytes()[:100])
+    with pytest.raises(RNN2VecError, match="holds no vectors"):
+        Vectors.read(tmp_path / "broken.parquet")
+    with pytest.raises(RNN2VecError, match="No such file"):
+        Vectors.read(tmp_path / "missing.parquet")
+
+
+def test_files_are_embedded_and_searched(captures: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    zoo = import_zoo([str(captures)], tmp_path / "zoo")
+    names = zoo.column("name").tolist()
+    status, output, _ = rnn2vec_command("embed", captures, "--out", tmp_path / "z.parquet", "--json")
+    assert status == 0
+    assert json.loads(output) == {"vectors": str(tmp_path / "z.parquet"), "networks": 5, "size": 16}
+    assert Vectors.read(tmp_path / "z.parquet").names.tolist() == names
+    encoder = tmp_path / "encoder"
+    arguments = ("embed", tmp_path / "zoo", "--out", tmp_path / "z2.parquet", "--save-encoder", encoder)
+    assert rnn2vec_command(*arguments)[0] == 0
+    np.testing.assert_allclose(
+        Vectors.read(tmp_path / "z2.parquet").z, Vectors.read(tmp_path / "z.parquet").z, atol=1e-5
+    )
+    query = captures / "amp3.json"
+    status, output, _ = rnn2vec_command("search", tmp_path / "zoo", query, "--encoder", encoder, "--json", "--top", 2)
+    results = json.loads(output)["results"]
+    assert [result["rank"] for result in results] == [1, 2]
+    assert results[0]["name"] == "amp3"
+    assert results[0]["difference"] < 1e-6 < results[1]["difference"]
+    status, output, _ = rnn2vec_command("search", tmp_path / "zoo", "amp3")
+    assert status == 0
+    assert output.count("amp") == 5  # the title and four others
+    status, _, errors = rnn2vec_command("embed", captures, "--out", tmp_path / "z.parquet")
+    assert status == 1
+    assert "already exists" in errors
+    (captures / "more.json").write_text("{")
+    status, _, errors = rnn2vec_command("search", captures, "amp3")
+    assert status == 1
+    assert "more.json: it is not valid JSON" in errors.replace("\n", " ")
+
+
+def test_a_language_zoo_is_searched(tiny_zoo: Zoo, rnn2vec_command: Command) -> None:
+    name = tiny_zoo.column("name")[0]
+    status, output, _ = rnn2vec_command("search", tiny_zoo.directory, name, "--json", "--top", 3)
+    assert status == 0
+    results = json.loads(output)["results"]
+    assert all(0 <= result["difference"] <= 1 for result in results)
+    assert name not in [result["name"] for result in results]
+
+
+def test_the_same_pedal_at_another_position_is_the_nearest(tmp_path: Path) -> None:
+    """The 39 amplifiers, knobs at three positions: what strangers trained."""
+    zoo = import_zoo([str(foreign("amps"))], tmp_path / "zoo", knob=[0, 0.5, 1])
+    vectors = embed(Collection.of_zoo(zoo))
+    devices = np.array([name.split("@")[0] for name in vectors.names])
+    order, _ = nearest(vectors.z, vectors.z, len(vectors.z))
+    ranks = []
+    for row, device in enumerate(devices):
+        same = devices[order[row][order[row] != row]] == device
+        if same.any():
+            ranks.append(1 / (1 + int(same.argmax())))
+    assert len(ranks) == 54
+    assert np.mean(ranks) >= 0.9
