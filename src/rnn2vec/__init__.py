@@ -9,7 +9,7 @@ from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
-from rnn2vec.library import Collection, Match, Vectors, embed, nearest, search
+from rnn2vec.library import Collection, Match, Vectors, atlas, embed, nearest, search
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
@@ -40,6 +40,7 @@ __all__ = [
     "Tokens",
     "Vectors",
     "Zoo",
+    "atlas",
     "build_encoder",
     "build_zoo",
     "embed",
