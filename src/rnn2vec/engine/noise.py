@@ -37,8 +37,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 class Noise:
     """Noise of N networks in one call.
 
-    The steps of a call are counted from 0: two calls with the same keys have the same noise. So a call that goes on from
-    a state takes new keys.
+    The steps of a call are counted from 0: two calls with the same keys have the same noise. A call that goes on from a
+    state takes new keys.
 
     Attributes:
         sigma: standard deviation, at least 0, in units of the pre-activation (of a leaky cell see above).
