@@ -9,7 +9,7 @@ from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
-from rnn2vec.library import Collection, Match, Vectors, embed, nearest, search
+from rnn2vec.library import Collection, Group, Match, Proof, Vectors, duplicates, embed, nearest, search
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
@@ -27,6 +27,7 @@ __all__ = [
     "Collection",
     "Encoder",
     "FormalLanguage",
+    "Group",
     "HeadLayer",
     "Interface",
     "Match",
@@ -35,6 +36,7 @@ __all__ = [
     "Networks",
     "Numbers",
     "Population",
+    "Proof",
     "RNN2VecError",
     "Recipe",
     "Tokens",
@@ -42,6 +44,7 @@ __all__ = [
     "Zoo",
     "build_encoder",
     "build_zoo",
+    "duplicates",
     "embed",
     "import_zoo",
     "load_encoder",

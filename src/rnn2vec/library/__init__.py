@@ -1,7 +1,8 @@
 """What a user does with a zoo: embed, search, duplicates, lineage, compare, atlas. It knows no file and no family."""
 
 from rnn2vec.library.collection import Collection
+from rnn2vec.library.duplicates import Group, Proof, duplicates
 from rnn2vec.library.search import Match, nearest, search
 from rnn2vec.library.vectors import Vectors, embed
 
-__all__ = ["Collection", "Match", "Vectors", "embed", "nearest", "search"]
+__all__ = ["Collection", "Group", "Match", "Proof", "Vectors", "duplicates", "embed", "nearest", "search"]

@@ -1,0 +1,66 @@
+"""``rnn2vec duplicates``: which networks of a zoo are the same, or nearly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from rnn2vec.cli.console import console, stage
+from rnn2vec.cli.networks import collection_of, declared
+from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads
+from rnn2vec.library.duplicates import WITHIN, Group, duplicates
+
+
+def duplicates_command(
+    zoo: Annotated[Path, typer.Argument(help="A zoo, or a folder of networks.")],
+    threads: Threads,
+    within: Annotated[float, typer.Option(min=0.0, help="The largest difference of answers that is near.")] = WITHIN,
+    inputs: Inputs = None,
+    declare: Declare = None,
+    knob: Knob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find networks that are the same, with a proof, or that answer nearly alike."""
+    torch.set_num_threads(threads)
+    collection = collection_of([zoo], declared(declare, knob), inputs)
+    if as_json:
+        groups = duplicates(collection, within)
+        console.print_json(data={"within": within, "groups": [_plain(group) for group in groups]})
+        return
+    with stage("Comparing", [("weights and answers", 2 * len(collection))]) as on_progress:
+        groups = duplicates(collection, within, lambda amount, note: on_progress(0, amount, note))
+    if not groups:
+        console.print(f"no duplicates among {len(collection)} networks")
+        return
+    for group in groups:
+        console.print(
+            f"{group.kind} (difference {group.difference:.2g}): {', '.join(group.names)}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    measure = collection.networks.interface.outputs.measure
+    console.print(
+        f"difference: the largest from the first network's answers, {measure}. --json prints the proofs.", style="dim"
+    )
+
+
+def _plain(group: Group) -> dict[str, Any]:
+    """A group, as JSON holds it."""
+    proofs = [
+        {
+            "row": proof.row,
+            "kind": proof.kind,
+            "first": [units.tolist() for units in proof.first],
+            "units": [units.tolist() for units in proof.units],
+        }
+        for proof in group.certificate
+    ]
+    return {
+        "kind": group.kind,
+        "rows": list(group.rows),
+        "names": list(group.names),
+        "difference": group.difference,
+        "certificate": proofs,
+    }
