@@ -9,7 +9,19 @@ from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
-from rnn2vec.library import Collection, Group, Match, Proof, Vectors, duplicates, embed, nearest, search
+from rnn2vec.library import (
+    Collection,
+    Group,
+    Lineage,
+    Match,
+    Proof,
+    Vectors,
+    duplicates,
+    embed,
+    lineage,
+    nearest,
+    search,
+)
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
@@ -30,6 +42,7 @@ __all__ = [
     "Group",
     "HeadLayer",
     "Interface",
+    "Lineage",
     "Match",
     "Mixed",
     "Modules",
@@ -47,6 +60,7 @@ __all__ = [
     "duplicates",
     "embed",
     "import_zoo",
+    "lineage",
     "load_encoder",
     "nearest",
     "read_checkpoint",

@@ -21,6 +21,7 @@ app.command("interrogate-zoo")(theory.interrogate_zoo_command)
 app.command("embed")(library.embed_command)
 app.command("search")(library.search_command)
 app.command("duplicates")(alike.duplicates_command)
+app.command("lineage")(alike.lineage_command)
 app.command()(overview.info)
 
 zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from rnn2vec.fields import number
 from rnn2vec.library.canonical import Canonical, Units, canonical_forms, living_units, reduced
 from rnn2vec.library.collection import Collection
 from rnn2vec.library.near import differences_of, near_pairs
-from rnn2vec.networks import Mixed, Networks, Population
+from rnn2vec.library.populations import populations
+from rnn2vec.networks import Networks, Population
 
 KINDS = ("identical", "renumbered", "folded", "near")
 """From the strongest to the weakest: the same weights; the same but for the numbers of hidden units; the same but for
@@ -127,16 +128,6 @@ def duplicates(
               tuple(proofs))
         for (kind, own, proofs), end in zip(groups, ends, strict=True)
     ]  # fmt: skip
-
-
-def populations(networks: Networks) -> Iterator[tuple[np.ndarray, Population]]:
-    """The populations among networks, each with its rows; others, whose weights are not known, are left out."""
-    if isinstance(networks, Population):
-        yield np.arange(len(networks)), networks
-    elif isinstance(networks, Mixed):
-        for places, part in zip(networks.places, networks.parts, strict=True):
-            for rows, population in populations(part):
-                yield places[rows], population
 
 
 def _exact(collection: Collection, on_progress: OnProgress) -> list[tuple[list[int], list[Proof]]]:
