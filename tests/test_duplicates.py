@@ -116,7 +116,7 @@ def test_a_change_of_one_bit_is_no_duplicate(architecture: Architecture, random_
         place = tuple(int(torch.randint(size, (), generator=generator)) for size in weight.shape)
         other[place] = torch.nextafter(weight[place], torch.tensor(9.0))
         altered = changed(network, **{name.replace(".", "_"): other}).permute_hidden_randomly(generator)
-        assert [group.kind for group in found(network, altered, within=1e-4)] == ["near"]
+        assert [group.kind for group in found(network, altered, within=1e-4)] in (["near"], ["rounded"])
 
 
 def test_idle_units_are_left_out(architecture: Architecture, random_population: MakePopulation) -> None:
@@ -205,25 +205,56 @@ def test_near_pairs_are_all_that_are_near() -> None:
             assert own == pytest.approx(apart[one, other], abs=1e-5)
 
 
-def test_copies_of_fewer_bits_are_near_and_others_are_not() -> None:
+def of_bits(networks: Population, bits: int) -> Population:
+    """With weights of float16, or of so many bits and one scale a tensor."""
+    weights = {}
+    for name, weight in networks.weights.items():
+        step = weight.abs().flatten(1).amax(1).reshape(-1, *[1] * (weight.ndim - 1)) / (2 ** (bits - 1) - 1)
+        weights[name] = weight.half().float() if bits == 16 else (weight / step).round() * step
+    return Population(networks.architecture, weights, networks.interface)
+
+
+def test_copies_of_fewer_bits_are_found_and_others_are_not() -> None:
     networks = amplifiers(10)
-    half = Population(
-        networks.architecture, {name: own.half().float() for name, own in networks.weights.items()}, SOUND
-    )
-    groups = duplicates(collected(Mixed([networks, half])))
-    assert [(group.kind, group.rows) for group in groups] == [("near", (row, row + 10)) for row in range(10)]
-    assert all(0 < group.difference <= 0.01 for group in groups)
+    for bits in (16, 8):
+        groups = duplicates(collected(Mixed([networks, of_bits(networks, bits)])))
+        assert [(group.kind, group.rows) for group in groups] == [("rounded", (row, row + 10)) for row in range(10)]
+        assert all(group.difference > 0 for group in groups)
+    assert "rounded" not in {group.kind for group in duplicates(collected(Mixed([networks, of_bits(networks, 5)])))}
     everything = duplicates(collected(networks), within=99.0)
-    assert [group.rows for group in everything] == [tuple(range(10))]
+    assert [(group.kind, group.rows) for group in everything] == [("near", tuple(range(10)))]
 
 
-def test_a_group_that_is_near_names_the_same_ones_too() -> None:
+def test_one_weight_beyond_half_a_step_is_no_rounding() -> None:
+    network = amplifiers(1)
+    weight = network.weights["weight_hh_l0"]
+    for share, kinds in ((0.99, ["rounded"]), (1.02, [])):
+        other = weight.clone()
+        other[0, 3, 2] += share * float(weight.abs().max()) / 254 * (-1 if other[0, 3, 2] > 0 else 1)
+        assert [group.kind for group in found(network, changed(network, weight_hh_l0=other))] == kinds
+
+
+def test_what_was_renumbered_and_rounded_is_near() -> None:
+    networks = amplifiers(4)
+    half = of_bits(networks, 16).permute_hidden_randomly(torch.Generator().manual_seed(1))
+    groups = duplicates(collected(Mixed([networks, half])))
+    assert [(group.kind, group.rows) for group in groups] == [("near", (row, row + 4)) for row in range(4)]
+    assert all(0 < group.difference <= 0.01 for group in groups)
+
+
+def test_a_group_names_those_of_stronger_kinds_too() -> None:
     networks = amplifiers(2)
-    half = Population(
-        networks.architecture, {name: own.half().float() for name, own in networks.weights.items()}, SOUND
-    )
-    groups = duplicates(collected(Mixed([networks[[0, 0]], half[[0]], networks[[1]]])))
-    assert [(group.kind, group.rows) for group in groups] == [("identical", (0, 1)), ("near", (0, 1, 2))]
+    half = of_bits(networks, 16)
+    shuffled = half[[0]].permute_hidden_randomly(torch.Generator().manual_seed(0))
+    nearly = of_bits(networks[[0]].permute_hidden_randomly(torch.Generator().manual_seed(1)), 16)
+    groups = duplicates(collected(Mixed([networks[[0, 0]], half[[0]], networks[[1]], shuffled])))
+    assert [(group.kind, group.rows) for group in groups] == [
+        ("identical", (0, 1)), ("renumbered", (2, 4)), ("rounded", (0, 1, 2, 4)),
+    ]  # fmt: skip
+    groups = duplicates(collected(Mixed([networks, nearly, half[[0]], networks[[0]]])))
+    assert [(group.kind, group.rows) for group in groups] == [
+        ("identical", (0, 4)), ("renumbered", (2, 3)), ("near", (0, 2, 3, 4)),
+    ]  # fmt: skip
 
 
 def test_too_many_near_pairs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,13 @@ from rnn2vec.library.canonical import Canonical, Units, canonical_forms, living_
 from rnn2vec.library.collection import Collection
 from rnn2vec.library.near import differences_of, near_pairs
 from rnn2vec.library.populations import populations
-from rnn2vec.networks import Networks, Population
+from rnn2vec.library.rounded import rounded_pairs
+from rnn2vec.networks import Population
 
-KINDS = ("identical", "renumbered", "folded", "near")
+KINDS = ("identical", "renumbered", "folded", "rounded", "near")
 """From the strongest to the weakest: the same weights; the same but for the numbers of hidden units; the same but for
-idle units, the cut of biases and numbers; answers that differ by little."""
+numbers, idle units and the cut of biases; weights that differ by no more than rounding to 8 bits does; answers that
+differ by little."""
 
 WITHIN = 0.01
 """Difference of answers by default, see docs/duplicates.md."""
@@ -71,13 +73,13 @@ class Group:
     """Networks that are duplicates of each other.
 
     Attributes:
-        kind: the weakest that joins them, of :data:`KINDS`. Those of kind ``near`` are joined by pairs that are: others
-            of the group may be further apart.
+        kind: the weakest that joins them, of :data:`KINDS`. Groups of the last two are joined by pairs: other pairs of
+            such a group may be further apart.
         rows: in the collection, ascending.
         names: of each.
         difference: the largest from the first network's answers, in the interface's own measure; of any two, at most
-            twice as much. Rounding alone, if the kind is another than ``near``.
-        certificate: a proof for each row after the first; none, if the kind is ``near``.
+            twice as much. Of the first three kinds, it is the rounding of floats.
+        certificate: of the first three kinds, a proof for each row after the first.
     """
 
     kind: str
@@ -101,21 +103,30 @@ def duplicates(
         on_progress: called as ``on_progress(networks, note)``; each network counts twice.
 
     Returns:
-        Groups that are the same first, then those that are near, in order of their first rows. A group that is near
-        names all networks of the groups that are the same within it.
+        Groups that are the same first, then rounded ones, then those that are near, each in order of their first rows.
+        A group names all networks of the groups of stronger kinds within it.
 
     Raises:
-        RNN2VecError: if ``within`` is no number of at least 0, or is so large that nearly all networks are near.
+        RNN2VecError: if ``within`` is no number of at least 0, or so many networks are near that nothing is told apart.
     """
     within = number("within", within)
     exact = _exact(collection, on_progress)
-    leaders = {row: rows[0] for rows, _ in exact for row in rows[1:]}
-    distinct = np.array([row for row in range(len(collection)) if row not in leaders])
-    same = {rows[0]: rows for rows, _ in exact}
     groups = [(max((proof.kind for proof in proofs), key=KINDS.index), rows, proofs) for rows, proofs in exact]
-    for component in _components(near_pairs(collection, distinct, within, on_progress)[0]):
-        groups.append(("near", sorted(row for one in component for row in same.get(one, [one])), []))
-    on_progress(len(leaders), "")
+    # of each row, the first that it is the same as, and then the first that it is joined with
+    first = np.arange(len(collection))
+    for rows, _ in exact:
+        first[rows] = rows[0]
+    distinct = np.flatnonzero(first == np.arange(len(first)))
+    for kind, pairs in (
+        ("rounded", _rounded(collection, distinct)),
+        ("near", near_pairs(collection, distinct, within, on_progress)[0]),
+    ):
+        joined = np.sort(first[pairs], axis=1)
+        for component in _components(joined[joined[:, 0] != joined[:, 1]]):
+            rows = np.flatnonzero(np.isin(first, component)).tolist()
+            groups.append((kind, rows, []))
+            first[rows] = rows[0]
+    on_progress(len(collection) - len(distinct), "")
     if not groups:
         return []
     rows = np.concatenate([own for _, own, _ in groups])
@@ -130,42 +141,56 @@ def duplicates(
     ]  # fmt: skip
 
 
+def _rounded(collection: Collection, rows: np.ndarray) -> np.ndarray:
+    """Pairs of some rows whose weights differ as rounding makes them."""
+    found = [np.empty((0, 2), dtype=np.int64)]
+    found += [rows[places[rounded_pairs(own)]] for places, own in populations(collection.networks[rows])]
+    return np.concatenate(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """A network whose weights are known: where it is, and its canonical form."""
+
+    population: Population
+    place: int
+    form: Canonical
+
+    @property
+    def network(self) -> Population:
+        return self.population[[self.place]]
+
+
 def _exact(collection: Collection, on_progress: OnProgress) -> list[tuple[list[int], list[Proof]]]:
     """Rows that have one canonical form, with a proof for each after the first."""
-    forms: dict[int, Canonical] = {}
-    for places, population in populations(collection.networks):
-        for place, form in zip(places.tolist(), canonical_forms(population), strict=True):
-            forms[place] = form
+    known: dict[int, _Known] = {}
+    for rows, population in populations(collection.networks):
+        for place, (row, form) in enumerate(zip(rows.tolist(), canonical_forms(population), strict=True)):
+            known[row] = _Known(population, place, form)
             on_progress(1, "")
-    on_progress(len(collection) - len(forms), "")
+    on_progress(len(collection) - len(known), "")
     rows_of: dict[bytes, list[int]] = collections.defaultdict(list)
-    for row in sorted(forms):
-        rows_of[forms[row].key].append(row)
+    for row in sorted(known):
+        rows_of[known[row].form.key].append(row)
     found = []
-    for rows in rows_of.values():
-        proofs = [_proof(collection.networks, forms, rows[0], row) for row in rows[1:]]
-        kept = [proof for proof in proofs if proof is not None]
-        if kept:
-            found.append(([rows[0], *(proof.row for proof in kept)], kept))
+    for first, *others in rows_of.values():
+        proofs = [proof for row in others if (proof := _proof(known[first], known[row], row)) is not None]
+        if proofs:
+            found.append(([first, *(proof.row for proof in proofs)], proofs))
     return found
 
 
-def _proof(networks: Networks, forms: dict[int, Canonical], first: int, row: int) -> Proof | None:
+def _proof(first: _Known, other: _Known, row: int) -> Proof | None:
     """A proof that was tried, of the strongest kind that holds."""
-    one, other = (_alone(networks, own) for own in (first, row))
-    everything = tuple(np.arange(size) for size in one.architecture.hidden_sizes)
-    tried = [Proof(row, "folded", forms[first].units, forms[row].units)]
-    sizes = tuple(map(len, forms[first].units))
-    if one.architecture == other.architecture and sizes == one.architecture.hidden_sizes:
-        tried.insert(0, Proof(row, "renumbered", forms[first].units, forms[row].units))
-    if forms[first].raw == forms[row].raw:
+    one, two = first.network, other.network
+    sizes = one.architecture.hidden_sizes
+    everything = tuple(np.arange(size) for size in sizes)
+    tried = [Proof(row, "folded", first.form.units, other.form.units)]
+    if one.architecture == two.architecture and tuple(map(len, first.form.units)) == sizes:
+        tried.insert(0, Proof(row, "renumbered", first.form.units, other.form.units))
+    if first.form.raw == other.form.raw:
         tried.insert(0, Proof(row, "identical", everything, everything))
-    return next((proof for proof in tried if proof.holds(one, other)), None)
-
-
-def _alone(networks: Networks, row: int) -> Population:
-    """One network whose weights are known."""
-    return next(population for _, population in populations(networks[[row]]))
+    return next((proof for proof in tried if proof.holds(one, two)), None)
 
 
 def _components(pairs: np.ndarray) -> list[list[int]]:

@@ -86,7 +86,7 @@ def differences_of(collection: Collection, rows: np.ndarray, pairs: np.ndarray) 
         ``[P]``, in the interface's own measure.
     """
     found = np.empty(len(pairs))
-    parts = list(batches(collection.networks[rows], collection.questions))
+    parts = _parts(collection, len(rows))
     size = parts[0].stop
     own = pairs // size
     last, answers = -1, torch.empty(0)
@@ -109,12 +109,18 @@ def _from_landmarks(collection: Collection, rows: np.ndarray, on_progress: OnPro
     chosen = generator(0, "landmarks").permutation(len(rows))[:LANDMARKS]
     landmarks = answers_of(collection.networks[rows[chosen]], collection.questions)
     found = np.empty((len(rows), len(chosen)))
-    for batch in batches(collection.networks[rows], collection.questions):
+    for batch in _parts(collection, len(rows)):
         answers = answers_of(collection.networks[rows[batch]], collection.questions)
         for number, landmark in enumerate(landmarks):
             found[batch, number] = _apart(collection, answers, landmark)
         on_progress(len(answers), "")
     return found
+
+
+def _parts(collection: Collection, count: int) -> list[slice]:
+    """Slices of so many networks, whose answers are in memory at once."""
+    size = next(batches(collection.networks, collection.questions)).stop
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
 def _apart(collection: Collection, answers: Tensor, others: Tensor) -> np.ndarray:
