@@ -177,8 +177,8 @@ def test_units_are_matched_whatever_their_numbers(cell: str, random_population: 
     aligned = Aligned(concatenate([networks, shuffled]))
     sketches = aligned.sketches(np.random.default_rng(0))
     for number in range(6):
-        assert aligned.similarity(number, number + 6) == pytest.approx(1.0)
-        np.testing.assert_allclose(sketches[number], sketches[number + 6], atol=1e-12)
+        assert aligned.similarity(number, number + 6) == pytest.approx(1.0, abs=1e-5)
+        np.testing.assert_allclose(sketches[number], sketches[number + 6], atol=1e-5)
         assert aligned.similarity(number, (number + 1) % 6) < 0.9
         assert aligned.similarity(number, 7 + (number + 1) % 5) == pytest.approx(
             aligned.similarity(7 + (number + 1) % 5, number), abs=0.15

@@ -119,7 +119,7 @@ def _layers(population: Population) -> list[Layer]:
         below = weights[f"weight_ih_l{number}"]
         if number == 0:
             own.append(below.reshape(count, size, -1))
-            below = below[:, :, :, :0]
+            below = below[:, :, :, :0].astype(np.float32)
         if number + 1 == len(sizes):
             own.append(reader.swapaxes(1, 2))
         layers.append(
@@ -143,7 +143,8 @@ def _standard(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     """Without the mean over some axes, in units of the spread there; zeros, where all are alike."""
     array = array - array.mean(axes, keepdims=True)
     spread = array.std(axes, keepdims=True)
-    return np.divide(array, spread, out=np.zeros_like(array), where=spread > 1e-12)
+    standard = np.divide(array, spread, out=np.zeros_like(array), where=spread > 1e-12)
+    return standard.astype(np.float32)
 
 
 def _columns(array: np.ndarray) -> np.ndarray:
