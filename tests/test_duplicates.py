@@ -29,6 +29,7 @@ from rnn2vec import (
     read_checkpoint,
 )
 from rnn2vec.library.behaviour import answers_of, difference
+from rnn2vec.library.canonical import canonical_forms
 from rnn2vec.library.near import near_pairs
 from rnn2vec.networks.stimuli import stimuli
 from test_answers import SOUND, amplifiers
@@ -171,6 +172,17 @@ def test_a_network_whose_units_are_all_alike(value: float, architecture: Archite
     flat = torch.full((3, architecture.num_parameters), value)
     (group,) = found(Population.from_flat(architecture, flat, tokens(architecture)))
     assert (group.kind, group.rows, group.difference) == ("identical", (0, 1, 2), 0.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_are_compared(dtype: torch.dtype, random_population: MakePopulation) -> None:
+    networks = random_population(Architecture.stack("gru", 3, 4, 1, 3), 2, dtype)
+    (forms, others) = (list(canonical_forms(own)) for own in (
+        networks, networks.permute_hidden_randomly(torch.Generator().manual_seed(0)),
+    ))  # fmt: skip
+    assert [form.key for form in forms] == [form.key for form in others]
+    assert forms[0].key != forms[1].key
+    assert {form.raw for form in forms}.isdisjoint({form.raw for form in others})
 
 
 def test_zoos_of_one_and_two(random_population: MakePopulation) -> None:

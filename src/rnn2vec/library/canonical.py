@@ -94,7 +94,7 @@ def _of_batch(population: Population) -> Iterator[Canonical]:
     )
     living = living_units(population)
     counts = torch.stack([own.sum(1) for own in living], 1).numpy()
-    raw, described = population.flatten().numpy(), str(population.architecture)
+    raw, described = population.flatten().double().numpy(), f"{population.architecture} {population.dtype}"
     forms: list[Canonical | None] = [None] * len(population)
     for sizes in np.unique(counts, axis=0):
         rows = np.flatnonzero((counts == sizes).all(1))
@@ -104,12 +104,12 @@ def _of_batch(population: Population) -> Iterator[Canonical]:
         architecture, weights = _reduced(chosen, own, first, kept)
         second = [torch.from_numpy(colour.argsort(1)) for colour in unit_colours(architecture, weights)]
         weights = permuted(architecture, weights, second)
-        flat = torch.cat([weight.flatten(1) for weight in weights.values()], 1).numpy()
+        flat = torch.cat([weight.flatten(1) for weight in weights.values()], 1).double().numpy()
         orders = [before.gather(1, after) for before, after in zip(first, second, strict=True)]
         for place, row in enumerate(rows):
             units = tuple(order[place].numpy()[: int(size)] for order, size in zip(orders, sizes, strict=True))
             forms[row] = Canonical(
-                _digest(described, raw[row]), _digest(f"{architecture} {flat.dtype}", flat[place]), units
+                _digest(described, raw[row]), _digest(f"{architecture} {population.dtype}", flat[place]), units
             )
     yield from (form for form in forms if form is not None)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rnn2vec.fields import number
 from rnn2vec.library.canonical import Canonical, Units, canonical_forms, living_units, reduced
@@ -46,7 +47,7 @@ class Proof:
     units: Units
 
     @property
-    def permutations(self) -> list[torch.Tensor]:
+    def permutations(self) -> list[Tensor]:
         """Of a network that is ``identical`` or ``renumbered``: with these, one row a layer,
         :meth:`~rnn2vec.networks.Population.permute_hidden` makes it the first one, bit for bit.
         """
@@ -58,7 +59,7 @@ class Proof:
         """Whether it is a proof: try it on the two networks, each a population of one."""
         if self.kind != "folded":
             return first.architecture == other.architecture and _same(
-                dict(first.weights), dict(other.permute_hidden(self.permutations).weights)
+                first.weights, other.permute_hidden(self.permutations).weights
             )
         for network, units in ((first, self.first), (other, self.units)):
             for living, own in zip(living_units(network), units, strict=True):
@@ -114,8 +115,8 @@ def duplicates(
     groups = [(max((proof.kind for proof in proofs), key=KINDS.index), rows, proofs) for rows, proofs in exact]
     # of each row, the first that it is the same as, and then the first that it is joined with
     first = np.arange(len(collection))
-    for rows, _ in exact:
-        first[rows] = rows[0]
+    for same, _ in exact:
+        first[same] = same[0]
     distinct = np.flatnonzero(first == np.arange(len(first)))
     for kind, pairs in (
         ("rounded", _rounded(collection, distinct)),
@@ -129,10 +130,10 @@ def duplicates(
     on_progress(len(collection) - len(distinct), "")
     if not groups:
         return []
-    rows = np.concatenate([own for _, own, _ in groups])
-    ends = np.cumsum([len(own) for _, own, _ in groups])
-    firsts = np.repeat(ends - [len(own) for _, own, _ in groups], [len(own) for _, own, _ in groups])
-    apart = differences_of(collection, rows, np.stack([firsts, np.arange(len(rows))], 1))
+    sizes = [len(own) for _, own, _ in groups]
+    ends = np.cumsum(sizes)
+    pairs = np.stack([np.repeat(ends - sizes, sizes), np.arange(ends[-1])], 1)
+    apart = differences_of(collection, np.concatenate([own for _, own, _ in groups]), pairs)
     names = collection.names.tolist()
     return [
         Group(kind, tuple(own), tuple(str(names[row]) for row in own), float(apart[end - len(own) : end].max()),
@@ -206,12 +207,13 @@ def _components(pairs: np.ndarray) -> list[list[int]]:
     return sorted(rows[labels == label].tolist() for label in range(count))
 
 
-def _same(weights: dict[str, torch.Tensor], others: dict[str, torch.Tensor]) -> bool:
+def _same(weights: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
     """Whether two networks have the same weights, bit for bit."""
     return all(
-        own.dtype == others[name].dtype
-        and own.shape == others[name].shape
-        and own.detach().cpu().contiguous().numpy().tobytes()
-        == others[name].detach().cpu().contiguous().numpy().tobytes()
+        own.dtype == others[name].dtype and torch.equal(_bytes(own), _bytes(others[name]))
         for name, own in weights.items()
     )
+
+
+def _bytes(weight: Tensor) -> Tensor:
+    return weight.detach().cpu().contiguous().view(torch.uint8)

@@ -36,9 +36,9 @@ def rounded_pairs(population: Population) -> np.ndarray:
     """
     from scipy.spatial import KDTree  # slow to import
 
-    flat = population.flatten().detach().cpu().numpy()
+    flat = population.flatten().detach().cpu().float().numpy()
     tensors = [weight.detach().cpu().flatten(1) for weight in population.weights.values()]
-    half = np.stack([own.abs().amax(1).numpy() for own in tensors], 1) * ((1 + SLACK) / LEVELS)  # [N, tensors]
+    half = np.stack([own.abs().amax(1).float().numpy() for own in tensors], 1) * ((1 + SLACK) / LEVELS)  # [N, tensors]
     owner = np.repeat(np.arange(len(tensors)), [own.shape[1] for own in tensors])
     looked = generator(0, "rounded").permutation(flat.shape[1])[:LOOKED_AT]
     reach = np.maximum(half.max(0)[owner[looked]], np.finfo(np.float32).tiny)
