@@ -9,22 +9,28 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
 from rnn2vec.emulation.store import Pretraining
-from rnn2vec.encoders import ENCODERS
+from rnn2vec.encoders import ENCODERS, load_encoder
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
 from rnn2vec.evaluation.results import collect_results
 from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import write_json
+from rnn2vec.library import Collection, Match, atlas, search
 from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin
 from rnn2vec.zoo import recipes
 from rnn2vec.zoo.build import build_zoo
+from rnn2vec.zoo.store import Zoo
 
 DEMO_ENCODERS = tuple(ENCODERS)
+BEST = "interactive"
+"""The encoder whose z the atlas shows."""
 SUPERVISED_STEPS = 1000
 IN_PROGRESS = "demo.json"
 """Present from the first moment of a demo to its last: what it will do."""
@@ -46,8 +52,8 @@ def run_demo(
     """Build, pretrain, evaluate and report, all under ``directory``. Called again after an interruption, it goes on.
 
     Args:
-        directory: new or empty, or that of an interrupted demo; gets ``zoo/``, ``encoders/NAME/``, ``results.json`` and
-            ``report.html``.
+        directory: new or empty, or that of an interrupted demo; gets ``zoo/``, ``encoders/NAME/``, ``results.json``,
+            ``report.html`` and ``atlas.html``.
         stage: shows progress.
         seed: of the zoo and of every pretraining.
         workers: processes.
@@ -100,7 +106,17 @@ def _run_demo(
         "Larger presets are a flag away."
     )
     write_report(directory / "report.html", zoo, encoders, evaluations, results, "rnn2vec demo", note)
+    atlas(zoo, directory / "atlas.html", load_encoder(directory / "encoders" / BEST), title="rnn2vec demo: its zoo")
     write_json(directory / "results.json", results)
     end_evaluation(directory / UNFINISHED)
     (directory / IN_PROGRESS).unlink()  # last: without it, nothing would look for what is left over
     return results
+
+
+def neighbours(directory: Path, queries: int = 3, top: int = 3) -> dict[str, list[Match]]:
+    """The networks nearest to some of those of a finished demo that learnt their task best, by name."""
+    zoo = Zoo.open(directory / "zoo")
+    collection, encoder = Collection.of_zoo(zoo), load_encoder(directory / "encoders" / BEST)
+    z = encoder.encode(collection.networks)
+    best = np.argsort(-zoo.column("accuracy"), kind="stable")[:queries]
+    return {name: search(collection, name, encoder, top, z) for name in collection.names[best].tolist()}

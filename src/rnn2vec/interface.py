@@ -175,6 +175,15 @@ class Numbers:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
         return ((answers - others) / spread).square().mean(-1).sqrt()
 
+    quantity: ClassVar[str] = "loudness"
+    """What :meth:`pictured` measures: the root mean square of all answers."""
+
+    def pictured(self, answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Answers ``[N, R, T, Y]`` as a small picture shows them: values ``[N, R, T]``, of the first output; strengths
+        ``[N, R, T]``, ones; and one quantity ``[N]`` measured on all.
+        """
+        return answers[..., 0], torch.ones_like(answers[..., 0]), answers.square().mean((1, 2, 3)).sqrt()
+
     def extent(self, *answers: np.ndarray) -> tuple[float, float] | None:
         """Between what limits answers are drawn: the lowest and the highest."""
         return min(float(own.min()) for own in answers), max(float(own.max()) for own in answers)
@@ -238,6 +247,16 @@ class Classes:
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""
         return 0.5 * (answers - others).abs().sum(-1)
+
+    quantity: ClassVar[str] = "certainty"
+    """What :meth:`pictured` measures: the mean probability of the likeliest class."""
+
+    def pictured(self, answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Answers ``[N, R, T, Y]`` as a small picture shows them: the likeliest classes ``[N, R, T]``, their
+        probabilities ``[N, R, T]``; and one quantity ``[N]`` measured on all.
+        """
+        strengths, values = answers.max(-1)
+        return values, strengths, strengths.mean((1, 2))
 
     def extent(self, *answers: np.ndarray) -> tuple[float, float] | None:
         """Between what limits answers are drawn: none, since probabilities are."""

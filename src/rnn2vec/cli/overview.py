@@ -9,10 +9,10 @@ import typer
 from rich.table import Table
 
 from rnn2vec.checkpoints import FORMATS
-from rnn2vec.cli.console import console, print_results, stage
+from rnn2vec.cli.console import console, print_results, print_rows, stage
 from rnn2vec.cli.options import Out, Seed, Threads, Workers
 from rnn2vec.cores import usable_cores
-from rnn2vec.demo import run_demo
+from rnn2vec.demo import neighbours, run_demo
 from rnn2vec.emulation.store import versions
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.families import FAMILIES
@@ -31,7 +31,14 @@ def demo(
     console.print("The demo is small: few tasks, short sequences, small networks, one seed.")
     results = run_demo(out, stage, seed, workers or threads, family)
     print_results(results)
-    console.print(f"Open {out / 'report.html'}", markup=False)
+    rows = [
+        {"network": name, "nearest": match.name, "similarity": f"{match.similarity:.3f}",
+         "difference": f"{match.difference:.4f}"}
+        for name, matches in neighbours(out).items()
+        for match in matches
+    ]  # fmt: skip
+    print_rows("Nearest neighbours of the best networks", rows)
+    console.print(f"Open {out / 'report.html'} and {out / 'atlas.html'}", markup=False)
 
 
 def info() -> None:

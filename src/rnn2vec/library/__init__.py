@@ -1,5 +1,6 @@
 """What a user does with a zoo: embed, search, duplicates, lineage, compare, atlas. It knows no file and no family."""
 
+from rnn2vec.library.atlas import atlas
 from rnn2vec.library.collection import Collection
 from rnn2vec.library.duplicates import Group, Proof, duplicates
 from rnn2vec.library.lineage import Lineage, lineage
@@ -13,6 +14,7 @@ __all__ = [
     "Match",
     "Proof",
     "Vectors",
+    "atlas",
     "duplicates",
     "embed",
     "lineage",
