@@ -9,7 +9,20 @@ from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
-from rnn2vec.library import Collection, Match, Vectors, atlas, embed, nearest, search
+from rnn2vec.library import (
+    Collection,
+    Group,
+    Lineage,
+    Match,
+    Proof,
+    Vectors,
+    atlas,
+    duplicates,
+    embed,
+    lineage,
+    nearest,
+    search,
+)
 from rnn2vec.networks import Callables, Mixed, Modules, Networks, Population
 from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.build import build_zoo
@@ -27,14 +40,17 @@ __all__ = [
     "Collection",
     "Encoder",
     "FormalLanguage",
+    "Group",
     "HeadLayer",
     "Interface",
+    "Lineage",
     "Match",
     "Mixed",
     "Modules",
     "Networks",
     "Numbers",
     "Population",
+    "Proof",
     "RNN2VecError",
     "Recipe",
     "Tokens",
@@ -43,8 +59,10 @@ __all__ = [
     "atlas",
     "build_encoder",
     "build_zoo",
+    "duplicates",
     "embed",
     "import_zoo",
+    "lineage",
     "load_encoder",
     "nearest",
     "read_checkpoint",

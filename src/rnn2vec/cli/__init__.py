@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rnn2vec.cli import atlas, benchmark, encoders, library, overview, theory, zoo
+from rnn2vec.cli import alike, atlas, benchmark, encoders, library, overview, theory, zoo
 from rnn2vec.cli.console import print_error
 from rnn2vec.errors import RNN2VecError
 
@@ -20,6 +20,8 @@ app.command()(theory.theory)
 app.command("interrogate-zoo")(theory.interrogate_zoo_command)
 app.command("embed")(library.embed_command)
 app.command("search")(library.search_command)
+app.command("duplicates")(alike.duplicates_command)
+app.command("lineage")(alike.lineage_command)
 app.command("atlas")(atlas.atlas_command)
 app.command()(overview.info)
 

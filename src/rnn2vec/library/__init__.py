@@ -2,7 +2,22 @@
 
 from rnn2vec.library.atlas import atlas
 from rnn2vec.library.collection import Collection
+from rnn2vec.library.duplicates import Group, Proof, duplicates
+from rnn2vec.library.lineage import Lineage, lineage
 from rnn2vec.library.search import Match, nearest, search
 from rnn2vec.library.vectors import Vectors, embed
 
-__all__ = ["Collection", "Match", "Vectors", "atlas", "embed", "nearest", "search"]
+__all__ = [
+    "Collection",
+    "Group",
+    "Lineage",
+    "Match",
+    "Proof",
+    "Vectors",
+    "atlas",
+    "duplicates",
+    "embed",
+    "lineage",
+    "nearest",
+    "search",
+]

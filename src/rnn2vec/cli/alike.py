@@ -1,0 +1,117 @@
+"""``rnn2vec duplicates`` and ``lineage``: networks that are the same or nearly, and those that are related."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from rnn2vec.cli.console import console, stage
+from rnn2vec.cli.networks import collection_of, declared
+from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads
+from rnn2vec.library.duplicates import WITHIN, Group, duplicates
+from rnn2vec.library.lineage import FEWEST, lineage
+from rnn2vec.zoo.layout import INDEX
+from rnn2vec.zoo.store import Zoo
+
+
+def duplicates_command(
+    zoo: Annotated[Path, typer.Argument(help="A zoo, or a folder of networks.")],
+    threads: Threads,
+    within: Annotated[float, typer.Option(min=0.0, help="The largest difference of answers that is near.")] = WITHIN,
+    inputs: Inputs = None,
+    declare: Declare = None,
+    knob: Knob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find networks that are the same, with a proof, or that answer nearly alike."""
+    torch.set_num_threads(threads)
+    collection = collection_of([zoo], declared(declare, knob), inputs)
+    if as_json:
+        groups = duplicates(collection, within)
+        console.print_json(data={"within": within, "groups": [_plain(group) for group in groups]})
+        return
+    with stage("Comparing", [("weights and answers", 2 * len(collection))]) as on_progress:
+        groups = duplicates(collection, within, lambda amount, note: on_progress(0, amount, note))
+    if not groups:
+        console.print(f"no duplicates among {len(collection)} networks")
+        return
+    for group in groups:
+        console.print(
+            f"{group.kind} (difference {group.difference:.2g}): {', '.join(group.names)}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    measure = collection.networks.interface.outputs.measure
+    console.print(
+        f"difference: the largest from the first network's answers, {measure}. --json prints the proofs.", style="dim"
+    )
+
+
+def lineage_command(
+    zoo: Annotated[Path, typer.Argument(help="A zoo, or a folder of networks.")],
+    threads: Threads,
+    declare: Declare = None,
+    knob: Knob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find networks that descend from one another, or from one ancestor."""
+    torch.set_num_threads(threads)
+    collection = collection_of([zoo], declared(declare, knob))
+    ages = _ages(zoo)
+    if as_json:
+        console.print_json(data=dataclasses.asdict(lineage(collection, *ages)))
+        return
+    with stage("Comparing", [("weights", len(collection))]) as on_progress:
+        found = lineage(collection, *ages, on_progress=lambda amount, note: on_progress(0, amount, note))
+    for edge in found.edges:
+        arrow = "->" if edge.directed else "--"
+        console.print(
+            f"{edge.names[0]} {arrow} {edge.names[1]}: similarity {edge.similarity:.3f}, p {edge.p_value:.1g}",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    if not found.edges:
+        console.print(f"no related networks among {len(collection)}")
+    if found.left_out:
+        console.print(
+            f"{found.left_out} networks were not compared: fewer than {FEWEST} have their architecture, or their "
+            "weights are not known"
+        )
+    console.print(
+        "similarity: correlation of weights, units matched. p: of a single edge this similar among unrelated networks "
+        "(Holm). -> is known from training steps; -- has no direction.",
+        style="dim",
+    )
+
+
+def _ages(zoo: Path) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Training steps and models, where the networks are those of a zoo that says them."""
+    if not (zoo / INDEX).exists():
+        return None, None
+    opened = Zoo.open(zoo)
+    if not {"step", "model"} <= set(opened.snapshots.column_names):
+        return None, None
+    return opened.column("step"), opened.column("model")
+
+
+def _plain(group: Group) -> dict[str, Any]:
+    """A group, as JSON holds it."""
+    proofs = [
+        {
+            "row": proof.row,
+            "kind": proof.kind,
+            "first": [units.tolist() for units in proof.first],
+            "units": [units.tolist() for units in proof.units],
+        }
+        for proof in group.certificate
+    ]
+    return {
+        "kind": group.kind,
+        "rows": list(group.rows),
+        "names": list(group.names),
+        "difference": group.difference,
+        "certificate": proofs,
+    }
