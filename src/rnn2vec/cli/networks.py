@@ -66,6 +66,28 @@ def collection_of(paths: Sequence[Path], said: dict[str, Any], inputs: Path | No
     return Collection(np.array(names), networks, questions)
 
 
+def network_of(place: str, said: dict[str, Any]) -> Networks:
+    """One network: of a file, or of a zoo by its name, as ``ZOO:NAME``.
+
+    Raises:
+        RNN2VecError: if it is not one.
+    """
+    folder, colon, name = place.partition(":")
+    if colon and not Path(place).exists() and (Path(folder) / INDEX).exists():
+        zoo = Zoo.open(folder)
+        rows = np.flatnonzero(zoo.column("name") == name)
+        if len(rows) != 1:
+            raise RNN2VecError(f"ZOO:NAME is one network of a zoo; {folder} holds {len(rows)} called {name!r}")
+        return zoo.networks(rows)
+    names, networks = networks_of([place], said)
+    if len(networks) != 1:
+        raise RNN2VecError(
+            f"{place} holds {len(networks)} networks ({', '.join(names[:5])}), and one is compared: choose a file, "
+            "ZOO:NAME, or one position by --knob"
+        )
+    return networks
+
+
 def encoder_of(name: str) -> Encoder | None:
     """A saved encoder; None for the answers encoder, which is fitted to what it reads."""
     return None if name == ANSWERS else load_encoder(name)
