@@ -2,8 +2,8 @@
 
 Run it alone on the machine: ``python benchmarks/engine.py``. All contestants use all cores. Results are checked before
 anything is timed, contestants take turns within each round, and a time is the fastest of the rounds (the medians are in
-the JSON too). The last line is JSON. ``--growth`` and ``--shapes`` add the time against the number of networks and a
-table of cells and sizes.
+the JSON too). The last line is JSON. ``--growth``, ``--shapes`` and ``--cells`` add the time against the number of
+networks, a table of sizes and one of every kind of cell.
 """
 
 from __future__ import annotations
@@ -21,10 +21,25 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from engine_rivals import PROBE_RIVALS, TRAIN_RIVALS, Contestant, Problem, native_probe, native_train, versions
 
-from rnn2vec.architecture import Architecture
+from rnn2vec.architecture import Architecture, HeadLayer
 from rnn2vec.engine import backend_name, instruction_set
+from rnn2vec.errors import RNN2VecError
 
 PAPER = Architecture.stack("lstm", 6, 32, 2, 6)
+CELLS = (
+    Architecture("gru", 6, (32,), 6),
+    Architecture("gru", 6, (32,), 6, reset="before"),
+    Architecture("elman", 6, (64,), 6),
+    Architecture("elman", 6, (64,), 6, "relu"),
+    *(
+        Architecture("leaky", 6, (64,), 6, nonlinearity, leak=leak)
+        for leak in ("outside", "inside")
+        for nonlinearity in ("tanh", "relu", "softplus")
+    ),
+    Architecture("lstm", 6, (48, 16, 32), 6),
+    Architecture("lstm", 6, (40,), 6, skip=True),
+    Architecture("gru", 6, (32, 32), 6, head=(HeadLayer(64, "relu"), HeadLayer(32, "tanh"))),
+)
 Contestants = dict[str, Callable[[], float]]
 """Name to a function that does the work once and returns the seconds it took."""
 
@@ -34,12 +49,11 @@ def needed_flops(architecture: Architecture, batch: int, steps: int) -> int:
 
     Looking tokens up, activations, the loss and the optimiser are not counted, so that the share is a lower bound.
     """
-    rows, hidden, layers = (
-        architecture.num_gates * architecture.widest,
-        architecture.widest,
-        architecture.num_layers,
+    sizes = architecture.hidden_sizes
+    recurrent = sum(size * (size + below) for size, below in zip(sizes, (0, *sizes[:-1]), strict=True))
+    products = architecture.num_gates * recurrent + sum(
+        rows * below for _, below, rows, _ in architecture.head_layers()
     )
-    products = rows * hidden * (2 * layers - 1) + architecture.output_size * hidden
     return 2 * products * 3 * batch * steps  # forward, backward to activations, backward to weights
 
 
@@ -87,7 +101,7 @@ def compare(problem: Problem, kind: str, rounds: int, budget: float) -> dict:
     for name, rival in RIVALS[kind].items():
         try:
             contestants[name] = rival(problem)
-        except ImportError:
+        except (ImportError, NotImplementedError, RNN2VecError):  # not installed, or no such network
             missing.append(name)
     problem.check(kind, contestants)
     runs = {name: contestant.run for name, contestant in contestants.items()}
@@ -142,6 +156,16 @@ def shapes(rounds: int, budget: float) -> list[dict]:
     return found
 
 
+def cells(rounds: int, budget: float) -> list[dict]:
+    """Training of every kind of cell, and of what else an architecture may have."""
+    found = []
+    for architecture in CELLS:
+        result = compare(Problem(architecture, 16, 32, 41), "train", rounds, budget)
+        found.append({"architecture": str(architecture)} | result)
+        show(f"train, {architecture}", result)
+    return found
+
+
 def show(title: str, result: dict) -> None:
     """Print one comparison."""
     share = f", {result['share_of_sgemm']:.0%} of sgemm" if "share_of_sgemm" in result else ""
@@ -157,7 +181,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--budget", type=float, default=60.0, help="seconds after which no new round starts, each race")
     parser.add_argument("--growth", action="store_true", help="also 10 to 10,000 networks")
-    parser.add_argument("--shapes", action="store_true", help="also all cells, hidden 8, 32, 64, 128")
+    parser.add_argument("--shapes", action="store_true", help="also LSTM, GRU and Elman, hidden 8, 32, 64, 128")
+    parser.add_argument(
+        "--cells", action="store_true", help="also every kind of cell, uneven stacks, skip, deeper head"
+    )
     options = parser.parse_args()
     print(f"backend {backend_name()} ({instruction_set()}), {torch.get_num_threads()} threads")
 
@@ -174,6 +201,8 @@ def main() -> None:
         report["growth"] = growth([10, 30, 100, 300, 1000, 3000, 10000])
     if options.shapes:
         report["shapes"] = shapes(3, options.budget / 4)
+    if options.cells:
+        report["cells"] = cells(5, options.budget / 4)
     print(json.dumps(report))
 
 

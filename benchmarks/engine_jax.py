@@ -1,4 +1,4 @@
-"""JAX's entries in benchmarks/engine.py, for LSTM networks; importing this raises ImportError where JAX is missing."""
+"""JAX's entries in benchmarks/engine.py; importing this raises ImportError where JAX is missing."""
 
 from __future__ import annotations
 
@@ -10,28 +10,68 @@ import numpy as np
 import torch
 from engine_rivals import LEARNING_RATE, WEIGHT_DECAY, Contestant, Problem, timed
 
+from rnn2vec.architecture import Architecture
 
-def _step(weights: dict[str, Any], layers: int, x: Any, state: Any) -> tuple[Any, Any]:
-    """One time step of one network: inputs ``[B, X]``, states ``[L, B, H]``."""
-    hs, cs = [], []
-    for layer in range(layers):
-        h, c = state[0][layer], state[1][layer]
-        gates = x @ weights[f"weight_ih_l{layer}"].T + weights[f"bias_ih_l{layer}"]
-        gates = gates + h @ weights[f"weight_hh_l{layer}"].T + weights[f"bias_hh_l{layer}"]
-        i, f, g, o = jnp.split(gates, 4, -1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        x = jax.nn.sigmoid(o) * jnp.tanh(c)
-        hs.append(x)
-        cs.append(c)
-    return x @ weights["linear.weight"].T + weights["linear.bias"], (jnp.stack(hs), jnp.stack(cs))
+ACTIVATIONS = {
+    "identity": lambda x: x,
+    "tanh": jnp.tanh,
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "softplus": jax.nn.softplus,
+}
+
+
+def _lstm(own: Architecture, x: Any, h: Any, c: Any, w: dict[str, Any]) -> tuple[Any, Any, Any]:
+    i, f, g, o = jnp.split(x + h @ w["weight_hh"].T + w["bias_hh"], 4, -1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    h = jax.nn.sigmoid(o) * jnp.tanh(c)
+    return h, h, c
+
+
+def _gru(own: Architecture, x: Any, h: Any, c: Any, w: dict[str, Any]) -> tuple[Any, Any, Any]:
+    (x_r, x_z, x_n), gates = jnp.split(x, 3, -1), 2 * h.shape[-1]
+    h_r, h_z = jnp.split(h @ w["weight_hh"][:gates].T + w["bias_hh"][:gates], 2, -1)
+    r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
+    weight, bias = w["weight_hh"][gates:].T, w["bias_hh"][gates:]
+    n = jnp.tanh(x_n + (r * (h @ weight + bias) if own.reset == "after" else (r * h) @ weight + bias))
+    h = n + z * (h - n)
+    return h, h, c
+
+
+def _elman(own: Architecture, x: Any, h: Any, c: Any, w: dict[str, Any]) -> tuple[Any, Any, Any]:
+    h = ACTIVATIONS[own.nonlinearity](x + h @ w["weight_hh"].T + w["bias_hh"])
+    return h, h, c
+
+
+def _leaky(own: Architecture, x: Any, h: Any, c: Any, w: dict[str, Any]) -> tuple[Any, Any, Any]:
+    nonlinearity = ACTIVATIONS[own.nonlinearity]
+    if own.leak == "outside":
+        h = h + w["leak"] * (x + nonlinearity(h) @ w["weight_hh"].T + w["bias_hh"] - h)
+        return nonlinearity(h), h, c
+    h = h + w["leak"] * (nonlinearity(x + h @ w["weight_hh"].T + w["bias_hh"]) - h)
+    return h, h, c
+
+
+CELLS = {"lstm": _lstm, "gru": _gru, "elman": _elman, "leaky": _leaky}
+"""One step of a layer, from its projected input: what the layer above reads, h and c."""
+
+
+def _step(own: Architecture, weights: dict[str, Any], inputs: Any, state: Any) -> tuple[Any, Any]:
+    """One time step of one network: inputs ``[B, X]``, for each layer states h and c ``[B, H]``."""
+    x, new = inputs, []
+    for layer, (h, c) in enumerate(state):
+        w = {n.removesuffix(f"_l{layer}"): v for n, v in weights.items() if n.endswith(f"_l{layer}")}
+        x, h, c = CELLS[own.cell](own, x @ w["weight_ih"].T + w["bias_ih"], h, c, w)
+        new.append((h, c))
+    for name, _, _, activation in own.head_layers():
+        x = ACTIVATIONS[activation](x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"])
+    return x + inputs[:, : own.output_size] if own.skip else x, tuple(new)
 
 
 def _prepare(problem: Problem) -> tuple[dict[str, Any], Any]:
-    if problem.architecture.cell != "lstm":
-        raise ImportError("only LSTM is written for JAX")
-    architecture = problem.architecture
-    zeros = jnp.zeros((architecture.num_layers, problem.batch, architecture.widest))
-    return {name: jnp.asarray(w.numpy()) for name, w in problem.population.weights.items()}, (zeros, zeros)
+    zeros = [jnp.zeros((problem.batch, size)) for size in problem.architecture.hidden_sizes]
+    weights = {name: jnp.asarray(w.numpy()) for name, w in problem.population.weights.items()}
+    return weights, tuple((zero, zero) for zero in zeros)
 
 
 def train_contestant(problem: Problem) -> Contestant:
@@ -42,7 +82,7 @@ def train_contestant(problem: Problem) -> Contestant:
 
     def loss(own: Any, x: Any, wanted: Any) -> Any:
         def body(now: Any, x_t: Any) -> Any:
-            outputs, now = _step(own, problem.architecture.num_layers, x_t, now)
+            outputs, now = _step(problem.architecture, own, x_t, now)
             return now, outputs
 
         _, outputs = jax.lax.scan(body, state, x.swapaxes(0, 1))
@@ -81,7 +121,7 @@ def probe_contestant(problem: Problem) -> Contestant:
     def one(own: Any, xs: Any) -> Any:
         def body(carry: Any, x: Any) -> Any:
             now, bias = carry
-            outputs, now = _step(own, problem.architecture.num_layers, x + bias, now)
+            outputs, now = _step(problem.architecture, own, x + bias, now)
             return (now, 0.1 * outputs.mean(-1, keepdims=True)), outputs
 
         start = (state, jnp.zeros((problem.batch, 1)))

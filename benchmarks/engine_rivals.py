@@ -135,6 +135,12 @@ class PlainNetwork(nn.Module):
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
+        one_size = len(set(architecture.hidden_sizes)) == 1 and len(architecture.head_layers()) == 1
+        torch_cell = (
+            architecture.cell != "leaky" and architecture.nonlinearity == "tanh" and architecture.reset == "after"
+        )
+        if not (one_size and torch_cell) or architecture.skip:
+            raise NotImplementedError("written for torch.nn's own cells and a linear head")
         self.architecture = architecture
         for name, shape in architecture.parameter_shapes().items():
             self.register_parameter(name.replace(".", "_"), nn.Parameter(torch.zeros(shape)))
@@ -232,6 +238,7 @@ def _train_modules(
 
 def module_processes_train(problem: Problem) -> Contestant:
     """torch.nn's own layer and AdamW, one network after another, in one process for each core."""
+    problem.population.to_modules()  # raises where torch.nn has no such layer
     context, workers = multiprocessing.get_context("spawn"), torch.get_num_threads()
     processes, connections = [], []
     for shard in torch.arange(problem.models).chunk(workers):

@@ -66,11 +66,12 @@ def race(architecture: Architecture, models: int, steps: int, rounds: int) -> di
     """Seconds of both, and their ratio in each round; stops if the outputs differ."""
     population = Population.initialise(architecture, 0, range(models))
     inputs = torch.randn(models, 1, steps, architecture.input_size, generator=torch.Generator().manual_seed(0))
-    context, connections = multiprocessing.get_context("spawn"), []
+    context, connections, processes = multiprocessing.get_context("spawn"), [], []
     for shard in torch.arange(models).chunk(torch.get_num_threads()):
         ours, theirs = context.Pipe()
         job = (theirs, architecture, population[shard].weights, inputs[shard])
-        context.Process(target=_serve, args=job, daemon=True).start()
+        processes.append(context.Process(target=_serve, args=job, daemon=True))
+        processes[-1].start()
         connections.append(ours)
 
     def rival(show: bool) -> list[Any]:
@@ -94,8 +95,9 @@ def race(architecture: Architecture, models: int, steps: int, rounds: int) -> di
                 start = time.perf_counter()
                 actions[name]()
                 times[name].append(time.perf_counter() - start)
-    for connection in connections:
+    for connection, process in zip(connections, processes, strict=True):
         connection.send(False)
+        process.join()  # a process that ends would take a core from what is timed next
     ratios = [theirs / own for own, theirs in zip(times["rnn2vec"], times["nn processes"], strict=True)]
     seconds = statistics.median(times["rnn2vec"])
     return {

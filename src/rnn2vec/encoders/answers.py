@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rnn2vec.encoders.encoder import Described, Encoder
-from rnn2vec.encoders.parts import float32_on, initial_parameters, normal_parameter
+from rnn2vec.encoders.parts import float32_on, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
@@ -25,8 +25,8 @@ MOST_FITTED = 2048
 """Networks that components are fitted to; evenly spread, if there are more."""
 MOST_NUMBERS = 2**27
 """Of all the answers that components are fitted to."""
-BATCH = 64
-"""Networks that are asked at once."""
+MOST_AT_ONCE = 2**22
+"""Of the answers of networks that are asked at once."""
 CONSTANT = 0.01
 """The last coordinate of every network, in units of the others' root mean square length. It gives networks that answer
 like the mean of all one direction, where without it rounding would."""
@@ -59,21 +59,24 @@ class AnswersEncoder(Encoder):
 
     def __init__(self, interface: Interface, embedding_size: int = 16, sequences: int = 16, steps: int = 64) -> None:
         super().__init__(interface, embedding_size, {"sequences": sequences, "steps": steps})
-        runs = 2 if interface.writes else 1
-        read, said = interface.inputs, interface.outputs.size
-        answers = runs * sequences * steps * said
+        self._make_room(sequences, steps)
+        if not self.questions.is_meta:
+            self.questions.copy_(torch.from_numpy(stimuli(interface.inputs, 0, sequences, steps).astype(np.float32)))
+        answers = len(self.mean)
+        self.components = normal_parameter(embedding_size - 1, answers, deviation=answers**-0.5).detach()
+
+    def _make_room(self, sequences: int, steps: int) -> None:
+        """Questions of this size, and all that depends on it."""
+        read, said = self.interface.inputs, self.interface.outputs.size
+        answers = (2 if self.interface.writes else 1) * sequences * steps * said
         # weights are saved as floats, tokens as well
         self.register_buffer(
-            "questions", torch.empty((sequences, steps) if read.drawn else (sequences, steps, read.size))
+            "questions", torch.zeros((sequences, steps) if read.drawn else (sequences, steps, read.size))
         )
         self.register_buffer("units", torch.ones(sequences, 1, said))
         self.register_buffer("mean", torch.zeros(answers))
-        self.register_buffer(
-            "components", normal_parameter(embedding_size - 1, answers, deviation=answers**-0.5).detach()
-        )
+        self.register_buffer("components", torch.zeros(self.embedding_size - 1, answers))
         self.register_buffer("constant", torch.full((1,), CONSTANT))
-        if not self.questions.is_meta:
-            self.questions.copy_(torch.from_numpy(stimuli(read, 0, sequences, steps).astype(np.float32)))
 
     @classmethod
     def fitted(cls, networks: Networks, questions: np.ndarray, embedding_size: int = 16) -> Self:
@@ -129,22 +132,20 @@ class AnswersEncoder(Encoder):
         answers = self.interface.outputs.size * asked.size * (2 if self.interface.writes else 1)
         count = min(len(networks), MOST_FITTED, max(self.embedding_size, MOST_NUMBERS // answers))
         chosen = networks[np.linspace(0, len(networks) - 1, count).astype(int)]
-        with initial_parameters(0):  # torch's own generator is left alone
-            fresh = type(self)(self.interface, self.embedding_size, len(asked), asked.shape[1])
-        self.options = fresh.options
-        for name, buffer in fresh.named_buffers():
-            setattr(self, name, buffer.to(self.mean))
-        self.components.zero_()
+        like = self.mean
+        self.options |= {"sequences": len(asked), "steps": asked.shape[1]}
+        self._make_room(len(asked), asked.shape[1])
+        self.to(like)
         self.questions.copy_(torch.from_numpy(asked.astype(np.float32)))
         self.units.copy_(self._units(chosen))
-        self._fit(torch.cat([self.read(chosen[start : start + BATCH]) for start in range(0, count, BATCH)]))
+        self._fit(chosen)
 
     def _units(self, networks: Networks) -> Tensor:
         """The spread ``[R, 1, Y]`` of the answers to each question, over networks and steps."""
         squares = torch.zeros(self.units.shape, dtype=torch.float64)
         sums, steps = squares.clone(), self.questions.shape[1]
-        for start in range(0, len(networks), BATCH):
-            said = self._answers(networks[start : start + BATCH]).double().cpu()
+        for rows in self._batches(len(networks)):
+            said = self._answers(networks[rows]).double().cpu()
             sums += said.sum((0, 2))[:, None]
             squares += said.square().sum((0, 2))[:, None]
         mean = sums / (len(networks) * steps)
@@ -153,16 +154,23 @@ class AnswersEncoder(Encoder):
             raise RNN2VecError("answers are finite numbers; some of these networks answer with NaN or infinity")
         return torch.where(spread > 1e-6 * mean.abs().clamp(min=1e-6), spread, 1.0).float()
 
-    def _fit(self, answers: Tensor) -> None:
-        """Mean and principal components of answers ``[N, D]``."""
+    def _batches(self, count: int) -> list[slice]:
+        size = max(1, MOST_AT_ONCE // len(self.mean))
+        return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+    def _fit(self, networks: Networks) -> None:
+        """Mean and principal components of all that networks say."""
         from sklearn.decomposition import PCA  # slow to import
 
-        self.mean.copy_(answers.mean(0, dtype=torch.float64))
-        answers = (answers - self.mean).cpu()
-        length = float(answers.square().sum(1, dtype=torch.float64).mean().sqrt())
+        answers = np.empty((len(networks), len(self.mean)), dtype=np.float32)
+        for rows in self._batches(len(networks)):
+            answers[rows] = self.read(networks[rows]).cpu().numpy()
+        self.mean.copy_(torch.from_numpy(answers.mean(0, dtype=np.float64)))
+        answers -= self.mean.cpu().numpy()
+        length = float(np.sqrt(np.mean([np.dot(row, row) for row in answers])))
         rank = min(self.embedding_size - 1, len(answers) - 1, answers.shape[1])
         if rank and length > 1e-6 * float(self.mean.norm()):  # else they answer alike, but for rounding
-            found = PCA(rank, svd_solver="randomized", iterated_power=7, random_state=0).fit(answers.numpy())
+            found = PCA(rank, copy=False, svd_solver="randomized", iterated_power=7, random_state=0).fit(answers)
             kept = found.singular_values_ > 1e-5 * found.singular_values_[0]
             self.components[:rank].copy_(torch.from_numpy(np.where(kept[:, None], found.components_, 0.0)))
         else:

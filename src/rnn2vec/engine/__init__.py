@@ -11,6 +11,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from rnn2vec.engine.noise import Noise, check_noise
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.engine.stack import Stack, State
 from rnn2vec.errors import RNN2VecError
@@ -53,7 +54,7 @@ def _backend(wanted: str | None) -> tuple[str, ModuleType]:
         return "torch", importlib.import_module(BACKENDS["torch"])
 
 
-def run(stack: Stack, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+def run(stack: Stack, inputs: Tensor, state: State | None = None, noise: Noise | None = None) -> tuple[Tensor, State]:
     """Run N different networks, each on its own batch of sequences.
 
     Differentiable in the inputs, the state and the weights; a gradient that nobody asked for (``requires_grad``) is not
@@ -63,23 +64,27 @@ def run(stack: Stack, inputs: Tensor, state: State | None = None) -> tuple[Tenso
         stack: N networks of one architecture, a :class:`rnn2vec.networks.Population`.
         inputs: ``[N, B, T, X]`` floats, or ``[N, B, T]`` integer tokens in ``0..X-1``, which are looked up.
         state: where to start, see :data:`State`; by default the networks' own initial states, or zeros.
+        noise: of the recurrent layers of Elman and leaky cells; none by default.
 
     Returns:
         The head's outputs ``[N, B, T, Y]`` and the state after the last step, shaped like ``state``.
 
     Raises:
-        RNN2VecError: if shapes, dtypes, devices or tokens do not fit the stack.
+        RNN2VecError: if shapes, dtypes, devices, tokens or noise do not fit the stack.
     """
-    return _run(stack, inputs, state, False)
+    return _run(stack, inputs, state, False, noise)
 
 
-def hidden_states(stack: Stack, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+def hidden_states(
+    stack: Stack, inputs: Tensor, state: State | None = None, noise: Noise | None = None
+) -> tuple[Tensor, State]:
     """Run N different networks as :func:`run` does, for what their heads read.
 
     Args:
         stack: N networks.
         inputs: as for :func:`run`.
         state: as for :func:`run`.
+        noise: as for :func:`run`.
 
     Returns:
         The last layer's hidden states ``[N, B, T, H]`` at every step (of a leaky cell with its leak outside, f(v)), and
@@ -88,13 +93,14 @@ def hidden_states(stack: Stack, inputs: Tensor, state: State | None = None) -> t
     Raises:
         RNN2VecError: as :func:`run` does.
     """
-    return _run(stack, inputs, state, True)
+    return _run(stack, inputs, state, True, noise)
 
 
-def _run(stack: Stack, inputs: Tensor, state: State | None, hidden: bool) -> tuple[Tensor, State]:
+def _run(stack: Stack, inputs: Tensor, state: State | None, hidden: bool, noise: Noise | None) -> tuple[Tensor, State]:
     inputs = _checked_inputs(stack, inputs)
     parts = _checked_state(stack, inputs, state)
-    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(stack, inputs, parts, hidden)
+    noise = _checked_noise(stack, noise)
+    outputs, final = _backend(os.environ.get("RNN2VEC_BACKEND"))[1].run(stack, inputs, parts, hidden, noise)
     return outputs, (final[0], final[1]) if len(final) == 2 else final[0]
 
 
@@ -105,6 +111,7 @@ def train_step(
     targets: Tensor,
     learning_rate: float,
     mask: Tensor | None = None,
+    noise: Noise | None = None,
 ) -> Tensor:
     """One step of AdamW for each of N networks, on the mean loss of its own outputs: cross-entropy with classes, or
     squared error from numbers. They start from their initial states.
@@ -121,22 +128,24 @@ def train_step(
         learning_rate: of this step.
         mask: ``[N, B, T]`` floats, what each step of each sequence counts in the mean, such as 0 where there is
             no answer yet; all count the same by default.
+        noise: as for :func:`run`.
 
     Returns:
         The losses ``[N]`` before the step.
 
     Raises:
-        RNN2VecError: if shapes, dtypes, devices, tokens, targets, the mask or moments do not fit the stack, or the
-            learning rate is not finite.
+        RNN2VecError: if shapes, dtypes, devices, tokens, targets, the mask, noise or moments do not fit the stack, or
+            the learning rate is not finite.
     """
     inputs = _checked_inputs(stack, inputs)
     targets = _checked_targets(stack, inputs, targets)
     if mask is not None:
         _check_mask(stack, inputs, mask)
+    noise = _checked_noise(stack, noise)
     optimizer.check_fits(stack)
     learning_rate = number("learning_rate", learning_rate)
     module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
-    return module.train_step(stack, optimizer, inputs, targets, learning_rate, mask)
+    return module.train_step(stack, optimizer, inputs, targets, learning_rate, mask, noise)
 
 
 def _checked_inputs(stack: Stack, inputs: Tensor) -> Tensor:
@@ -191,6 +200,14 @@ def _check_mask(stack: Stack, inputs: Tensor, mask: Tensor) -> None:
         )
     if not bool((mask.sum((1, 2)) > 0).all()):
         raise RNN2VecError("a mask leaves at least one step of each network; got one that leaves none")
+
+
+def _checked_noise(stack: Stack, noise: Noise | None) -> Noise | None:
+    """The noise, if there is any and it fits."""
+    if noise is None:
+        return None
+    check_noise(noise, stack.architecture, stack.weights)
+    return noise if noise.sigma > 0 else None
 
 
 def _check_place(stack: Stack, tensor: Tensor, what: str) -> None:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from rnn2vec.architecture import ACTIVATIONS, Architecture
 from rnn2vec.engine import _native, torch_backend
+from rnn2vec.engine.noise import Noise
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
@@ -42,7 +43,7 @@ def instruction_set() -> str:
 
 
 def run(
-    stack: Stack, inputs: Tensor, state: tuple[Tensor, ...], hidden: bool = False
+    stack: Stack, inputs: Tensor, state: tuple[Tensor, ...], hidden: bool = False, noise: Noise | None = None
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract.
 
@@ -51,38 +52,45 @@ def run(
         inputs: floats or tokens.
         state: where to start; empty for the networks' own initial states, or zeros.
         hidden: return the last layer's hidden states in place of the head's outputs.
+        noise: of the recurrent layers.
     """
-    if not _covered(stack, (inputs, *state)):
-        return torch_backend.run(stack, inputs, state, hidden)
+    if not _covered(stack, (inputs, *state, *_keys(noise))):
+        return torch_backend.run(stack, inputs, state, hidden, noise)
     kind, weights = _native_kind(stack.architecture, hidden), list(stack.weights.values())
     if hidden:
         del weights[-2 * len(stack.architecture.head_layers()) :]
     tensors = (inputs, *state, *weights)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-        outputs, *final = _Run.apply(kind, len(state), *tensors)
+        outputs, *final = _Run.apply(kind, noise, len(state), *tensors)
     else:
-        call = _native.Call(kind.native, torch.get_num_threads(), inputs, list(state), weights)
+        call = _call(kind, noise, len(state), tensors)
         outputs, *final = _forward(kind, tensors, call, None)
     return outputs, tuple(final)
 
 
 def train_step(
-    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None = None
+    stack: Stack,
+    optimizer: AdamW,
+    inputs: Tensor,
+    targets: Tensor,
+    learning_rate: float,
+    mask: Tensor | None = None,
+    noise: Noise | None = None,
 ) -> Tensor:
     """Train each network for one step while its data is in cache; see :func:`rnn2vec.engine.train_step`."""
     weights = list(stack.weights.values())
     first, second = ([moments[name] for name in stack.weights] for moments in (optimizer.first, optimizer.second))
     in_place = [*weights, *first, *second]
     read = (inputs, targets) if mask is None else (inputs, targets, mask)
-    if not _covered(stack, (*read, *in_place)) or not all(tensor.is_contiguous() for tensor in in_place):
-        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate, mask)
+    if not _covered(stack, (*read, *in_place, *_keys(noise))) or not all(tensor.is_contiguous() for tensor in in_place):
+        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate, mask, noise)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
     shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
     numbers = [
         (1 - learning_rate * decay, *shared, optimizer.epsilon) for decay in optimizer.decays(len(stack)).tolist()
     ]
     losses = _empty(len(stack))
-    call = _native.Call(_native_kind(stack.architecture, False).native, torch.get_num_threads(), inputs, [], weights)
+    call = _call(_native_kind(stack.architecture, False), noise, 0, (inputs, *weights))
     _native.train(call, weights, targets, mask, first, second, numbers, losses)
     optimizer.step = step
     for tensor in in_place:  # so that a backward pass of what was computed before is refused, as everywhere in PyTorch
@@ -95,10 +103,10 @@ class _Run(torch.autograd.Function):
     """A forward pass that keeps its record if that is small, and a backward pass that else makes it again."""
 
     @staticmethod
-    def forward(ctx: Any, kind: _Kind, parts: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        call = _call(kind, parts, tensors)
+    def forward(ctx: Any, kind: _Kind, noise: Noise | None, parts: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        call = _call(kind, noise, parts, tensors)
         size = _native.tape_size(call)
-        ctx.kind, ctx.parts, ctx.instruction_set = kind, parts, call.instruction_set
+        ctx.kind, ctx.noise, ctx.parts, ctx.instruction_set = kind, noise, parts, call.instruction_set
         ctx.tape = _empty(size) if 4 * size <= TAPE_BYTES else None
         ctx.save_for_backward(*tensors)
         ctx.set_materialize_grads(False)
@@ -112,17 +120,17 @@ class _Run(torch.autograd.Function):
                 "RNN2VEC_BACKEND=torch for them"
             )
         tensors = ctx.saved_tensors
-        call = _call(ctx.kind, ctx.parts, tensors)
+        call = _call(ctx.kind, ctx.noise, ctx.parts, tensors)
         found = [
             torch.empty_like(tensor, memory_format=torch.contiguous_format) if wanted else None
-            for tensor, wanted in zip(tensors, ctx.needs_input_grad[2:], strict=True)
+            for tensor, wanted in zip(tensors, ctx.needs_input_grad[3:], strict=True)
         ]
         tape, ctx.tape = ctx.tape, None  # it serves once; another backward pass computes it again
         if call.instruction_set != ctx.instruction_set:
             tape = None  # other kernels lay it out in another way
         first = 1 + ctx.parts
         _native.backward(call, tape, list(incoming), found[:first], found[first:])
-        return None, None, *found
+        return None, None, None, *found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,10 +161,15 @@ def _native_kind(architecture: Architecture, hidden: bool) -> _Kind:
     return _Kind(native, outputs, architecture.num_layers, architecture.widest, parts)
 
 
-def _call(kind: _Kind, parts: int, tensors: Sequence[Tensor]) -> _native.Call:
+def _call(kind: _Kind, noise: Noise | None, parts: int, tensors: Sequence[Tensor]) -> _native.Call:
     """A call whose tensors are inputs, so many parts of a state, and weights."""
     state, weights = list(tensors[1 : 1 + parts]), list(tensors[1 + parts :])
-    return _native.Call(kind.native, torch.get_num_threads(), tensors[0], state, weights)
+    given = (noise.sigma, noise.keys) if noise else ()
+    return _native.Call(kind.native, torch.get_num_threads(), tensors[0], state, weights, *given)
+
+
+def _keys(noise: Noise | None) -> tuple[Tensor, ...]:
+    return (noise.keys,) if noise else ()
 
 
 def _forward(kind: _Kind, tensors: Sequence[Tensor], call: _native.Call, tape: Tensor | None) -> tuple[Tensor, ...]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from rnn2vec.architecture import Architecture
+from rnn2vec.engine.noise import Noise, layer_noise
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
@@ -30,7 +31,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def run(stack: Stack, inputs: Tensor, state: Parts, hidden: bool = False) -> tuple[Tensor, Parts]:
+def run(
+    stack: Stack, inputs: Tensor, state: Parts, hidden: bool = False, noise: Noise | None = None
+) -> tuple[Tensor, Parts]:
     """Run N networks side by side; see :func:`rnn2vec.engine.run` for the contract.
 
     Args:
@@ -38,11 +41,12 @@ def run(stack: Stack, inputs: Tensor, state: Parts, hidden: bool = False) -> tup
         inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens.
         state: ``(h,)`` or, for LSTM, ``(h, c)``, each ``[N, L, B, H]``; empty for the networks' own, or zeros.
         hidden: return the last layer's hidden states in place of the head's outputs.
+        noise: of the recurrent layers.
 
     Returns:
         Outputs ``[N, B, T, Y]`` and the new state.
     """
-    sequence, final = _recur(stack.architecture, stack.weights, inputs, state)
+    sequence, final = _recur(stack.architecture, stack.weights, inputs, state, noise)
     return (sequence if hidden else _answer(stack.architecture, stack.weights, inputs, sequence)), final
 
 
@@ -64,7 +68,7 @@ def _widened(part: Tensor, architecture: Architecture) -> Tensor:
 
 
 def _recur(
-    architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, state: Parts
+    architecture: Architecture, weights: Mapping[str, Tensor], inputs: Tensor, state: Parts, noise: Noise | None
 ) -> tuple[Tensor, Parts]:
     """The hidden states of the last layer ``[N, B, T, H]``, and the state after the last step."""
     state = state or start(architecture, weights, inputs.shape[1])
@@ -77,7 +81,11 @@ def _recur(
         step, read = _STEPS[architecture.cell](architecture, own)
         current = tuple(part[:, layer, :, :size] for part in state)
         hidden = []
-        for now in _project(own["weight_ih"], bias, sequence).unbind(0):  # [N, B, G*H]
+        projected = _project(own["weight_ih"], bias, sequence)  # [T, N, B, G*H]
+        if noise:
+            steps, batch = projected.shape[0], projected.shape[2]
+            projected = projected + layer_noise(noise, layer, steps, batch, own.get("leak"), size, bias)
+        for now in projected.unbind(0):
             current = step(now, current)
             hidden.append(read(current[0]))
         sequence = torch.stack(hidden, dim=2)  # [N, B, T, H]
@@ -104,14 +112,20 @@ def _first_inputs(architecture: Architecture, inputs: Tensor, outputs: Tensor) -
 
 
 def train_step(
-    stack: Stack, optimizer: AdamW, inputs: Tensor, targets: Tensor, learning_rate: float, mask: Tensor | None = None
+    stack: Stack,
+    optimizer: AdamW,
+    inputs: Tensor,
+    targets: Tensor,
+    learning_rate: float,
+    mask: Tensor | None = None,
+    noise: Noise | None = None,
 ) -> Tensor:
     """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
     if torch.is_inference_mode_enabled():
         raise RNN2VecError("training on the torch backend needs autograd: leave torch.inference_mode() for it")
     learning = {name: weight.detach().requires_grad_() for name, weight in stack.weights.items()}
     with torch.enable_grad():
-        sequence, _ = _recur(stack.architecture, learning, inputs, ())
+        sequence, _ = _recur(stack.architecture, learning, inputs, (), noise)
         outputs = _answer(stack.architecture, learning, inputs, sequence)
         losses = _losses(outputs, targets)
         losses = losses.flatten(1).mean(1) if mask is None else (losses * mask).sum((1, 2)) / mask.sum((1, 2))

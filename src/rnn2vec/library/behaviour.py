@@ -23,6 +23,25 @@ def batches(networks: Networks, questions: np.ndarray) -> Iterator[slice]:
     return (slice(start, min(start + size, len(networks))) for start in range(0, len(networks), size))
 
 
+def as_inputs(networks: Networks, questions: np.ndarray) -> Tensor:
+    """Questions ``[R, T]`` or ``[R, T, X]`` as tensors that networks read, with their dtype and on their device.
+
+    Raises:
+        RNN2VecError: if the questions are none of the networks' inputs.
+    """
+    inputs = networks.interface.inputs
+    wanted = 2 if inputs.drawn else 3
+    if questions.ndim != wanted or 0 in questions.shape or (wanted == 3 and questions.shape[2] != inputs.size):
+        raise RNN2VecError(
+            f"questions for networks that read {inputs} are {'[R, T]' if inputs.drawn else f'[R, T, {inputs.size}]'}; "
+            f"got the shape {list(questions.shape)}"
+        )
+    if problem := inputs.problem(questions):
+        raise RNN2VecError(f"questions are inputs of the networks: {problem}; got others")
+    asked = inputs.tensor(questions).to(networks.device)
+    return asked.to(networks.dtype) if asked.is_floating_point() else asked
+
+
 @torch.no_grad()
 def answers_of(networks: Networks, questions: np.ndarray) -> Tensor:
     """What N networks answer to the same questions.
@@ -37,17 +56,7 @@ def answers_of(networks: Networks, questions: np.ndarray) -> Tensor:
     Raises:
         RNN2VecError: if the questions are none of the networks' inputs, or an answer is not finite.
     """
-    inputs = networks.interface.inputs
-    wanted = 2 if inputs.drawn else 3
-    if questions.ndim != wanted or 0 in questions.shape or (wanted == 3 and questions.shape[2] != inputs.size):
-        raise RNN2VecError(
-            f"questions for networks that read {inputs} are {'[R, T]' if inputs.drawn else f'[R, T, {inputs.size}]'}; "
-            f"got the shape {list(questions.shape)}"
-        )
-    if problem := inputs.problem(questions):
-        raise RNN2VecError(f"questions are inputs of the networks: {problem}; got others")
-    asked = inputs.tensor(questions).to(networks.device)
-    asked = asked.to(networks.dtype) if asked.is_floating_point() else asked
+    asked = as_inputs(networks, questions)
     outputs, _ = networks.run(asked.expand(len(networks), *asked.shape))
     answers = networks.interface.outputs.answers(outputs)
     finite = answers.isfinite().flatten(1).all(1)

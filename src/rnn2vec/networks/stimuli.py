@@ -68,7 +68,10 @@ def stimuli(
 def _levels(random: Random, steps: int) -> np.ndarray:
     """Random levels, each kept for a time that is drawn on a logarithmic scale."""
     lengths = np.exp(random.uniform(0.0, np.log(max(2, steps / 4)), steps)).astype(int)
-    return np.repeat(random.uniform(-1.0, 1.0, steps), lengths)[:steps]
+    needed = 1 + int(
+        np.searchsorted(lengths.cumsum(), steps)
+    )  # all of them would be as long as the square of the steps
+    return np.repeat(random.uniform(-1.0, 1.0, steps)[:needed], lengths[:needed])[:steps]
 
 
 def _sweep(random: Random, steps: int) -> np.ndarray:

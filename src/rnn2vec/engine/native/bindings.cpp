@@ -23,9 +23,9 @@ struct CheckedCall {
   std::vector<Sizes> weights;
 
   CheckedCall(nb::handle made_of, int threads, nb::handle floats_or_tokens, const nb::list& given_state,
-              const nb::list& given_weights)
-      : call{{&nb::cast<const Architecture&>(made_of), false, 0, 0, 0}, threads, {}, nullptr, nullptr,
-             {nullptr, nullptr}, &kernels()},
+              const nb::list& given_weights, float noise, nb::handle noise_keys)
+      : call{{&nb::cast<const Architecture&>(made_of), false, 0, 0, 0, noise}, threads, {}, nullptr, nullptr,
+             {nullptr, nullptr}, nullptr, &kernels()},
         inputs{}, outputs{}, state{} {
     const Architecture& architecture = *call.shape.architecture;
     const std::vector<std::int64_t> shape = shape_of(floats_or_tokens);
@@ -43,11 +43,13 @@ struct CheckedCall {
     for (const auto& [rows, columns] : architecture.parameters)
       weights.push_back(columns ? Sizes{own.models, rows, columns} : Sizes{own.models, rows});
 
-    kept.reserve(weights.size() + 4);
+    kept.reserve(weights.size() + 5);
     kept.push_back(nb::borrow(made_of));
     call.weights = memories(given_weights, weights, kept, Use::read);
     if (own.tokens) call.tokens = memory<std::int64_t>(floats_or_tokens, inputs, kept, Use::read);
     else call.floats = memory(floats_or_tokens, inputs, kept, Use::read);
+    if (noise > 0.0f && architecture.gates() != 1) throw std::invalid_argument("only cells of one gate have noise");
+    if (noise > 0.0f) call.noise_keys = memory<std::int64_t>(noise_keys, {own.models}, kept, Use::read);
     if (nb::len(given_state) == 0) return;  // the networks' own, or zeros
     const auto [first, second] = parts(given_state, 0, kept, Use::read);
     call.state[0] = first;
@@ -84,7 +86,9 @@ NB_MODULE(_native, m) {
       });
 
   nb::class_<CheckedCall>(m, "Call")
-      .def(nb::init<nb::handle, int, nb::handle, const nb::list&, const nb::list&>())
+      // the last two: the standard deviation of the noise and each network's key; none by default
+      .def(nb::init<nb::handle, int, nb::handle, const nb::list&, const nb::list&, float, nb::handle>(), nb::arg(), nb::arg(),
+           nb::arg(), nb::arg(), nb::arg(), nb::arg() = 0.0f, nb::arg().none() = nb::none())
       .def_prop_ro("instruction_set", [](const CheckedCall& own) { return std::string(own.call.kernels->name); });
 
   m.def("tape_size", [](const CheckedCall& own) { return tape_size(own.call); });

@@ -89,7 +89,8 @@ class Plan {
     const std::int64_t first = index * slice_width;
     return {&shape_, first, std::min(slice_width, shape_.batch - first), weights.data(),
             offset(call_.floats, model * input_size()), offset(call_.tokens, model * input_size()),
-            {offset(call_.state[0], model * state_size()), offset(call_.state[1], model * state_size())}};
+            {offset(call_.state[0], model * state_size()), offset(call_.state[1], model * state_size())},
+            call_.noise_keys ? static_cast<std::uint64_t>(call_.noise_keys[model]) : 0};
   }
 
   Layout layout(std::int64_t index, bool keep) const {

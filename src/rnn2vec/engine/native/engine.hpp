@@ -16,6 +16,7 @@ struct Call {
   const float* floats;           // [N, B, T, X], or null
   const std::int64_t* tokens;    // [N, B, T], or null
   const float* state[2];         // h (of a leak outside, v) and, LSTM, c: [N, L, B, H], or null for the networks' own, or zeros
+  const std::int64_t* noise_keys;  // [N], or null if there is no noise
   const Kernels* kernels;
 };
 

@@ -14,6 +14,7 @@ struct Shape {
   const Architecture* architecture;
   bool tokens;  // inputs are tokens, to be looked up
   std::int64_t models, batch, steps;
+  float noise;  // its standard deviation, see noise.py; 0 for none
 };
 
 constexpr std::int64_t slice_width = 32;
@@ -38,7 +39,7 @@ struct Layout {
   std::int64_t input_step, hidden_step, gates_step;          // between time steps
   std::int64_t layer, hidden, inner, gates, layer_size;      // in the tape, after the inputs; the last four in a layer
   std::int64_t tape;                                         // its size
-  std::int64_t bias, leak, outputs, head, errors, carry, extra, packed;  // in the workspace
+  std::int64_t bias, leak, noise, outputs, head, errors, carry, extra, packed;  // in the workspace
   bool streams;                                              // whether weights are copied
   std::int64_t packed_layer;                                 // a layer's copy
   std::int64_t workspace;                                    // its size
@@ -63,7 +64,8 @@ struct Layout {
 
     bias = 0;
     leak = aligned(own.kept() * own.widest);
-    outputs = leak + (own.is_leaky() ? aligned(block) : 0);
+    noise = leak + (own.is_leaky() ? aligned(block) : 0);
+    outputs = noise + (s.noise > 0.0f ? aligned(own.widest) : 0);
     head = outputs + aligned(steps * own.outputs() * width);
     errors = head;
     if (own.head.size() > 1 || own.has_activations())  // values and gradients of every layer
@@ -87,6 +89,7 @@ struct Slice {
   const float* floats;                  // [B, T, X], or
   const std::int64_t* tokens;           // [B, T]
   const float* state[2];                // what the state is made of: [L, B, H] each; null for the networks' own, or zeros
+  std::uint64_t noise_key;              // if there is noise
 };
 
 // Of one model, or of all: classes [B, T] or numbers [B, T, Y]; the other is null.

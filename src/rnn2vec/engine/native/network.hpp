@@ -3,6 +3,7 @@
 
 #include "cells.hpp"
 #include "head.hpp"
+#include "noise.hpp"
 #include "record.hpp"
 #include "starts.hpp"
 #include "streaming.hpp"
@@ -65,11 +66,13 @@ class Network : public Record<Z, Cell> {
   void layer_forward(const Layer& layer, std::int64_t first, std::int64_t steps) {
     merge_biases(layer);
     if (Cell::is_leaky) spread(layer, work_ + at_.leak, layer.weights[net_.leak()]);
+    if (shape_.noise > 0.0f) scale_noise(layer);
     const float* bias = work_ + at_.bias;
     const bool looked_up = layer.index == 0 && shape_.tokens;
     Streaming<Z, Cell> streaming(layer.units, layer.inputs, work_ + at_.packed + layer.index * at_.packed_layer);
     const bool streams = Streaming<Z, Cell>::fits && at_.streams;
     if (streams && first == 0) streaming.pack(layer.weights[0], layer.weights[1], bias);
+    [[maybe_unused]] const std::uint64_t own_stem = mixed(slice_.noise_key + (layer.index + 1) * golden);
     for (std::int64_t t = 0; t < steps; ++t) {
       const Moment now = moment(layer.index, t);
       if (streams)
@@ -78,8 +81,19 @@ class Network : public Record<Z, Cell> {
       else if (looked_up)
         preactivate(layer, t, Lookup<Z>{layer.weights[0], bias, tokens(t), net_.input_size});
       else preactivate(layer, t, Bias<Z>{bias});
+      if constexpr (Cell::gates == 1)  // the gate is the unit's pre-activation
+        if (shape_.noise > 0.0f)
+          add_noise<Z>(now.gates, layer.units, mixed(own_stem + (first + t + 1) * golden), work_ + at_.noise, slice_.first);
       Cell::forward(layer.units, now);
     }
+  }
+
+  // Of each unit; a leaky cell's is such that the noise of its state is sqrt(2 a) times the standard deviation.
+  void scale_noise(const Layer& layer) {
+    float* scale = work_ + at_.noise;
+    std::memset(scale, 0, rnn2vec::aligned(layer.units) * sizeof(float));
+    for (std::int64_t unit = 0; unit < layer.units; ++unit)
+      scale[unit] = shape_.noise * (Cell::is_leaky ? __builtin_sqrtf(2.0f / layer.weights[net_.leak()][unit]) : 1.0f);
   }
 
   // Both biases only ever appear as their sum, but for a candidate whose recurrent half is kept apart.

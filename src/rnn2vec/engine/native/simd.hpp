@@ -22,6 +22,7 @@ struct Types;
   struct Types<N> {                                                   \
     typedef float F __attribute__((vector_size(N * 4), may_alias));   \
     typedef std::int32_t I __attribute__((vector_size(N * 4), may_alias)); \
+    typedef std::uint32_t U __attribute__((vector_size(N * 4), may_alias)); \
   };
 TYPES(4)
 TYPES(8)
@@ -33,6 +34,7 @@ struct Simd {
   static constexpr int lanes = N;
   using F = typename Types<N>::F;
   using I = typename Types<N>::I;
+  using U = typename Types<N>::U;
 
   static INLINE F load(const float* p) { return *reinterpret_cast<const F*>(p); }
   static INLINE I load(const std::int32_t* p) { return *reinterpret_cast<const I*>(p); }
