@@ -136,6 +136,21 @@ def test_idle_units_are_left_out(architecture: Architecture, random_population: 
     assert found(networks, changed(wide, **{reader.replace(".", "_"): told})) == []
 
 
+def test_a_unit_that_is_heard_through_others_alone_is_not_idle() -> None:
+    """Of five units, each is read by the next, and the head reads the last."""
+    architecture = Architecture.stack("elman", 2, 5, 1, 2)
+    flat = torch.randn(1, architecture.num_parameters, generator=torch.Generator().manual_seed(0))
+    network = Population.from_flat(architecture, flat, tokens(architecture))
+    chain = torch.diag(torch.ones(4), -1)[None]
+    told = network.weights["linear.weight"] * torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0])
+    inputs = network.weights["weight_ih_l0"].clone()
+    network = changed(network, weight_hh_l0=chain, linear_weight=told)
+    inputs[0, 0] += 0.5  # of the unit that is furthest from the head
+    assert found(network, changed(network, weight_ih_l0=inputs)) == []
+    (form,) = canonical_forms(network)
+    assert len(form.units[0]) == 5
+
+
 def test_units_that_may_overflow_are_not_left_out(random_population: MakePopulation) -> None:
     architecture = Architecture("elman", 3, (5,), 3, "relu")
     networks = random_population(architecture, 1)
@@ -183,6 +198,16 @@ def test_weights_of_any_precision_are_compared(dtype: torch.dtype, random_popula
     assert [form.key for form in forms] == [form.key for form in others]
     assert forms[0].key != forms[1].key
     assert {form.raw for form in forms}.isdisjoint({form.raw for form in others})
+
+
+def test_the_same_weights_in_another_architecture_are_another_network() -> None:
+    """Here the activation of a head, and a skip connection."""
+    flat = torch.randn(1, 1000, generator=torch.Generator().manual_seed(0))
+    made = []
+    for activation, skip in (("relu", False), ("tanh", False), ("relu", True), ("tanh", False), ("relu", False)):
+        shape = Architecture("gru", 3, (4,), 3, head=(HeadLayer(3, activation),), skip=skip)
+        made.append(Population.from_flat(shape, flat[:, : shape.num_parameters], tokens(shape)))
+    assert [(group.kind, group.rows) for group in found(*made)] == [("identical", (0, 4)), ("identical", (1, 3))]
 
 
 def test_zoos_of_one_and_two(random_population: MakePopulation) -> None:

@@ -94,7 +94,7 @@ def _of_batch(population: Population) -> Iterator[Canonical]:
     )
     living = living_units(population)
     counts = torch.stack([own.sum(1) for own in living], 1).numpy()
-    raw, described = population.flatten().double().numpy(), f"{population.architecture} {population.dtype}"
+    raw, described = population.flatten().double().numpy(), f"{population.architecture!r} {population.dtype}"
     forms: list[Canonical | None] = [None] * len(population)
     for sizes in np.unique(counts, axis=0):
         rows = np.flatnonzero((counts == sizes).all(1))
@@ -109,7 +109,7 @@ def _of_batch(population: Population) -> Iterator[Canonical]:
         for place, row in enumerate(rows):
             units = tuple(order[place].numpy()[: int(size)] for order, size in zip(orders, sizes, strict=True))
             forms[row] = Canonical(
-                _digest(described, raw[row]), _digest(f"{architecture} {population.dtype}", flat[place]), units
+                _digest(described, raw[row]), _digest(f"{architecture!r} {population.dtype}", flat[place]), units
             )
     yield from (form for form in forms if form is not None)
 
