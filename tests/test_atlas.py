@@ -176,5 +176,10 @@ def test_the_command(tmp_path: Path, rnn2vec_command: Command) -> None:
     assert "already exists" in errors
     assert rnn2vec_command("atlas", zoo.directory, "--out", out, "--force", "--no-answers", "--layout", "tsne")[0] == 0
     assert unpacked(out.read_text())["drawn"] is None
+    written(folder / "copy.json", guitarml(inputs=1, size=4))
+    copies = import_zoo([str(folder)], tmp_path / "copies")
+    assert rnn2vec_command("atlas", copies.directory, "--out", out, "--force", "--related")[0] == 0
+    (group,) = unpacked(out.read_text())["groups"]
+    assert {str(copies.column("name")[row]) for row in group} == {"amp1", "copy"}
     with pytest.raises(RNN2VecError, match="a layout is one of pca, tsne; got 'umap'"):
         atlas(zoo, out, layout="umap")

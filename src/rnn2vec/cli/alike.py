@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import torch
 import typer
 
@@ -14,7 +13,7 @@ from rnn2vec.cli.console import console, stage
 from rnn2vec.cli.networks import collection_of, declared
 from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads
 from rnn2vec.library.duplicates import WITHIN, Group, duplicates
-from rnn2vec.library.lineage import FEWEST, lineage
+from rnn2vec.library.lineage import FEWEST, ages_of, lineage
 from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.store import Zoo
 
@@ -61,7 +60,7 @@ def lineage_command(
     """Find networks that descend from one another, or from one ancestor."""
     torch.set_num_threads(threads)
     collection = collection_of([zoo], declared(declare, knob))
-    ages = _ages(zoo)
+    ages = ages_of(Zoo.open(zoo)) if (zoo / INDEX).exists() else (None, None)
     if as_json:
         console.print_json(data=dataclasses.asdict(lineage(collection, *ages)))
         return
@@ -85,16 +84,6 @@ def lineage_command(
         "(Holm). -> is known from training steps; -- has no direction.",
         style="dim",
     )
-
-
-def _ages(zoo: Path) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Training steps and models, where the networks are those of a zoo that says them."""
-    if not (zoo / INDEX).exists():
-        return None, None
-    opened = Zoo.open(zoo)
-    if not {"step", "model"} <= set(opened.snapshots.column_names):
-        return None, None
-    return opened.column("step"), opened.column("model")
 
 
 def _plain(group: Group) -> dict[str, Any]:

@@ -24,6 +24,9 @@ def atlas_command(
     layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = LAYOUTS[0],
     title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
     answers: Annotated[bool, typer.Option("--answers/--no-answers", help="Draw what networks answer.")] = True,
+    related: Annotated[
+        bool, typer.Option("--related", help="Also find duplicates and lineage, to be drawn.")
+    ] = False,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -32,7 +35,7 @@ def atlas_command(
     torch.set_num_threads(threads)
     require_new_file(out, force, [zoo])
     opened, used = Zoo.open(zoo), encoder_of(encoder)
-    options: dict[str, Any] = {"title": title, "layout": layout, "answers": answers, "seed": seed}
+    options: dict[str, Any] = {"title": title, "layout": layout, "answers": answers, "related": related, "seed": seed}
     if as_json:
         drawn = atlas(opened, out, used, **options)
         console.print_json(data={"atlas": str(out), "networks": len(drawn), "bytes": out.stat().st_size})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import write_atomically
 from rnn2vec.library.behaviour import answers_of, batches
 from rnn2vec.library.collection import Collection
+from rnn2vec.library.duplicates import duplicates
+from rnn2vec.library.lineage import ages_of, lineage
 from rnn2vec.library.vectors import embed
 from rnn2vec.report.atlas import MOST_KINDS, Column, Drawn, render_atlas
 from rnn2vec.zoo.store import Zoo
@@ -32,8 +34,7 @@ def atlas(
     title: str | None = None,
     layout: str = "pca",
     answers: bool = True,
-    groups: Sequence[Sequence[int]] = (),
-    edges: Sequence[tuple[int, int]] = (),
+    related: bool = False,
     seed: int = 0,
     on_progress: Callable[[int, str], None] = lambda amount, note: None,
 ) -> Collection:
@@ -47,8 +48,7 @@ def atlas(
         layout: ``pca``, the two first principal components of z; or ``tsne``, which keeps neighbours together and says
             nothing of larger distances.
         answers: draw what networks answer to a few questions; without, the page is smaller.
-        groups: rows that are duplicates of each other.
-        edges: rows that descend from each other.
+        related: also find duplicates and lineage, to be drawn as lines; some seconds more.
         seed: of t-SNE.
         on_progress: called as ``on_progress(networks, note)``.
 
@@ -66,6 +66,8 @@ def atlas(
     columns = [*columns_of(zoo.snapshots, zoo.index.labels, zoo.index.split_by), measured]
     name = title or f"Atlas of {zoo.directory.resolve().name}"
     positions, what = placed(z, layout, seed)
+    groups = [group.rows for group in duplicates(collection)] if related else []
+    edges = [edge.rows for edge in lineage(collection, *ages_of(zoo)).edges] if related else []
     page = render_atlas(
         name, collection.names.tolist(), positions, z, columns, drawn if answers else None, groups, edges, what
     )

@@ -15,6 +15,7 @@ from rnn2vec.library.collection import Collection
 from rnn2vec.library.populations import populations
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
+from rnn2vec.zoo.store import Zoo
 
 LEVEL = 0.05
 """The probability of a single false edge in all of a zoo, at most."""
@@ -91,6 +92,13 @@ class _Pairs:
     similarities: np.ndarray
     p_values: np.ndarray
     unrelated: Unrelated
+
+
+def ages_of(zoo: Zoo) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Training steps and models of a zoo's networks, if its table says them."""
+    if not {"step", "model"} <= set(zoo.snapshots.column_names):
+        return None, None
+    return zoo.column("step"), zoo.column("model")
 
 
 def lineage(
