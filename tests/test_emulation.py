@@ -381,3 +381,10 @@ def test_an_encoder_of_other_inputs_is_refused(small_zoo: Zoo) -> None:
     other = build_encoder("flat", Architecture.stack("lstm", 6, 9, 1, 6))
     with pytest.raises(RNN2VecError, match="reads the weights of networks like those it was built for"):
         pretrain(small_zoo, other, tiny_recipe())
+
+
+def test_the_error_to_signal_ratio_is_each_networks_own() -> None:
+    said = torch.tensor([[[1.0, 2.0]], [[10.0, 0.0]]])[..., None]
+    emulated = torch.tensor([[[1.0, 1.0]], [[0.0, 0.0]]])[..., None]
+    ratio = Numbers.losses["error-to-signal"](said, emulated, torch.ones(1))
+    assert float(ratio) == pytest.approx((1 / 5 + 1) / 2)

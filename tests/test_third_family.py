@@ -70,7 +70,7 @@ def test_encoders_are_pretrained_evaluated_and_reported(zoo: Zoo, tmp_path: Path
     evaluations = evaluate(zoo, directories, supervised_steps=3)
     results = collect_results(zoo, evaluations)
     for values in results["encoders"].values():
-        assert values["emulation_loss"] == values["common_loss"]  # of numbers there is one loss
+        assert values["emulation_loss"] == values["common_loss"]  # the same loss
         assert np.isfinite(values["frozen"]["validation"]["rate_r2"])
         assert 0 <= values["clones"]["mean_score"] <= 1
     assert list(results_table(results)[0])[:4] == ["encoder", "loss", "loss OOD", "rate R2"]

@@ -87,6 +87,8 @@ class Numbers:
     drawn: ClassVar[bool] = False
     losses: ClassVar[Mapping[str, Loss]] = OF_NUMBERS
     common_loss: ClassVar[str] = "mse"
+    reported: ClassVar[tuple[str, ...]] = ("error-to-signal",)
+    """Losses that evaluations report besides."""
     distance: ClassVar[str] = "mean absolute difference"
     """What a figure calls the distance of two answers."""
     measure: ClassVar[str] = "root mean square difference, in units of the answers' spread"
@@ -205,6 +207,7 @@ class Classes:
     kind: ClassVar[str] = "classes"
     losses: ClassVar[Mapping[str, Loss]] = OF_CLASSES
     common_loss: ClassVar[str] = "total-variation"
+    reported: ClassVar[tuple[str, ...]] = ()
     distance: ClassVar[str] = "total variation"
     measure: ClassVar[str] = "total variation"
 

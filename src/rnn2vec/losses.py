@@ -43,6 +43,14 @@ def mean_squared_error(network: Tensor, emulator: Tensor, spread: Tensor) -> Ten
     return ((network - emulator) / spread).square().mean()
 
 
+def error_to_signal(network: Tensor, emulator: Tensor, spread: Tensor) -> Tensor:
+    """Sum of squared differences over the sum of squares of what the network said, ``[N, ...]``, a mean over networks:
+    the measure of those who model amplifiers (Wright et al., 2019, without their pre-emphasis).
+    """
+    error, signal = ((part.square().flatten(1).sum(1)) for part in (network - emulator, network))
+    return (error / signal.clamp(min=1e-12)).mean()
+
+
 OF_CLASSES: dict[str, Loss] = {
     "total-variation": total_variation,
     "reverse-kl": reverse_kl,
@@ -52,5 +60,5 @@ OF_CLASSES: dict[str, Loss] = {
 }
 """Losses of networks that answer with classes, by name; the first is the one that is always measured."""
 
-OF_NUMBERS: dict[str, Loss] = {"mse": mean_squared_error}
+OF_NUMBERS: dict[str, Loss] = {"mse": mean_squared_error, "error-to-signal": error_to_signal}
 """Likewise of networks that answer with numbers."""

@@ -24,9 +24,7 @@ def atlas_command(
     layout: Annotated[str, typer.Option(help=f"One of {', '.join(LAYOUTS)}.")] = LAYOUTS[0],
     title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
     answers: Annotated[bool, typer.Option("--answers/--no-answers", help="Draw what networks answer.")] = True,
-    related: Annotated[
-        bool, typer.Option("--related", help="Also find duplicates and lineage, to be drawn.")
-    ] = False,
+    related: Annotated[bool, typer.Option("--related", help="Also find duplicates and lineage, to be drawn.")] = False,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from rnn2vec.checkpoints.folders import Outcome
 from rnn2vec.evaluation.results import results_table, view_of_results
+from rnn2vec.interface import Interface
 from rnn2vec.parallel import OnProgress
 from rnn2vec.zoo.store import Zoo
 
@@ -100,7 +101,8 @@ def print_results(results: Mapping[str, Any]) -> None:
     view = view_of_results(results)
     known, labels = view.headline, [column.title for column in view.columns if column.title in results["zoo"]["labels"]]
     wanted = ["encoder", "loss", "loss OOD", known, f"{known} OOD", "accuracy R2", "transferred", "end-to-end"]
-    wanted = list(dict.fromkeys([*wanted, *labels]))
+    reported = Interface.from_dict(results["zoo"]["interface"]).outputs.reported
+    wanted = list(dict.fromkeys([*wanted, *reported, *labels]))
     columns = [name for name in wanted if name in rows[0]]
     print_rows(
         f"Validation {view.words.task}s, and out-of-distribution (OOD) ones if there are any",

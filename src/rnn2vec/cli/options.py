@@ -38,7 +38,10 @@ Ray = Annotated[
     str | None, typer.Option("--ray", help="Address of a Ray cluster, or auto, in place of processes; extra: ray.")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, help="Gradient steps of pretraining.")]
-Loss = Annotated[str | None, typer.Option(help="total-variation, reverse-kl, kl, js or mse.")]
+Loss = Annotated[
+    str | None,
+    typer.Option(help="Of classes total-variation, reverse-kl, kl, js, mse; of numbers mse, error-to-signal."),
+]
 EncoderName = Annotated[
     str, typer.Option("--encoder", help="answers, which is fitted in seconds, or a directory that pretrain wrote.")
 ]

@@ -161,11 +161,12 @@ def evaluate_encoder(
             part: emulation_loss(encoder, trained.emulator, part_of_zoo(zoo, rows), loss_of(zoo.interface, loss))
             for part, rows in split.tested.items()
         }
-        for loss in {trained.recipe.loss, common}
+        for loss in {trained.recipe.loss, common, *zoo.interface.outputs.reported}
     }
     results: dict[str, Any] = {
         "emulation_loss": {"name": trained.recipe.loss, **losses[trained.recipe.loss]},
         "common_loss": {"name": common, **losses[common]},
+        "reported_losses": {name: losses[name] for name in zoo.interface.outputs.reported},
         "frozen": evaluate_frozen(zoo, z, seed, predictors),
         "linear": evaluate_frozen(zoo, z, seed, fit_predictors(zoo, z, seed, readers=[LINEAR])),
         "readers": {name: reading.to_dict() for name, reading in predictors.readings.items()},

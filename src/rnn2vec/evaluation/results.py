@@ -68,6 +68,7 @@ def results_table(results: Mapping[str, Any]) -> list[dict[str, str]]:
                     )
                     for each in columns
                 },
+                **{title: f"{losses['validation']:.4f}" for title, losses in values["reported_losses"].items()},
                 "parameters": f"{values['parameters']:,}",
                 "seconds": f"{values['seconds']:.0f}",
             }
