@@ -12,7 +12,7 @@ demo, here = Path(sys.argv[1]), Path(__file__).parent
 results = json.loads((demo / "results.json").read_text())
 zoo = Zoo.open(demo / "zoo")
 metrics = {
-    name: {kind: values[kind]["validation"] for kind in ("frozen", "supervised")}
+    name: {kind: values[kind]["validation"] for kind in ("frozen", "supervised") if kind in values}
     for name, values in results["encoders"].items()
 }
 family = family_of(zoo.family)

@@ -17,6 +17,7 @@ COLOURS = {
     "flat": "#dd5a2b",
     "transformer": "#b1316f",
     "deep_weight_space": "#6d4aa8",
+    "answers": "#3f8f6b",
 }
 """Encoders that ask questions are cool, those that read weights are warm."""
 FALLBACK = "#5f6670"
