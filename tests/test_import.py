@@ -341,12 +341,32 @@ def test_labels_by_name_and_glob(captures: Path, tmp_path: Path) -> None:
         ("name,a:angle\n*,inf\n", "a is a finite angle; got 'inf'"),
         ("name,source\n*,x\n", "columns source of its own"),
         ("name,notes\n*,x\n", "columns notes of its own"),
+        (
+            "name,gain\n*,1\nclean,O.5\n",
+            "gain is a number of 3 networks, and 'O.5' of clean: correct it, or write gain:class",
+        ),
     ],
 )
 def test_labels_that_are_none(captures: Path, tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "labels.csv").write_text(text)
     with pytest.raises(RNN2VecError, match=problem):
         import_zoo([captures], tmp_path / "zoo", labels=tmp_path / "labels.csv", knob=[0])
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_few_numbers_among_words_are_words(captures: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("name,maker,model:class\n*,us,1\nclean,3,x\n")
+    zoo = import_zoo([captures], tmp_path / "zoo", labels=tmp_path / "labels.csv", knob=[0])
+    assert zoo.index.labels == {"maker": "class", "model": "class"}
+
+
+def test_a_zoo_has_one_range_of_inputs(captures: Path, tmp_path: Path) -> None:
+    wide = {"inputs": {"kind": "numbers", "size": 1, "low": -2, "high": 2}, "outputs": {"kind": "numbers", "size": 1}}
+    (tmp_path / "said.json").write_text(json.dumps({"files": {"own.pt": {"interface": wide}}}))
+    with pytest.raises(
+        RNN2VecError, match=r"own.pt: the networks of a zoo are asked the same, here 1 numbers in -1..1"
+    ):
+        import_zoo([captures], tmp_path / "zoo", declare=tmp_path / "said.json", knob=[0])
     assert not (tmp_path / "zoo").exists()
 
 

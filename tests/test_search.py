@@ -127,6 +127,18 @@ def test_files_are_embedded_and_searched(captures: Path, tmp_path: Path, rnn2vec
     assert [result["rank"] for result in results] == [1, 2]
     assert results[0]["name"] == "amp3"
     assert results[0]["difference"] < 1e-6 < results[1]["difference"]
+    arguments = ("search", tmp_path / "zoo", query, "--encoder", encoder, "--json", "--top", 2)
+    again = json.loads(rnn2vec_command(*arguments, "--vectors", tmp_path / "z2.parquet")[1])["results"]
+    assert [result["row"] for result in again] == [result["row"] for result in results]
+    (tmp_path / "few").mkdir()
+    written(tmp_path / "few" / "x.json", guitarml(inputs=1))
+    assert rnn2vec_command("embed", tmp_path / "few", "--out", tmp_path / "few.parquet", "--encoder", encoder)[0] == 0
+    status, _, errors = rnn2vec_command(*arguments, "--vectors", tmp_path / "few.parquet")
+    assert status == 1
+    assert "got 1 vectors for 5 networks" in errors.replace("\n", " ")
+    status, _, errors = rnn2vec_command("search", tmp_path / "zoo", query, "--vectors", tmp_path / "z2.parquet")
+    assert status == 1
+    assert "add --encoder DIR" in errors.replace("\n", " ")
     status, output, _ = rnn2vec_command("search", tmp_path / "zoo", "amp3")
     assert status == 0
     assert output.count("amp") == 5  # the title and four others

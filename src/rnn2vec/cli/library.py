@@ -12,8 +12,9 @@ import typer
 from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.networks import ANSWERS, collection_of, declared, encoder_of, networks_of
 from rnn2vec.cli.options import AsJson, Declare, EncoderName, Force, Inputs, Knob, Threads
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.library.search import search
-from rnn2vec.library.vectors import embed
+from rnn2vec.library.vectors import Vectors, embed
 from rnn2vec.outputs import require_new_directory, require_new_file
 
 
@@ -58,6 +59,10 @@ def search_command(
     threads: Threads,
     top: Annotated[int, typer.Option(min=1, help="How many to find.")] = 10,
     encoder: EncoderName = ANSWERS,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(help="What embed wrote for this zoo by this --encoder; only the query is encoded then."),
+    ] = None,
     inputs: Inputs = None,
     declare: Declare = None,
     knob: Knob = None,
@@ -69,7 +74,12 @@ def search_command(
     collection = collection_of([zoo], said, inputs)
     is_file = query not in collection.names and Path(query).is_file()
     asked = networks_of([query], said)[1] if is_file else query
-    matches = search(collection, asked, encoder_of(encoder), top)
+    if vectors is not None and encoder == ANSWERS:
+        raise RNN2VecError(
+            "vectors are searched by the encoder that made them: add --encoder DIR, see embed --save-encoder"
+        )
+    z = None if vectors is None else Vectors.read(vectors).of(collection.names)
+    matches = search(collection, asked, encoder_of(encoder), top, z)
     if as_json:
         plain = [dataclasses.asdict(match) for match in matches]
         console.print_json(data={"query": query, "results": plain})

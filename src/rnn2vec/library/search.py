@@ -105,6 +105,8 @@ def search(
         )
     encoder = collection.fitted_encoder() if encoder is None else encoder
     z = encoder.encode(collection.networks) if z is None else z
+    if len(z) != len(collection):
+        raise RNN2VecError(f"every network has a vector; got {len(z)} vectors for {len(collection)} networks")
     rows, cosines = (found[0] for found in nearest(z, encoder.encode(asked), whole("top", top) + (own is not None)))
     kept = [place for place, row in enumerate(rows) if row != own][:top]
     if not kept:

@@ -38,6 +38,19 @@ class Vectors:
                 f"vectors are [N, Z] with N names; got the shape {list(self.z.shape)} and {len(self.names)} names"
             )
 
+    def of(self, names: np.ndarray) -> np.ndarray:
+        """``[N, Z]``, of networks with these names and in this order.
+
+        Raises:
+            RNN2VecError: if these are vectors of others.
+        """
+        if self.names.tolist() != names.tolist():
+            raise RNN2VecError(
+                f"vectors are of the networks that are searched, in their order; got {len(self.names)} vectors for "
+                f"{len(names)} networks, or of others: write them again with `rnn2vec embed`"
+            )
+        return self.z
+
     def write(self, path: Path) -> None:
         """Write a parquet file: a column ``name`` and a column ``z`` of lists of Z numbers."""
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(self.z.reshape(-1), pa.float32()), self.z.shape[1])

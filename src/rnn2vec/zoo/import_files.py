@@ -127,6 +127,11 @@ def _of_one_zoo(files: Sequence[Outcome]) -> list[Outcome]:
                     f"the networks of a zoo have one interface, here {common}; this has {own.interface}: fold a knob "
                     "(knob), declare the interface, or import it into a zoo of its own"
                 )
+            elif common is not None and common.inputs != own.interface.inputs:
+                file = file.refuse(
+                    f"the networks of a zoo are asked the same, here {common.inputs}; this reads "
+                    f"{own.interface.inputs}: declare one interface for all, or import it into a zoo of its own"
+                )
             elif again is not None:
                 file = file.refuse(
                     f"no two networks of a zoo share a name; {again} is also in {names[again]}: declare another name"

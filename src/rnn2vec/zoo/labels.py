@@ -38,7 +38,8 @@ def read_labels(path: Path, names: Sequence[str], taken: Sequence[str] = ()) -> 
 
     A cell of the column ``name`` is a name or a glob, of the network or of what is before its ``@``. Where several rows
     are of one network, the later ones go first; an empty cell says nothing. A column is numbers if all its values are,
-    else classes; ``phase:angle`` in the head says so.
+    else classes; ``phase:angle`` in the head says so. Where half or more are numbers, the others are taken for slips,
+    and refused, unless the head says ``:class``.
 
     Args:
         path: the file.
@@ -94,6 +95,13 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
                 "row named * says it of all others"
             )
         numbers = [_number(text) for text in own]
+        texts_among = numbers.count(None)
+        if head not in said and 0 < 2 * texts_among <= len(numbers):
+            slip = numbers.index(None)
+            raise RNN2VecError(
+                f"a column holds numbers or classes; {head} is a number of {len(numbers) - texts_among} networks, and "
+                f"{own[slip]!r} of {names[slip]}: correct it, or write {head}:class in the head"
+            )
         kind = said.get(head) or ("class" if None in numbers else "number")
         if kind != "class" and None in numbers:
             raise RNN2VecError(f"{head} is a finite {kind}; got {own[numbers.index(None)]!r}")
