@@ -105,7 +105,8 @@ def test_threads_wait_for_microseconds_unless_the_user_says_otherwise() -> None:
         "    def find_spec(self, name, *others):\n"
         "        if name == 'torch': print(os.environ.get('GOMP_SPINCOUNT'))\n"
         "sys.meta_path.insert(0, Look())\n"
-        "import rnn2vec"
+        "import rnn2vec\n"
+        "rnn2vec.Population"
     )
     assert 0 < int(python(as_torch_loads).splitlines()[0]) < 5000
 

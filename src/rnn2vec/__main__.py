@@ -1,6 +1,27 @@
-"""``python -m rnn2vec``."""
+"""``rnn2vec`` and ``python -m rnn2vec``: the command line, which takes seconds to import."""
 
-from rnn2vec.cli import main
+import os
+import signal
+from types import FrameType
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it in one line from the first moment on."""
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else somebody ignores it, or has a handler
+    if ours:
+        signal.signal(signal.SIGINT, _leave)
+    from rnn2vec.cli import main as command_line
+
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    command_line()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once. An exception would pass through imports of other packages, some of which make another of it."""
+    os.write(2, b"error: interrupted before anything began\n")
+    os._exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -1,26 +1,14 @@
-"""How many threads compute, and how long they wait awake for each other.
-
-Torch and the kernels compute on ``torch.get_num_threads()`` threads. Those of torch are OpenMP's, which by default
-spin for milliseconds wherever one waits for another: next to any other load each of them keeps a core from the thread
-it waits for. OpenMP reads how long from the environment when torch is loaded, so this module is imported before.
-"""
+"""How many threads compute: torch and the kernels compute on ``torch.get_num_threads()``."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 
-SPINNING = {"GOMP_SPINCOUNT": "500", "KMP_BLOCKTIME": "1"}
-"""Rounds (GNU; tens of microseconds, about what it takes to wake a thread) or milliseconds (LLVM, Intel) awake."""
+import torch
+from torch import Tensor
 
-if not os.environ.keys() & {"OMP_WAIT_POLICY", *SPINNING}:
-    os.environ.update(SPINNING)
-
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from rnn2vec.cores import usable_cores  # noqa: E402
+from rnn2vec.cores import usable_cores
 
 WORTH_A_THREAD = 20e6
 """Multiplications from one wait to the next that a thread must have for itself to be worth waking."""

@@ -1,0 +1,54 @@
+"""The public face: names that are there, imported only when they are asked for, and Ctrl-C from the first moment."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import rnn2vec
+
+
+def test_every_public_name_is_listed_typed_and_there() -> None:
+    tree = ast.parse(Path(rnn2vec.__file__).read_text())
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        (own.module, alias.name) for own in typed.body if isinstance(own, ast.ImportFrom) for alias in own.names
+    }
+    listed = {(module, name) for module, names in rnn2vec._PLACES.items() for name in names.split()}
+    assert imported == listed
+    assert sorted(name for _, name in listed) == sorted(rnn2vec.__all__)
+    assert all(getattr(rnn2vec, name) is not None for name in rnn2vec.__all__)
+    assert set(rnn2vec.__all__) <= set(dir(rnn2vec))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        rnn2vec.nothing  # noqa: B018
+
+
+def test_nothing_is_imported_that_nobody_asked_for() -> None:
+    code = (
+        "import sys, rnn2vec; early = 'torch' in sys.modules; rnn2vec.Population; print(early, [m for m in sys.modules"
+    )
+    code += " if m in ('sklearn', 'scipy', 'pooch', 'h5py', 'onnx', 'matplotlib', 'rich', 'typer')])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "False []"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of posix")
+@pytest.mark.parametrize("seconds", [0.3, 0.8, 1.5])
+def test_an_interrupt_while_the_package_is_imported_is_one_line(seconds: float, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rnn2vec", "demo", "--out", str(tmp_path / "demo")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.startswith("error: interrupted")
