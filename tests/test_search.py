@@ -151,6 +151,14 @@ def test_files_are_embedded_and_searched(captures: Path, tmp_path: Path, rnn2vec
     assert "more.json: it is not valid JSON" in errors.replace("\n", " ")
 
 
+def test_a_zoo_tells_what_it_is_as_json(tiny_zoo: Zoo, rnn2vec_command: Command) -> None:
+    status, output, _ = rnn2vec_command("zoo", "info", tiny_zoo.directory, "--json")
+    said = json.loads(output)
+    assert (status, said["networks"], said["family"]) == (0, len(tiny_zoo), "formal-languages")
+    status, output, _ = rnn2vec_command("zoo", "verify", tiny_zoo.directory, "--json")
+    assert json.loads(output) == {"zoo": str(tiny_zoo.directory), "sound": True, "problems": []}
+
+
 def test_a_language_zoo_is_searched(tiny_zoo: Zoo, rnn2vec_command: Command) -> None:
     name = tiny_zoo.column("name")[0]
     status, output, _ = rnn2vec_command("search", tiny_zoo.directory, name, "--json", "--top", 3)

@@ -123,6 +123,23 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
     console.print(table)
 
 
+def plain_zoo(zoo: Zoo) -> dict[str, Any]:
+    """What a zoo is in a few words, as JSON holds it."""
+    index = zoo.index
+    return {
+        "zoo": str(zoo.directory),
+        "networks": len(zoo),
+        "models": zoo.models,
+        "interface": zoo.interface.to_dict(),
+        "architectures": [architecture.to_dict() for architecture in zoo.architectures],
+        "family": None if index.task_set is None else zoo.family,
+        "labels": dict(index.labels),
+        "split_by": index.split_by,
+        "columns": zoo.snapshots.column_names,
+        "seed": zoo.seed,
+    }
+
+
 def print_zoo(zoo: Zoo) -> None:
     size = sum((zoo.directory / name).stat().st_size for name in zoo.checksums if (zoo.directory / name).is_file())
     made, task_set = "; ".join(map(str, zoo.architectures)), zoo.index.task_set

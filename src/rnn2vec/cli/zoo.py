@@ -10,9 +10,9 @@ import torch
 import typer
 
 from rnn2vec.checkpoints.folders import Outcome, found
-from rnn2vec.cli.console import console, plain_files, print_error, print_files, print_zoo, stage
+from rnn2vec.cli.console import console, plain_files, plain_zoo, print_error, print_files, print_zoo, stage
 from rnn2vec.cli.networks import positions
-from rnn2vec.cli.options import LARGEST_SEED, Out, Preset, Ray, Seed, Threads, Workers
+from rnn2vec.cli.options import LARGEST_SEED, AsJson, Out, Preset, Ray, Seed, Threads, Workers
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import FAMILIES, family_of
@@ -97,7 +97,7 @@ def zoo_import(
         bool, typer.Option("--assume-plain", help="Take pickled modules for their layers one after the other.")
     ] = False,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a zoo of networks in files that others trained."""
     torch.set_num_threads(threads)
@@ -142,17 +142,26 @@ def zoo_export_published(zoo: Path, out: Path) -> None:
     console.print(f"wrote {len(opened)} snapshots to {out}", markup=False)
 
 
-def zoo_info(directory: Path) -> None:
+def zoo_info(directory: Path, as_json: AsJson = False) -> None:
     """Summarise a zoo."""
-    print_zoo(Zoo.open(directory))
+    zoo = Zoo.open(directory)
+    if as_json:
+        console.print_json(data=plain_zoo(zoo))
+        return
+    print_zoo(zoo)
 
 
-def zoo_verify(directory: Path) -> None:
+def zoo_verify(directory: Path, as_json: AsJson = False) -> None:
     """Check a zoo: every file, and every value of its table against its recipe and what was measured."""
     zoo = Zoo.open(directory)
     problems = zoo.verify()
-    for problem in problems:
-        print_error(problem)
+    if as_json:
+        console.print_json(data={"zoo": str(directory), "sound": not problems, "problems": problems})
+    else:
+        for problem in problems:
+            print_error(problem)
     if problems:
         raise typer.Exit(1)
+    if as_json:
+        return
     console.print(f"{directory} is sound: {len(zoo)} networks, {len(zoo.checksums)} files", markup=False)
