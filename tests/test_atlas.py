@@ -82,7 +82,7 @@ def test_the_page_holds_what_networks_are() -> None:
     assert amp["texts"] == ["a", "b"]
     assert np.frombuffer(base64.b64decode(amp["values"]), "<u2").tolist() == [1, 0, 0]
     assert (gain["low"], gain["high"]) == (0.5, 1.5)
-    assert np.frombuffer(base64.b64decode(gain["values"]), "<u2").tolist() == [0, 65535, 65534]
+    np.testing.assert_array_equal(np.frombuffer(base64.b64decode(gain["values"]), "<f4"), [0.5, np.nan, 1.5])
     assert np.frombuffer(base64.b64decode(data["drawn"]["values"]), "u1").tolist() == [64, 128, 0, 64, 255, 255]
     assert data["groups"] == [[0, 2]]
     assert data["edges"] == [[1, 2]]
@@ -90,6 +90,14 @@ def test_the_page_holds_what_networks_are() -> None:
     distances = np.linalg.norm(positions[:, None] - positions, axis=-1)
     expected = np.linalg.norm(z[:, None] - z, axis=-1)
     np.testing.assert_allclose(distances / distances.max(), expected / expected.max(), atol=1e-4)
+
+
+def test_small_numbers_beside_large_ones_are_kept() -> None:
+    """A page that tells 1e-5 as 0, or a step as another, would be silently wrong."""
+    z, values = np.eye(3), np.array([1e-5, 123_457.0, 1e6])
+    (column,) = unpacked(render_atlas("t", ["x", "y", "z"], z[:, :2], z, [Column("rate", "number", values)]))["columns"]
+    kept = np.frombuffer(base64.b64decode(column["values"]), "<f4")
+    np.testing.assert_array_equal(kept, values.astype(np.float32))
 
 
 def test_it_asks_for_nothing_and_no_name_is_markup() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,52 @@ def test_a_zoo_tells_what_it_is_as_json(tiny_zoo: Zoo, rnn2vec_command: Command)
     assert (status, said["networks"], said["family"]) == (0, len(tiny_zoo), "formal-languages")
     status, output, _ = rnn2vec_command("zoo", "verify", tiny_zoo.directory, "--json")
     assert json.loads(output) == {"zoo": str(tiny_zoo.directory), "sound": True, "problems": []}
+
+
+def test_vectors_of_another_encoder_are_refused(tmp_path: Path) -> None:
+    """Names and sizes do not tell them apart."""
+    all_of_them = collection()
+    encoder, other = all_of_them.fitted_encoder(), all_of_them.fitted_encoder()
+    other.questions.mul_(0.2)
+    z = embed(all_of_them, encoder).z
+    found = search(all_of_them, "amp 5", encoder, 3, z)
+    assert [match.row for match in found] == [match.row for match in search(all_of_them, "amp 5", encoder, 3)]
+    for wrong in (embed(all_of_them, other).z, z[:, :8], z[::-1]):
+        with pytest.raises(RNN2VecError, match="vectors are those that this encoder makes of these networks; got"):
+            search(all_of_them, "amp 5", encoder, z=wrong)
+
+
+def test_names_are_printed_as_they_are(tmp_path: Path, rnn2vec_command: Command) -> None:
+    """They come from files, and are no markup of a console."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for place, name in enumerate(["[red]rich", "x:smile:y", "plain"]):
+        written(folder / f"{name}.json", guitarml(inputs=1, size=3 + place))
+    status, output, _ = rnn2vec_command("search", folder, "plain")
+    assert status == 0
+    assert "[red]rich" in output
+    assert "x:smile:y" in output
+
+
+def test_files_that_read_different_inputs_are_refused_by_name(captures: Path, rnn2vec_command: Command) -> None:
+    written(captures / "knob.json", guitarml(inputs=2, size=3))
+    status, _, errors = rnn2vec_command("search", captures, "amp3")
+    assert status == 1
+    assert "knob.json has 2 numbers" in errors.replace("\n", " ")
+    assert "--knob" in errors
+    status, _, errors = rnn2vec_command("search", captures / "amp3.json", captures / "knob.json")
+    assert status == 1
+    assert "--knob" in errors
+    assert rnn2vec_command("search", captures, "amp3", "--knob", "0.5")[0] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_text_are_refused(captures: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
+    written(captures / "\udcff.json", guitarml(inputs=1))
+    status, _, errors = rnn2vec_command("embed", captures, "--out", tmp_path / "z.parquet")
+    assert status == 1
+    assert "names of files are UTF-8; got" in errors.replace("\n", " ")
+    assert "Traceback" not in errors
 
 
 def test_a_language_zoo_is_searched(tiny_zoo: Zoo, rnn2vec_command: Command) -> None:

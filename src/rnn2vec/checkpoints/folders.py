@@ -57,6 +57,9 @@ def found(paths: Sequence[str | os.PathLike[str]]) -> list[Outcome]:
         own = [outcome for match in matches for outcome in _within(match)]
         for outcome in own or [Outcome(given, given.name, refused="a pattern means files; no file is of this one")]:
             outcomes.setdefault(os.path.realpath(outcome.path), outcome)
+    for outcome in outcomes.values():
+        if outcome.source.encode(errors="replace").decode() != outcome.source:  # no table and no JSON holds it
+            raise RNN2VecError(f"names of files are UTF-8; got {outcome.source!a}: give the file another name")
     return list(outcomes.values())
 
 

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from rnn2vec.checkpoints.folders import Outcome
 from rnn2vec.evaluation.results import results_table, view_of_results
@@ -29,13 +30,13 @@ class _Console(Console):
         os.close(nowhere)
 
 
-console = _Console()
+console = _Console(emoji=False)  # a name that holds :smile: is not a picture
 PROJECTION_SECONDS = 30.0
 """After which a long job says how long it will take."""
 
 
 def print_error(message: str) -> None:
-    errors = _Console(stderr=True, soft_wrap=True)
+    errors = _Console(stderr=True, soft_wrap=True, emoji=False)
     errors.print("[red]error:[/red] ", end="")
     errors.print(message, markup=False, highlight=False)
 
@@ -115,11 +116,11 @@ def print_results(results: Mapping[str, Any]) -> None:
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
-    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(title=Text(title), box=box.SIMPLE, padding=(0, 1, 0, 0))
     for name in rows[0]:
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:
-        table.add_row(*(cell.replace(" (", "\n(") for cell in row.values()))  # an interval under its mean
+        table.add_row(*(Text(cell.replace(" (", "\n(")) for cell in row.values()))  # an interval under its mean
     console.print(table)
 
 

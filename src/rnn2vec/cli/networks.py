@@ -52,6 +52,13 @@ def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list
             raise RNN2VecError(f"{outcome.path}: {outcome.refused}")
     checkpoints = [outcome.checkpoint for outcome in outcomes if outcome.checkpoint is not None]
     parts = [own.networks for own in checkpoints]
+    first = parts[0].interface
+    for outcome, part in zip(outcomes, parts, strict=True):
+        if not first.fits(part.interface):
+            raise RNN2VecError(
+                f"networks that are compared have one interface; {outcomes[0].path} has {first}, {outcome.path} has "
+                f"{part.interface}: fold inputs that stay constant by --knob, or leave out one of them"
+            )
     return [name for own in checkpoints for name in own.names], parts[0] if len(parts) == 1 else Mixed(parts)
 
 

@@ -15,6 +15,10 @@ from rnn2vec.networks import Networks
 
 ROWS = 2**18
 """Vectors that are compared at once."""
+PROVEN = 8
+"""Given vectors that are made again, evenly spread."""
+TOLERANCE = 1e-3
+"""Of given vectors' coordinates: rounding differs between machines and batches."""
 
 
 def nearest(vectors: np.ndarray, queries: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,10 +93,11 @@ def search(
         query: one network, or the name of one of these, which is then left out of what is found.
         encoder: by default, the answers encoder fitted to these networks, which needs no training.
         top: how many to find.
-        z: vectors of the collection ``[N, Z]`` by this encoder, if they are there already.
+        z: vectors of the collection ``[N, Z]`` by this encoder, if they are there already; a few are proven.
 
     Raises:
-        RNN2VecError: if the query is not one network, or the encoder cannot read it.
+        RNN2VecError: if the query is not one network, the encoder cannot read it, or the vectors are of other networks
+            or another encoder.
     """
     own = collection.row(query) if isinstance(query, str) else None
     asked = query if own is None else collection.networks[[own]]
@@ -102,11 +107,13 @@ def search(
     if not collection.networks.interface.fits(asked.interface):
         raise RNN2VecError(
             f"a query has the interface of what is searched, {collection.networks.interface}; got {asked.interface}"
+            "; inputs that stay constant are folded by --knob"
         )
     encoder = collection.fitted_encoder() if encoder is None else encoder
-    z = encoder.encode(collection.networks) if z is None else z
-    if len(z) != len(collection):
-        raise RNN2VecError(f"every network has a vector; got {len(z)} vectors for {len(collection)} networks")
+    if z is None:
+        z = encoder.encode(collection.networks)
+    else:
+        _require_own(z, collection, encoder)
     rows, cosines = (found[0] for found in nearest(z, encoder.encode(asked), whole("top", top) + (own is not None)))
     kept = [place for place, row in enumerate(rows) if row != own][:top]
     if not kept:
@@ -118,3 +125,21 @@ def search(
         Match(rank + 1, int(rows[place]), str(collection.names[rows[place]]), float(cosines[place]), float(apart[rank]))
         for rank, place in enumerate(kept)
     ]
+
+
+def _require_own(z: np.ndarray, collection: Collection, encoder: Encoder) -> None:
+    """Encode a few networks again: names and sizes alone do not tell one encoder's vectors from another's.
+
+    Raises:
+        RNN2VecError: if vectors ``[N, Z]`` are not what the encoder makes of these networks.
+    """
+    if len(z) != len(collection):
+        raise RNN2VecError(f"every network has a vector; got {len(z)} vectors for {len(collection)} networks")
+    rows = np.linspace(0, len(z) - 1, min(len(z), PROVEN)).astype(int)
+    again = encoder.encode(collection.networks[rows])
+    apart = float(np.abs(z[rows] - again).max()) if again.shape[1:] == z.shape[1:] else np.inf
+    if not apart < TOLERANCE:
+        raise RNN2VecError(
+            f"vectors are those that this encoder makes of these networks; got others, of size {z.shape[1]} and "
+            f"{apart:.2g} away: write them again by `rnn2vec embed` with this encoder"
+        )

@@ -13,14 +13,13 @@
   const data = JSON.parse(await new Response(stream).text());
   const { names, size, labels } = data, count = names.length;
   const positions = new Uint16Array(bytesOf(data.positions).buffer), z = new Int8Array(bytesOf(data.z).buffer);
-  for (const column of data.columns) column.values = new Uint16Array(bytesOf(column.values).buffer);
+  for (const column of data.columns) column.values = new (column.kind === "class" ? Uint16Array : Float32Array)(bytesOf(column.values).buffer);
   const drawn = data.drawn;
   if (drawn) {
     drawn.values = bytesOf(drawn.values);
     if (drawn.strengths) drawn.strengths = bytesOf(drawn.strengths);
   }
   const at = row => [positions[2 * row] / 65535, positions[2 * row + 1] / 65535];
-  const missing = 65535;
 
   // --- colours ---
   // Okabe and Ito's, which most eyes tell apart, then hues around the circle
@@ -41,16 +40,15 @@
   const colourOf = (column, row) => {
     const value = column.values[row];
     if (column.kind === "class") return ofClass(value);
-    if (value === missing) return rgb(dark.matches ? "#4a515b" : "#c3c8ce");
-    const share = value / 65534;
-    return column.kind === "angle" ? hsl((column.low + share * (column.high - column.low)) % 360, 0.52) : ramp(share);
+    if (Number.isNaN(value)) return rgb(dark.matches ? "#4a515b" : "#c3c8ce");
+    if (column.kind === "angle") return hsl((value % 360 + 360) % 360, 0.52);
+    return ramp(Math.max(0, Math.min(1, (value - column.low) / (column.high - column.low || 1)))); // ends are rounded otherwise
   };
   const shown = (column, row) => {
     const value = column.values[row];
     if (column.kind === "class") return column.texts[value];
-    if (value === missing) return "–";
-    const number = column.low + value / 65534 * (column.high - column.low);
-    return column.whole ? String(Math.round(number)) : String(+number.toPrecision(4));
+    if (Number.isNaN(value)) return "–";
+    return column.whole ? String(value) : String(+value.toPrecision(4));
   };
 
   // --- what is looked at ---

@@ -127,7 +127,7 @@ def _packed(values: np.ndarray, dtype: str) -> str:
 
 
 def _column(column: Column) -> dict[str, Any]:
-    """Classes as places in a list of texts, numbers in 65,534 steps between their ends; 65,535 is no value."""
+    """Classes as places in a list of texts; numbers in float32, of which NaN is no value."""
     plain: dict[str, Any] = {"name": column.name, "kind": column.kind}
     if column.kind == "class":
         texts, places, counts = np.unique(column.values.astype(str), return_inverse=True, return_counts=True)
@@ -136,11 +136,10 @@ def _column(column: Column) -> dict[str, Any]:
         back[order] = np.arange(len(order))
         return plain | {"texts": texts[order].tolist(), "values": _packed(back[places.reshape(-1)], "<u2")}
     values = column.values.astype(np.float64)
-    known = np.isfinite(values)
+    known = np.abs(values) <= np.finfo(np.float32).max
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
-    steps = np.where(known, np.rint(65534 * (np.where(known, values, low) - low) / ((high - low) or 1.0)), 65535)
     whole = bool(np.array_equal(values[known], np.rint(values[known])))
-    return plain | {"low": low, "high": high, "whole": whole, "values": _packed(steps, "<u2")}
+    return plain | {"low": low, "high": high, "whole": whole, "values": _packed(np.where(known, values, np.nan), "<f4")}
 
 
 def _drawn(drawn: Drawn) -> Mapping[str, Any]:

@@ -170,7 +170,7 @@ def read_index(directory: Path) -> dict[str, Any]:
         reason = (
             "its build has not finished: run the same command again"
             if (directory / BUILDING).exists() or (directory / IMPORTING).exists()
-            else ("make one with `rnn2vec zoo build FAMILY --out DIR`")
+            else ("make one with `rnn2vec zoo build`, or of files with `rnn2vec zoo import`")
         )
         raise RNN2VecError(f"a zoo is a directory with a {INDEX}; {directory} has none: {reason}")
     values = read_json(path, "zoo index")

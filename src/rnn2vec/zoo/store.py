@@ -240,7 +240,7 @@ class Zoo:
             if self._recorded(path) is None:
                 raise RNN2VecError(
                     f"networks of {self.directory} have no traces, such as {self.column('name')[own[0]]}: let them "
-                    "read inputs, Traces.of(zoo.networks(rows), inputs)"
+                    "read inputs, Traces.of(zoo.networks(rows), inputs), or give --inputs"
                 )
             parts.append(self._read(path, TRACES, own, "traces_sha256"))
         try:
