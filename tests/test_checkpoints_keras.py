@@ -28,6 +28,7 @@ from rnn2vec import (
     read_checkpoint,
 )
 from rnn2vec.architecture import HeadLayer
+from rnn2vec.checkpoints.keras_config import chain
 
 h5py = pytest.importorskip("h5py")
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -213,6 +214,33 @@ def test_functional_models_that_are_chains(tmp_path: Path, suffix: str) -> None:
     for model in (branches, heads, shared, stateful):
         with pytest.raises(RNN2VecError, match=r"chain|has one of output_layers|Keras model is|a layer is one of"):
             read_checkpoint(saved(tmp_path, model, suffix))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("option", ["initial_state", "mask", "training"])
+def test_a_call_with_more_than_its_inputs_is_refused(tmp_path: Path, suffix: str, option: str) -> None:
+    ones = keras.ops.ones
+    given = {"initial_state": [ones((2, 4)), ones((2, 4))], "mask": ones((2, 5), dtype="bool"), "training": True}
+    inputs = keras.Input((5, 3), batch_size=2)
+    model = keras.Model(inputs, layers.LSTM(4, return_sequences=True, dropout=0.5)(inputs, **{option: given[option]}))
+    with pytest.raises(RNN2VecError, match=f"is called with {option} too"):
+        read_checkpoint(saved(tmp_path, model, suffix))
+
+
+def test_a_call_of_keras_2_with_an_initial_state_is_known() -> None:
+    def config(**options: Any) -> str:
+        named = [("InputLayer", "in", []), ("LSTM", "lstm", [[["in", 0, 0, options]]])]
+        entries = [
+            {"class_name": kind, "name": name, "config": {}, "inbound_nodes": nodes} for kind, name, nodes in named
+        ]
+        ends = {"input_layers": [["in", 0, 0]], "output_layers": [["lstm", 0, 0]]}
+        return json.dumps({"class_name": "Functional", "config": {"layers": entries, **ends}})
+
+    def called_with(**options: Any) -> tuple[str, ...]:
+        return chain(config(**options))[0][1].options
+
+    assert called_with(training=None, mask=None) == ()
+    assert called_with(initial_state=["_CONSTANT_VALUE", -1, [[1.0]]]) == ("initial_state",)
 
 
 def test_layers_that_are_called_as_others_are_counted(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from rnn2vec.checkpoints.arrays import field, mapping
@@ -16,11 +17,13 @@ FUNCTIONAL = MODELS[1:]
 
 @dataclasses.dataclass(frozen=True)
 class Configured:
-    """A layer as Keras configures it: its class, its name in the model, and its fields."""
+    """A layer as Keras configures it: its class, its name in the model, its fields, and what it is called with."""
 
     kind: str
     name: str
     fields: dict[str, Any]
+    options: tuple[str, ...] = ()
+    """Names of what its call is given beside its inputs."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.kind})"
@@ -85,7 +88,10 @@ def _configured(entry: object, what: str) -> Configured:
     registered = values.get("registered_name")
     if registered not in (None, kind):
         raise RNN2VecError(f"{what} is {shown(registered)}, a layer of somebody's own, whose code is not known")
-    return Configured(kind, name, fields)
+    nodes = values.get("inbound_nodes")
+    given = _options(nodes if isinstance(nodes, list) else [])
+    options = tuple(option for option, own in given if own is not None and own is not False and not _sources(own, 0))
+    return Configured(kind, name, fields, options)
 
 
 def _connected(config: dict[str, Any], entries: list[dict[str, Any]], listed: list[Configured]) -> list[Configured]:
@@ -113,6 +119,19 @@ def _inbound(layer: Configured, entry: dict[str, Any]) -> str | None:
     if not isinstance(nodes, list) or len(nodes) > 1 or len(sources) > 1:
         raise RNN2VecError(f"a layer of a chain reads one other, once; {layer} reads {sources or shown(nodes)}")
     return sources[0] if sources else None
+
+
+def _options(nodes: list[Any]) -> Iterator[tuple[str, Any]]:
+    """What a call gives a layer beside its inputs: a constant initial state or mask, or training."""
+    for node in nodes:
+        if isinstance(node, dict):  # Keras 3
+            args, options = node.get("args", []), mapping("the options of a call", node.get("kwargs", {}))
+            yield from ((f"argument {place}", given) for place, given in enumerate(args) if place)
+            yield from options.items()
+        else:
+            for call in node if isinstance(node, list) else []:
+                if isinstance(call, list) and len(call) > 3:
+                    yield from mapping("the options of a call", call[3]).items()
 
 
 def _sources(value: Any, depth: int) -> list[str]:

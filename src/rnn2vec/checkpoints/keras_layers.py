@@ -50,11 +50,15 @@ def describe_layers(layers: list[Configured], weights: dict[str, Weights]) -> De
     """
     chain = _Chain()
     for layer in layers:
+        if layer.kind not in (*READERS, *IGNORED):
+            raise RNN2VecError(f"a layer is one of {', '.join([*READERS, *IGNORED])}; the file has {layer}")
+        if layer.options:
+            raise RNN2VecError(
+                f"a layer is called with its inputs alone; {layer} is called with {', '.join(layer.options)} too"
+            )
         if layer.kind in IGNORED:
             chain.notes += [] if layer.kind == "InputLayer" else [f"ignored: {layer}"]
             continue
-        if layer.kind not in READERS:
-            raise RNN2VecError(f"a layer is one of {', '.join([*READERS, *IGNORED])}; the file has {layer}")
         if chain.softmax:
             raise RNN2VecError(f"a softmax is the last of all layers; {layer} follows that of {chain.softmax}")
         READERS[layer.kind](chain, layer, weights.get(layer.name, {}))
