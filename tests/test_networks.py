@@ -215,7 +215,7 @@ def test_networks_of_every_kind_are_emulated_and_compared() -> None:
         again = encoder(networks[[3, 0]])
     similar = z @ z.T
     torch.testing.assert_close(again @ z.T, similar[[3, 0]], rtol=0, atol=1e-4)
-    with pytest.raises(RNN2VecError, match="losses of networks that answer with numbers are mse; got kl"):
+    with pytest.raises(RNN2VecError, match="answer with numbers are mse, error-to-signal; got kl"):
         emulate(encoder, observed, held, PretrainRecipe(1, loss="kl"))
     with pytest.raises(RNN2VecError, match="got 12 networks and traces of 2"):
         Observed(networks, observed.traces[:2])

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
+from rnn2vec import ENCODERS
 from rnn2vec.report import figures, maps, page, style
 from rnn2vec.report.page import Section, figure_to_html, render_page
 
@@ -310,7 +311,7 @@ def test_a_share_that_is_not_known_has_no_number_on_its_bar() -> None:
 
 
 def test_encoders_have_colours_of_their_own_and_others_a_common_one() -> None:
-    assert len(set(style.COLOURS.values()) | {style.FALLBACK}) == 7
+    assert len(set(style.COLOURS.values()) | {style.FALLBACK}) == 1 + len(ENCODERS)
     assert style.colour("transformer") == style.COLOURS["transformer"]
     assert style.colour("something else") == style.FALLBACK
 
