@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnn2vec.encoders.encoder import Described, Encoder
+from rnn2vec.encoders.encoder import AskingEncoder
 from rnn2vec.encoders.parts import float32_on, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
@@ -32,7 +32,7 @@ CONSTANT = 0.01
 like the mean of all one direction, where without it rounding would."""
 
 
-class AnswersEncoder(Encoder):
+class AnswersEncoder(AskingEncoder):
     """z from the answers to fixed questions, centred and projected on their principal components over a zoo.
 
     Answers are probabilities, or numbers in units of each question's spread over the zoo, through an inverse hyperbolic
@@ -48,8 +48,6 @@ class AnswersEncoder(Encoder):
 
     name = "answers"
     learns = False
-    form: Interface
-    reads = Interface
 
     questions: Tensor
     units: Tensor
@@ -93,22 +91,6 @@ class AnswersEncoder(Encoder):
         encoder = cls(networks.interface, embedding_size)
         encoder.start(networks, questions)
         return encoder.eval()
-
-    @property
-    def interface(self) -> Interface:
-        """What it asks and hears."""
-        return self.form
-
-    @classmethod
-    def form_of(cls, networks: Described) -> Interface:
-        return networks.interface
-
-    def check_readable(self, networks: Described) -> None:
-        if not self.interface.fits(networks.interface):
-            raise RNN2VecError(
-                f"this answers encoder reads networks with {self.interface}; got networks with "
-                f"{networks.interface}: fit one to networks with their interface"
-            )
 
     @torch.no_grad()
     @float32_on("cpu")

@@ -261,6 +261,32 @@ class WeightEncoder(Encoder):
             )
 
 
+class AskingEncoder(Encoder):
+    """An encoder that asks, and so reads all networks whose inputs and outputs are of the kinds and sizes it knows.
+
+    It never looks at a weight.
+    """
+
+    form: Interface
+    reads = Interface
+
+    @property
+    def interface(self) -> Interface:
+        """What it asks and hears."""
+        return self.form
+
+    @classmethod
+    def form_of(cls, networks: Described) -> Interface:
+        return networks.interface
+
+    def check_readable(self, networks: Described) -> None:
+        if not self.interface.fits(networks.interface):
+            raise RNN2VecError(
+                f"this {self.name} encoder reads networks with {self.interface}; got networks with "
+                f"{networks.interface}: build one for their interface"
+            )
+
+
 class Described(Protocol):
     """Networks, or a zoo of them: what tells its interface, and its architecture if there is one."""
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import Described, Encoder
+from rnn2vec.encoders.encoder import AskingEncoder
 from rnn2vec.encoders.parts import multilayer_perceptron, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
@@ -47,7 +47,7 @@ CHOICES = {
 """Options of a probing encoder that are words."""
 
 
-class ProbingEncoder(Encoder):
+class ProbingEncoder(AskingEncoder):
     """Asks M parallel sequences of L questions; the answers make z.
 
     The questions are learned, as logits that the interface makes inputs of: points of the simplex over tokens, or
@@ -76,8 +76,6 @@ class ProbingEncoder(Encoder):
         RNN2VecError: if an option is unknown or out of range.
     """
 
-    form: Interface
-    reads = Interface
     interactive: ClassVar[bool]
 
     def __init__(
@@ -126,11 +124,6 @@ class ProbingEncoder(Encoder):
         read_size = core_size if readout == "last" else heard_size * probe_length
         self.readout = multilayer_perceptron([read_size, mlp_size, embedding_size])
 
-    @property
-    def interface(self) -> Interface:
-        """What it asks and hears."""
-        return self.form
-
     def work(self, networks: int) -> float:
         """That of one question to each, where they are asked one by one."""
         if not self.interactive:
@@ -138,17 +131,6 @@ class ProbingEncoder(Encoder):
         assert self.core is not None
         parameters = [*self.core.parameters(), *self.questioner.parameters()]
         return float(networks * sum(parameter.numel() for parameter in parameters))
-
-    @classmethod
-    def form_of(cls, networks: Described) -> Interface:
-        return networks.interface
-
-    def check_readable(self, networks: Described) -> None:
-        if not self.interface.fits(networks.interface):
-            raise RNN2VecError(
-                f"this {self.name} encoder reads networks with {self.interface}; got networks with "
-                f"{networks.interface}: build one for their interface"
-            )
 
     @torch.no_grad()
     def start(self, networks: Networks, sequences: np.ndarray) -> None:
