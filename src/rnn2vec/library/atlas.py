@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import write_atomically
 from rnn2vec.library.behaviour import answers_of, batches
-from rnn2vec.library.collection import Collection
+from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.library.duplicates import duplicates
 from rnn2vec.library.lineage import ages_of, lineage
 from rnn2vec.library.vectors import embed
@@ -36,7 +36,7 @@ def atlas(
     answers: bool = True,
     related: bool = False,
     seed: int = 0,
-    on_progress: Callable[[int, str], None] = lambda amount, note: None,
+    on_progress: OnProgress = lambda amount, note: None,
 ) -> Collection:
     """Write a map of a zoo's networks as one HTML page that needs nothing but itself.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +16,8 @@ from rnn2vec.networks import Networks
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 
+OnProgress = Callable[[int, str], None]
+"""Told how many networks, or steps, were done, and a note."""
 MOST_FOR_UNIT = 256
 """Networks whose answers tell the unit of differences; evenly spread, if there are more."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rnn2vec.fields import number
 from rnn2vec.library.canonical import Canonical, Units, canonical_forms, living_units, reduced
-from rnn2vec.library.collection import Collection
+from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.library.near import differences_of, near_pairs
 from rnn2vec.library.populations import populations
 from rnn2vec.library.rounded import rounded_pairs
@@ -25,8 +25,6 @@ differ by little."""
 
 WITHIN = 0.01
 """Difference of answers by default, see docs/duplicates.md."""
-
-OnProgress = Callable[[int, str], None]
 
 
 @dataclasses.dataclass(frozen=True)

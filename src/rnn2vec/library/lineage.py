@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.library.alignment import Aligned
-from rnn2vec.library.collection import Collection
+from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.library.populations import populations
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
@@ -30,8 +30,6 @@ OUTLIER = 10.0
 CLOSEST = 1.0 - 1e-6
 """A similarity above is taken for this."""
 LEAST_SCALE = 0.01
-
-OnProgress = Callable[[int, str], None]
 
 
 @dataclasses.dataclass(frozen=True)

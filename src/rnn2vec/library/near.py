@@ -7,15 +7,13 @@ rest is compared by answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.library.behaviour import answers_of, batches, difference
-from rnn2vec.library.collection import Collection
+from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.randomness import generator
 
 LANDMARKS = 12
@@ -25,8 +23,6 @@ SLACK = 1e-5
 """By which rounding may put a network further from a landmark."""
 AT_ONCE = 2**24
 """Numbers of the answers of pairs that are compared at once."""
-
-OnProgress = Callable[[int, str], None]
 
 
 def near_pairs(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
+from rnn2vec.library.collection import OnProgress
 from rnn2vec.library.pair import Pair
-
-OnProgress = Callable[[int, str], None]
 
 KEPT = 32
 """Inputs, of which all differ from each other."""

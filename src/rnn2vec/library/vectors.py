@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import parse_parquet, read_bytes, write_atomically
-from rnn2vec.library.collection import Collection
+from rnn2vec.library.collection import Collection, OnProgress
 
 NAME, VECTOR = "name", "z"
 """Columns of the file."""
@@ -82,7 +81,7 @@ class Vectors:
 def embed(
     collection: Collection,
     encoder: Encoder | None = None,
-    on_progress: Callable[[int, str], None] = lambda amount, note: None,
+    on_progress: OnProgress = lambda amount, note: None,
 ) -> Vectors:
     """A vector for each network.
 

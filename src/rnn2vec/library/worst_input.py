@@ -8,8 +8,9 @@ from collections.abc import Callable
 import numpy as np
 
 from rnn2vec.library import strategies
+from rnn2vec.library.collection import OnProgress
 from rnn2vec.library.pair import Pair
-from rnn2vec.library.pool import OnProgress, Pool
+from rnn2vec.library.pool import Pool
 from rnn2vec.randomness import generator
 
 BUDGET = 2**22
