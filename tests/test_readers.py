@@ -53,11 +53,11 @@ def test_the_reader_that_reads_best_is_chosen(kind: str) -> None:
 
 def test_no_task_is_in_two_folds() -> None:
     tasks = NUMBERS.integers(0, 23, 400)
-    fold = module._folds(tasks, 3)
+    fold = module.folds(tasks, 3)
     assert all(len(np.unique(fold[tasks == task])) == 1 for task in np.unique(tasks))
     assert np.bincount(fold).min() > 0
     assert len(np.unique(fold)) == module.FOLDS
-    assert len(np.unique(module._folds(np.array([7, 7, 9]), 0))) == 2
+    assert len(np.unique(module.folds(np.array([7, 7, 9]), 0))) == 2
 
 
 def test_what_only_names_the_task_is_not_preferred() -> None:

@@ -11,8 +11,9 @@ import rnn2vec.waiting  # noqa: F401  # before torch is loaded
 if TYPE_CHECKING:
     from rnn2vec.architecture import Architecture, HeadLayer
     from rnn2vec.checkpoints import Checkpoint, read_checkpoint
-    from rnn2vec.encoders import ENCODERS, Encoder, build_encoder, load_encoder
+    from rnn2vec.encoders import ENCODERS, Encoder, build_encoder
     from rnn2vec.errors import RNN2VecError
+    from rnn2vec.evaluation.pretrained import load_encoder
     from rnn2vec.families.recipe import Recipe
     from rnn2vec.interface import Classes, Interface, Numbers, Tokens
     from rnn2vec.library.atlas import atlas
@@ -75,8 +76,9 @@ __all__ = [
 _PLACES = {
     "rnn2vec.architecture": "Architecture HeadLayer",
     "rnn2vec.checkpoints": "Checkpoint read_checkpoint",
-    "rnn2vec.encoders": "ENCODERS Encoder build_encoder load_encoder",
+    "rnn2vec.encoders": "ENCODERS Encoder build_encoder",
     "rnn2vec.errors": "RNN2VecError",
+    "rnn2vec.evaluation.pretrained": "load_encoder",
     "rnn2vec.families.recipe": "Recipe",
     "rnn2vec.interface": "Classes Interface Numbers Tokens",
     "rnn2vec.library.atlas": "atlas",

@@ -13,9 +13,10 @@ import numpy as np
 
 from rnn2vec.emulation.recipe import PretrainRecipe, pretrain_recipe
 from rnn2vec.emulation.store import Pretraining
-from rnn2vec.encoders import ENCODERS, load_encoder
+from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
+from rnn2vec.evaluation.pretrained import load_encoder
 from rnn2vec.evaluation.results import collect_results
 from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.families.recipe import Recipe

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, library, overview, theory, zoo
+from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, library, overview, predict, theory, zoo
 from rnn2vec.cli.console import print_error
 from rnn2vec.errors import RNN2VecError
 
@@ -14,6 +14,7 @@ app = typer.Typer(help="Representations of recurrent neural networks.", no_args_
 app.command()(overview.demo)
 app.command()(encoders.pretrain)
 app.command("evaluate")(encoders.evaluate_command)
+app.command("predict")(predict.predict_command)
 app.command("benchmark")(benchmark.benchmark_command)
 app.command()(benchmark.redraw)
 app.command()(theory.theory)

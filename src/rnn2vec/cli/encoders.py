@@ -15,6 +15,7 @@ from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
+from rnn2vec.evaluation.pretrained import learn_labels
 from rnn2vec.evaluation.properties import view_of_zoo
 from rnn2vec.evaluation.results import collect_results
 from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
@@ -33,7 +34,7 @@ def pretrain(
     loss: Loss = None,
     seed: Seed = 0,
 ) -> None:
-    """Train an encoder by emulation."""
+    """Train an encoder by emulation, without labels; then learn what its z says of the labels, if there are any."""
     torch.set_num_threads(threads)
     recipe = recipe_for(
         view_of_zoo(Zoo.open(zoo)),
@@ -42,6 +43,7 @@ def pretrain(
     )
     with stage("Pretraining", [(encoder, recipe.steps)]) as on_progress:
         pretrain_into(zoo, encoder, recipe, seed, out, on_progress=lambda amount, note: on_progress(0, amount, note))
+    learn_labels(zoo, out)
     console.print(f"wrote {out}", markup=False)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.checkpoints.folders import declaration_file, found, read_all
-from rnn2vec.encoders import Encoder, load_encoder
+from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation.pretrained import load_encoder
 from rnn2vec.library.collection import Collection
 from rnn2vec.networks import Mixed, Networks
 from rnn2vec.networks.stimuli import stimuli

@@ -20,7 +20,7 @@ from rnn2vec.emulation.emulate import build_emulator
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
-from rnn2vec.encoders import Encoder, build_encoder, load_encoder
+from rnn2vec.encoders import Encoder, build_encoder, read_encoder
 from rnn2vec.encoders.directory import fill
 from rnn2vec.encoders.encoder import kind_of
 from rnn2vec.errors import RNN2VecError
@@ -100,7 +100,7 @@ def load_trained(directory: str | Path, zoo: Zoo) -> TrainedEncoder:
             trained on tasks that this zoo holds back for validation.
     """
     directory = Path(directory)
-    encoder = load_encoder(directory)
+    encoder = read_encoder(directory)
     encoder.check_readable(zoo)
     record = read_json(directory / RECORD, "training record")
     require_unaltered(directory / RECORD, record)

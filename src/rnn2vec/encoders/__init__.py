@@ -7,8 +7,9 @@ from typing import Any
 from rnn2vec.architecture import Architecture
 from rnn2vec.encoders.answers import AnswersEncoder
 from rnn2vec.encoders.deep_weight_space import DeepWeightSpaceEncoder
-from rnn2vec.encoders.encoder import ENCODERS, Encoder, WeightEncoder, load_encoder, of_name
+from rnn2vec.encoders.encoder import ENCODERS, Encoder, of_name, read_encoder
 from rnn2vec.encoders.flat import FlatEncoder
+from rnn2vec.encoders.forms import WeightEncoder
 from rnn2vec.encoders.parts import initial_parameters
 from rnn2vec.encoders.probing import InteractiveEncoder, NoninteractiveEncoder, ProbingEncoder
 from rnn2vec.encoders.statistics import StatisticsEncoder
@@ -29,7 +30,7 @@ ENCODERS |= {
     )
 }
 
-__all__ = ["ENCODERS", "AnswersEncoder", "Encoder", "ProbingEncoder", "WeightEncoder", "build_encoder", "load_encoder"]
+__all__ = ["ENCODERS", "AnswersEncoder", "Encoder", "ProbingEncoder", "WeightEncoder", "build_encoder", "read_encoder"]
 
 
 def build_encoder(name: str, form: Interface | Architecture, seed: int = 0, **options: Any) -> Encoder:

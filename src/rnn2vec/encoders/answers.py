@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnn2vec.encoders.encoder import AskingEncoder
+from rnn2vec.encoders.forms import AskingEncoder
 from rnn2vec.encoders.parts import float32_on, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnn2vec.architecture import Architecture
-from rnn2vec.encoders.encoder import WeightEncoder
+from rnn2vec.encoders.forms import WeightEncoder
 from rnn2vec.encoders.parts import multilayer_perceptron
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.networks import Population

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from torch import Tensor, nn
 
 from rnn2vec.checksums import recorded_checksum, require_unaltered
@@ -15,6 +16,29 @@ from rnn2vec.files import read_json, read_tensors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+KNOWLEDGE = ("knowledge.json", "knowledge.safetensors")
+"""Files of what is read from its z, where that was learnt."""
+
+
+def encoder_directory(place: str | Path, **hub: Any) -> Path:
+    """The directory of an encoder: a directory itself, or what a model hub has under ``user/name``, downloaded once.
+
+    Args:
+        place: of the encoder.
+        hub: options of :func:`huggingface_hub.snapshot_download`.
+
+    Raises:
+        RNN2VecError: if it is neither, or the hub cannot be reached.
+    """
+    if Path(place).is_dir():
+        return Path(place)
+    try:
+        return Path(snapshot_download(str(place), allow_patterns=[CONFIG, WEIGHTS, *KNOWLEDGE], **hub))
+    except (OSError, ValueError) as error:
+        raise RNN2VecError(
+            f"an encoder is a directory or a repository of a model hub; {place} is neither, or cannot be reached "
+            f"({error})"
+        ) from error
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], place: Path) -> None:

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import safetensors.torch
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub import ModelHubMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import CHECKSUMS, sealed
-from rnn2vec.encoders.directory import CONFIG, WEIGHTS, fill, read_encoder_directory
+from rnn2vec.encoders.directory import CONFIG, WEIGHTS, encoder_directory, fill, read_encoder_directory
 from rnn2vec.encoders.parts import initial_parameters, size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
@@ -40,10 +40,12 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         form: what it must know of the networks that it reads, an interface or an architecture.
         embedding_size: Z, length of z; the paper's is 16.
         options: the other arguments it was built with.
+        knowledge: what :meth:`predict` reads z by; None where there is none.
     """
 
     name: ClassVar[str]
     learns: ClassVar[bool] = True
+    knowledge: Knowledge | None = None
     reads: ClassVar[type[Interface] | type[Architecture]]
 
     def __init__(
@@ -147,6 +149,27 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
             self.train(training)
         return found
 
+    def predict(self, networks: Networks, batch_size: int = 64) -> dict[str, np.ndarray]:
+        """What networks are, as far as this encoder's own zoo taught it.
+
+        Args:
+            networks: N of them, of any cell and size that this encoder reads.
+            batch_size: how many are read at once.
+
+        Returns:
+            Arrays ``[N]`` by name, see :class:`rnn2vec.evaluation.knowledge.Knowledge`: each property with how sure it
+            is, and ``known``, whether a network is like those of that zoo at all.
+
+        Raises:
+            RNN2VecError: if this encoder cannot read the networks, or was saved without knowledge.
+        """
+        if self.knowledge is None:
+            raise RNN2VecError(
+                f"an encoder predicts what the labels of its zoo taught it; this {self.name} encoder has learnt none: "
+                "`rnn2vec pretrain` writes them beside it if the zoo has any, and rnn2vec.load_encoder reads both"
+            )
+        return self.knowledge(self.encode(networks, batch_size))
+
     @property
     def config(self) -> dict[str, Any]:
         """What ``config.json`` holds."""
@@ -164,6 +187,8 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
             raise RNN2VecError(f"an encoder is saved as float32; this one is {dtypes.pop()}: encoder.float() first")
         checksum = write_atomically(Path(save_directory) / WEIGHTS, safetensors.torch.save(tensors))
         write_json(Path(save_directory) / CONFIG, sealed({**self.config, CHECKSUMS: {WEIGHTS: checksum}}))
+        if self.knowledge is not None:
+            self.knowledge.write(Path(save_directory))
 
     @classmethod
     def from_pretrained(
@@ -193,26 +218,15 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """
         if unknown:
             raise RNN2VecError(f"an encoder is read as it was saved; from_pretrained takes no {', '.join(unknown)}")
-        place = Path(pretrained_model_name_or_path)
-        if not place.is_dir():
-            try:
-                place = Path(
-                    snapshot_download(
-                        str(pretrained_model_name_or_path),
-                        revision=revision,
-                        cache_dir=cache_dir,
-                        force_download=force_download,
-                        token=token,
-                        local_files_only=local_files_only,
-                        allow_patterns=[CONFIG, WEIGHTS],
-                    )
-                )
-            except (OSError, ValueError) as error:
-                raise RNN2VecError(
-                    f"an encoder is a directory or a repository of a model hub; {pretrained_model_name_or_path} is "
-                    f"neither, or cannot be reached ({error})"
-                ) from error
-        encoder = load_encoder(place)
+        place = encoder_directory(
+            pretrained_model_name_or_path,
+            revision=revision,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            token=token,
+            local_files_only=local_files_only,
+        )
+        encoder = read_encoder(place)
         if not isinstance(encoder, cls):
             raise RNN2VecError(
                 f"{cls.__name__} reads encoders of its own kind; {pretrained_model_name_or_path} holds a "
@@ -221,78 +235,24 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         return encoder
 
 
-class WeightEncoder(Encoder):
-    """An encoder that reads the weights of a :class:`~rnn2vec.networks.Population` of the architecture it is built for.
-
-    It cannot read modules or black boxes, whose weights are not known, nor networks of several architectures.
-    """
-
-    form: Architecture
-    reads = Architecture
-
-    def __init__(
-        self, architecture: Architecture, embedding_size: int, sizes: Mapping[str, int], **others: Any
-    ) -> None:
-        super().__init__(architecture, embedding_size, sizes, **others)
-        size_of_part("an encoder reads networks whose num_layers", architecture.num_layers)
-
-    @property
-    def architecture(self) -> Architecture:
-        """Of the networks that it reads."""
-        return self.form
-
-    @classmethod
-    def form_of(cls, networks: Described) -> Architecture:
-        found = getattr(networks, "architecture", None)
-        if not isinstance(found, Architecture):
-            raise RNN2VecError(
-                f"the {cls.name} encoder reads the weights of a Population, networks of one architecture; got "
-                f"{type(networks).__name__}: take its parts one by one, or a probing encoder, which only asks"
-            )
-        return found
-
-    def check_readable(self, networks: Described) -> None:
-        architecture = self.form_of(networks)
-        if architecture != self.architecture:
-            raise RNN2VecError(
-                f"the {self.name} encoder reads the weights of networks like those it was built for, "
-                f"{self.architecture}; got {architecture}: build one for them, or use a probing encoder, which reads "
-                "any hidden size and cell"
-            )
-
-
-class AskingEncoder(Encoder):
-    """An encoder that asks, and so reads all networks whose inputs and outputs are of the kinds and sizes it knows.
-
-    It never looks at a weight.
-    """
-
-    form: Interface
-    reads = Interface
-
-    @property
-    def interface(self) -> Interface:
-        """What it asks and hears."""
-        return self.form
-
-    @classmethod
-    def form_of(cls, networks: Described) -> Interface:
-        return networks.interface
-
-    def check_readable(self, networks: Described) -> None:
-        if not self.interface.fits(networks.interface):
-            raise RNN2VecError(
-                f"this {self.name} encoder reads networks with {self.interface}; got networks with "
-                f"{networks.interface}: build one for their interface"
-            )
-
-
 class Described(Protocol):
     """Networks, or a zoo of them: what tells its interface, and its architecture if there is one."""
 
     @property
     def interface(self) -> Interface:
         """What goes in and what comes out."""
+        ...
+
+
+class Knowledge(Protocol):
+    """What is read from z: the labels of a zoo, learnt."""
+
+    def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
+        """Arrays ``[N]`` by name from representations ``[N, Z]``."""
+        ...
+
+    def write(self, directory: Path) -> None:
+        """Write it beside its encoder."""
         ...
 
 
@@ -323,7 +283,7 @@ def of_name(name: Any, form: Interface | Architecture, options: Mapping[str, Any
         raise RNN2VecError(f"the {name} encoder does not take these options: {error}") from error
 
 
-def load_encoder(directory: str | Path) -> Encoder:
+def read_encoder(directory: str | Path) -> Encoder:
     """Read an encoder that ``pretrain`` or :meth:`Encoder.save_pretrained` wrote.
 
     Its tensors are checked against their checksum in ``config.json``, unless an earlier version wrote that, and against

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from rnn2vec.encoders.encoder import AskingEncoder
+from rnn2vec.encoders.forms import AskingEncoder
 from rnn2vec.encoders.parts import multilayer_perceptron, normal_parameter
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
-from rnn2vec.encoders.encoder import WeightEncoder
+from rnn2vec.encoders.forms import WeightEncoder
 from rnn2vec.encoders.parts import multilayer_perceptron
 from rnn2vec.networks import Population
 

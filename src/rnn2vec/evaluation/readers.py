@@ -25,8 +25,24 @@ FOLDS = 5
 MOST_ROWS = 2500
 """Snapshots that a reader is fitted to; of more, these are drawn, so that reading stays a matter of seconds."""
 
-Predict = Callable[[np.ndarray], np.ndarray]
-"""Representations ``[rows, Z]`` to values of a property ``[rows]``."""
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A reader that was fitted to values of a property.
+
+    Attributes:
+        values: representations ``[rows, Z]`` to values of the property ``[rows]``.
+        classes: the values that were there, in the order of scores; of a number, none.
+        scores: representations ``[rows, Z]`` to scores ``[rows, classes]``, the more the likelier; of a number, None.
+    """
+
+    values: Callable[[np.ndarray], np.ndarray]
+    classes: np.ndarray
+    scores: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        """Values ``[rows]`` of the property from representations ``[rows, Z]``."""
+        return self.values(z)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,18 +57,32 @@ class Reader:
     classifier: Callable[[int, int], Any]
     regressor: Callable[[int, int], Any]
 
-    def fit(self, kind: str, z: np.ndarray, truth: np.ndarray, seed: int) -> Predict:
+    def fit(self, kind: str, z: np.ndarray, truth: np.ndarray, seed: int) -> Fitted:
         """Fit to representations ``[rows, Z]`` and the values ``[rows]`` of a property of a kind."""
+        classes = np.unique(truth) if kind == "class" else truth[:0]
         if len(np.unique(truth)) < 2:  # there is but one answer
-            return lambda z: np.repeat(truth[:1], len(z))
+            scores = (lambda z: np.zeros((len(z), 1))) if len(classes) else None
+            return Fitted(lambda z: np.repeat(truth[:1], len(z)), classes, scores)
         scaler, targets = StandardScaler().fit(z), Targets(kind, truth)
         make, y = (self.classifier, truth) if kind == "class" else (self.regressor, targets.encode(truth).squeeze())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the steps of an MLP are bounded, and meant to be
             estimator = make(z.shape[1], seed).fit(scaler.transform(z), y)
         if kind == "class":
-            return lambda z: estimator.predict(scaler.transform(z))
-        return lambda z: targets.decode(estimator.predict(scaler.transform(z)).reshape(len(z), -1))
+            return Fitted(
+                lambda z: estimator.predict(scaler.transform(z)),
+                classes,
+                lambda z: _scores(estimator, scaler.transform(z)),
+            )
+        return Fitted(lambda z: targets.decode(estimator.predict(scaler.transform(z)).reshape(len(z), -1)), classes)
+
+
+def _scores(estimator: Any, z: np.ndarray) -> np.ndarray:
+    """Scores ``[rows, classes]`` of a classifier: log-probabilities, or what its decisions are made of."""
+    if hasattr(estimator, "decision_function"):
+        found = estimator.decision_function(z)
+        return np.stack([-found, found], axis=1) / 2 if found.ndim == 1 else found
+    return np.log(np.maximum(estimator.predict_proba(z), 1e-12))
 
 
 def _mlp(estimator: Callable[..., Any]) -> Callable[[int, int], Any]:
@@ -103,7 +133,7 @@ class Reading:
     networks: int
     tasks: int
     note: str
-    predict: Predict | None
+    predict: Fitted | None
 
     def to_dict(self) -> dict[str, Any]:
         """All but the reader itself, JSON-serialisable."""
@@ -130,10 +160,9 @@ def choose_reader(
     """
     if not len(truth):
         return Reading("", {}, 0, 0, "no network that predictors see shows the property", None)
-    if len(truth) > MOST_ROWS:
-        kept = np.sort(generator(seed, "readers", "rows").permutation(len(truth))[:MOST_ROWS])
-        z, truth, tasks = z[kept], truth[kept], tasks[kept]
-    fold = _folds(tasks, seed)
+    kept = kept_rows(len(truth), seed)
+    z, truth, tasks = z[kept], truth[kept], tasks[kept]
+    fold = folds(tasks, seed)
     count, scores, note = len(np.unique(tasks)), {}, ""
     if len(candidates) == 1:
         note = "the only reader asked for"
@@ -147,7 +176,14 @@ def choose_reader(
     return Reading(chosen, scores, len(truth), count, note, predict)
 
 
-def _folds(tasks: np.ndarray, seed: int) -> np.ndarray:
+def kept_rows(number: int, seed: int) -> np.ndarray:
+    """Of so many rows, in their order, those that a reader is fitted to: at most :data:`MOST_ROWS`."""
+    if number <= MOST_ROWS:
+        return np.arange(number)
+    return np.sort(generator(seed, "readers", "rows").permutation(number)[:MOST_ROWS])
+
+
+def folds(tasks: np.ndarray, seed: int) -> np.ndarray:
     """The fold of every row: tasks are dealt out at random, so that no fold gathers what neighbours share."""
     known, of_row = np.unique(tasks, return_inverse=True)
     return (generator(seed, "readers", "folds").permutation(len(known)) % FOLDS)[of_row]

@@ -1,0 +1,73 @@
+"""``rnn2vec predict``: what networks are, by an encoder that knows the labels of its own zoo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+
+from rnn2vec.cli.console import console, print_rows, stage
+from rnn2vec.cli.networks import collection_of, declared
+from rnn2vec.cli.options import AsJson, Declare, Knob, Threads
+from rnn2vec.encoders.forms import AskingEncoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation.pretrained import load_encoder, shipped
+
+
+def predict_command(
+    networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
+    encoder: Annotated[
+        str, typer.Option(help=f"{', '.join(shipped())}, a directory that pretrain wrote, or user/name on a hub.")
+    ],
+    threads: Threads,
+    declare: Declare = None,
+    knob: Knob = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what networks do, and how sure that is, or that they are not of the kind that the encoder knows."""
+    torch.set_num_threads(threads)
+    used = load_encoder(encoder)
+    if used.knowledge is None:
+        raise RNN2VecError(
+            f"predict needs an encoder that knows labels; there are none beside {encoder}: pretrain it again"
+        )
+    # Files do not say what their numbers mean; the encoder asks, and so it says.
+    meant = {"interface": used.interface} if isinstance(used, AskingEncoder) else {}
+    collection = collection_of(networks, meant | declared(declare, knob))
+    used.check_readable(collection.networks)
+    if as_json:
+        z = used.encode(collection.networks)
+    else:
+        with stage("Asking", [(used.name, len(collection))]) as on_progress:
+            z = used.encode(collection.networks, on_progress=lambda amount, note: on_progress(0, amount, note))
+    found = used.knowledge(z)
+    names = collection.names.tolist()
+    if as_json:
+        rows = [
+            {"name": name, **{key: _plain(own[row]) for key, own in found.items()}} for row, name in enumerate(names)
+        ]
+        console.print_json(data={"encoder": encoder, "networks": rows})
+        return
+    print_rows(f"What {encoder} says", [{"name": name, **_cells(found, row)} for row, name in enumerate(names)])
+    console.print(
+        "In brackets: the probability of a class, or the error that nine of ten predictions do not exceed. "
+        "no: unlike all networks that the encoder knows, so that the rest means nothing.",
+        style="dim",
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _cells(found: dict[str, np.ndarray], row: int) -> dict[str, str]:
+    cells = {"known": "yes" if found["known"][row] else "no"}
+    for name in found:
+        if f"{name}_confidence" in found:
+            cells[name] = f"{found[name][row]} ({found[f'{name}_confidence'][row]:.2f})"
+        elif f"{name}_error" in found:
+            cells[name] = f"{found[name][row]:.3g} ({found[f'{name}_error'][row]:.2g})"
+    return cells

@@ -1,0 +1,268 @@
+"""What an encoder knows of labels without its zoo: as sure as it is right, and of its own kind of networks alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from scipy.special import softmax
+from typer.testing import CliRunner
+
+from rnn2vec import Classes, Interface, Population, RNN2VecError, Tokens, Zoo, build_encoder, build_zoo, load_encoder
+from rnn2vec import zoo_recipe as recipe_of
+from rnn2vec.architecture import Architecture
+from rnn2vec.cli import app
+from rnn2vec.engine import train_step
+from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.evaluation.calibration import (
+    calibration_error,
+    confidence_of,
+    error_covered,
+    out_of_fold,
+    temperature_of,
+)
+from rnn2vec.evaluation.knowledge import RECORD, TENSORS, Knowledge, nearest_distance
+from rnn2vec.evaluation.predictors import fit_predictors, seen_rows
+from rnn2vec.evaluation.pretrained import SHIPPED, shipped
+from rnn2vec.evaluation.readers import READERS
+from rnn2vec.interrogation import MealyMachine, realise
+from rnn2vec.randomness import generator
+from rnn2vec.tasks.formal_language import FormalLanguage
+from rnn2vec.zoo.split import split_zoo
+
+
+def test_a_temperature_makes_confidence_right() -> None:
+    numbers = np.random.default_rng(0)
+    logits = numbers.normal(size=(4000, 4)) * 2
+    truth = np.array([numbers.choice(4, p=row) for row in softmax(logits, axis=1)])
+    scores = 5.0 * logits  # five times as sure as it should be
+    assert temperature_of(scores, truth) == pytest.approx(5.0, rel=0.1)
+    chosen = scores.argmax(1)
+    before = calibration_error(confidence_of(scores, chosen, 1.0), chosen == truth)
+    after = calibration_error(confidence_of(scores, chosen, temperature_of(scores, truth)), chosen == truth)
+    assert before > 0.15
+    assert after < 0.03
+
+
+def test_a_few_that_are_all_right_are_no_reason_to_be_certain() -> None:
+    scores = np.eye(3)[np.arange(30) % 3] * 4.0
+    sure = confidence_of(scores, scores.argmax(1), temperature_of(scores, np.arange(30) % 3))
+    assert sure == pytest.approx(1 - 1 / 32, abs=0.01)
+
+
+def test_classes_that_a_fold_did_not_know_do_not_decide_the_temperature() -> None:
+    scores = np.array([[2.0, 0.0, -np.inf], [0.0, 2.0, -np.inf], [1.0, 0.0, -np.inf]] * 10)
+    truth = np.array([0, 1, 2] * 10)
+    assert np.isfinite(temperature_of(scores, truth))
+    assert temperature_of(scores[:, :1], truth * 0) == 1.0
+
+
+def test_the_calibration_error_of_a_hand_made_case() -> None:
+    confidence, right = np.array([0.95, 0.95, 0.55, 0.55]), np.array([True, False, True, False])
+    assert calibration_error(confidence, right) == pytest.approx(0.5 * 0.45 + 0.5 * 0.05)
+    assert np.isnan(calibration_error(confidence[:0], right[:0]))
+
+
+def test_a_row_is_read_by_a_reader_that_did_not_see_it() -> None:
+    numbers = np.random.default_rng(1)
+    z, truth = numbers.normal(size=(60, 8)), numbers.integers(0, 2, 60)  # nothing to learn but the rows themselves
+    values, scores = out_of_fold(READERS["kernel"], "class", z, truth, np.arange(60) % 5, 0)
+    assert (READERS["kernel"].fit("class", z, truth, 0)(z) == truth).mean() > 0.9
+    assert (values == truth).mean() < 0.75
+    assert scores.shape == (60, 2)
+    assert (scores.argmax(1) == values).mean() > 0.9
+
+
+@pytest.mark.parametrize(("kind", "found"), [("number", [1.0] * 9 + [8.0]), ("angle", [359.0] * 9 + [352.0])])
+def test_nine_of_ten_errors_are_covered(kind: str, found: list[float]) -> None:
+    assert error_covered(kind, np.array(found), np.zeros(10)) == 8.0
+    assert error_covered(kind, np.array(found * 10)[:91], np.zeros(91)) == 1.0
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """A zoo of all 64 demo languages, as if every network had learnt its own."""
+    recipe = recipe_of("formal-languages", "demo", models=64, steps=2, snapshots=(0, 2), traces=2, evaluation_strings=5)
+    made = build_zoo(recipe, tmp_path_factory.mktemp("zoo") / "zoo")
+    place = made.snapshots.column_names.index("accuracy")
+    return dataclasses.replace(
+        made, snapshots=made.snapshots.set_column(place, "accuracy", pa.array(np.linspace(0.95, 1.0, len(made))))
+    )
+
+
+@pytest.fixture(scope="module")
+def z(zoo: Zoo) -> np.ndarray:
+    """Unit vectors that say the language."""
+    plain = np.stack([zoo.column(name) for name in ("mb", "mc", "md", "accuracy")], axis=1).astype(float)
+    plain = np.concatenate([plain, np.full((len(plain), 1), 5.0)], axis=1)
+    plain += 0.01 * np.random.default_rng(0).normal(size=plain.shape)
+    return (plain / np.linalg.norm(plain, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def knowledge(zoo: Zoo, z: np.ndarray) -> Knowledge:
+    return Knowledge.of_zoo(zoo, z, fit_predictors(zoo, z, 3), 3)
+
+
+def test_knowledge_reads_what_z_says(zoo: Zoo, z: np.ndarray, knowledge: Knowledge) -> None:
+    rows = split_zoo(zoo).validation
+    found = knowledge(z[rows])
+    for name in ("mb", "mc", "md"):
+        assert (found[name] == zoo.column(name)[rows]).mean() > 0.9
+        assert found[f"{name}_confidence"].mean() > 0.8
+        assert ((found[f"{name}_confidence"] > 0) & (found[f"{name}_confidence"] <= 1)).all()
+    assert (np.abs(found["accuracy"] - zoo.column("accuracy")[rows]) <= found["accuracy_error"]).mean() > 0.6
+    assert found["known"].mean() > 0.8
+
+
+def test_most_networks_of_other_tasks_are_within_the_limit(zoo: Zoo, z: np.ndarray, knowledge: Knowledge) -> None:
+    seen = seen_rows(split_zoo(zoo))
+    tasks = np.unique(zoo.groups, axis=0, return_inverse=True)[1].reshape(-1)[seen]
+    apart = [nearest_distance(z[seen][[row]], z[seen][tasks != tasks[row]])[0] for row in range(len(seen))]
+    assert 0.93 <= (np.array(apart) <= knowledge.limit).mean() <= 0.97
+
+
+def test_what_is_far_away_is_unknown(z: np.ndarray, knowledge: Knowledge) -> None:
+    assert not knowledge(-z)["known"].any()
+    assert (knowledge(-z)["distance"] > 1).all()
+
+
+def test_knowledge_is_the_same_when_read_again(tmp_path: Path, z: np.ndarray, knowledge: Knowledge) -> None:
+    knowledge.write(tmp_path)
+    read = Knowledge.read(tmp_path)
+    assert read is not None
+    for name, values in knowledge(z).items():
+        assert values.tolist() == read(z)[name].tolist(), name
+
+
+def test_classes_may_be_words(tmp_path: Path, knowledge: Knowledge) -> None:
+    own = knowledge.labels[0]
+    words = dataclasses.replace(own, truth=np.array(["low", "high"])[(own.truth > 0).astype(int)])
+    dataclasses.replace(knowledge, labels=(words,)).write(tmp_path)
+    read = Knowledge.read(tmp_path)
+    assert read is not None
+    assert set(read(own.z)[own.wanted.name].tolist()) == {"low", "high"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record, tensors: record.write_text(record.read_text().replace('"limit"', '"limits"')),
+        lambda record, tensors: record.write_text(json.dumps(json.loads(record.read_text()) | {"limit": 9.0})),
+        lambda record, tensors: tensors.write_bytes(tensors.read_bytes()[:-1] + b"x"),
+        lambda record, tensors: tensors.unlink(),
+        lambda record, tensors: record.write_text("[]"),
+    ],
+)
+def test_damaged_knowledge_is_refused(tmp_path: Path, knowledge: Knowledge, damage: object) -> None:
+    knowledge.write(tmp_path)
+    damage(tmp_path / RECORD, tmp_path / TENSORS)  # type: ignore[operator]
+    with pytest.raises(RNN2VecError):
+        Knowledge.read(tmp_path)
+
+
+def test_knowledge_of_another_kind_is_refused(tmp_path: Path, knowledge: Knowledge) -> None:
+    from rnn2vec.checksums import OWN, sealed
+
+    for change in ({"reader": "oracle"}, {"kind": "colour"}, {"sure": None}, {"classes": [1]}, {"seed": "x"}):
+        knowledge.write(tmp_path)
+        record = json.loads((tmp_path / RECORD).read_text())
+        record["properties"][0] |= change
+        del record[OWN]
+        (tmp_path / RECORD).write_text(json.dumps(sealed(record)))
+        with pytest.raises(RNN2VecError, match="not the knowledge of an encoder"):
+            Knowledge.read(tmp_path)
+
+
+def test_an_encoder_saves_what_it_knows(tmp_path: Path, zoo: Zoo, knowledge: Knowledge) -> None:
+    encoder = build_encoder("noninteractive", zoo.interface, 0, embedding_size=5)
+    with pytest.raises(RNN2VecError, match="has learnt none"):
+        encoder.predict(zoo.networks())
+    encoder.knowledge = knowledge
+    encoder.save_pretrained(tmp_path)
+    read = load_encoder(tmp_path)
+    expected = encoder.predict(zoo.networks())
+    assert {name: values.tolist() for name, values in read.predict(zoo.networks()).items()} == {
+        name: values.tolist() for name, values in expected.items()
+    }
+
+
+def test_an_encoder_of_no_place_is_refused_in_a_line() -> None:
+    with pytest.raises(RNN2VecError, match="formal-languages"):
+        load_encoder("formal-language")
+
+
+def test_a_directory_comes_before_an_encoder_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo: Zoo
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    build_encoder("noninteractive", zoo.interface, 0).save_pretrained(tmp_path / "formal-languages")
+    assert load_encoder("formal-languages").name == "noninteractive"
+
+
+def test_encoders_of_the_package_are_small_and_tell_their_figures() -> None:
+    assert "formal-languages" in shipped()
+    for name in shipped():
+        assert sum(path.stat().st_size for path in (SHIPPED / name).iterdir()) < 3 << 20
+        card = (SHIPPED / name / "README.md").read_text()
+        figures = json.loads((SHIPPED / name / "figures.json").read_text())
+        assert all(f"| {key} | {value:.4f} |" in card for key, value in figures.items())
+
+
+LANGUAGES = (FormalLanguage(2, -1, 1), FormalLanguage(-2, 0, 2), FormalLanguage(1, 1, -3))
+
+
+@pytest.fixture(scope="module")
+def grus() -> Population:
+    """GRUs that learnt three languages, by a loop of its own."""
+    population = Population.initialise(Architecture.stack("gru", 6, 24, 1, 6), 7, range(len(LANGUAGES)))
+    optimizer = AdamW.start(population, 0.0)
+    for step in range(1200):
+        drawn = [language.sample(16, generator(step, "test")) for language in LANGUAGES]
+        inputs, targets = (torch.from_numpy(np.stack(parts)) for parts in zip(*drawn, strict=True))
+        train_step(population, optimizer, inputs, targets, 0.01 if step < 700 else 0.002)
+    return population.with_interface(Interface(Tokens(6), Classes(6)))
+
+
+def test_the_encoder_of_the_package_tells_the_language_of_any_gru(grus: Population) -> None:
+    found = load_encoder("formal-languages").predict(grus)
+    told = list(zip(*(found[name].tolist() for name in ("mb", "mc", "md")), strict=True))
+    assert told == [language.shifts for language in LANGUAGES]
+    assert found["known"].all()
+
+
+def test_it_does_not_know_automata_and_untrained_networks() -> None:
+    numbers = np.random.default_rng(0)
+
+    def machine() -> MealyMachine:
+        rows = numbers.integers(0, 4, (4, 6)).tolist(), numbers.integers(0, 6, (4, 6)).tolist()
+        return MealyMachine(*(tuple(map(tuple, part)) for part in rows))
+
+    encoder = load_encoder("formal-languages")
+    untrained = Population.initialise(Architecture.stack("gru", 6, 24, 1, 6), 0, range(20))
+    for strangers in (realise([machine() for _ in range(20)]), untrained.with_interface(encoder.interface)):
+        assert not encoder.predict(strangers)["known"].any()
+
+
+def test_predict_from_the_shell(tmp_path: Path, grus: Population) -> None:
+    import safetensors.torch
+
+    names = {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"}
+    for number in range(len(grus)):
+        own = {f"rnn.{name}" if name in names else name: part[number].clone() for name, part in grus.weights.items()}
+        safetensors.torch.save_file(own, tmp_path / f"gru{number}.safetensors")
+    arguments = ["predict", str(tmp_path), "--encoder", "formal-languages"]
+    plain = CliRunner().invoke(app, [*arguments, "--json"])
+    assert plain.exit_code == 0, plain.output
+    rows = json.loads(plain.stdout)["networks"]
+    assert [(row["mb"], row["mc"], row["md"], row["known"]) for row in rows] == [
+        (*language.shifts, True) for language in LANGUAGES
+    ]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "gru2" in shown.output
