@@ -28,7 +28,7 @@ from rnn2vec import Architecture, Collection, Interface, Numbers, Population, em
 from rnn2vec.cores import usable_cores
 from rnn2vec.encoders import AnswersEncoder
 from rnn2vec.encoders.statistics import weight_statistics
-from rnn2vec.library.behaviour import answers_of
+from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.networks.stimuli import stimuli
 
 SOUND = Interface(Numbers(1, -1, 1), Numbers(1))

@@ -28,9 +28,9 @@ from rnn2vec import (
     import_zoo,
     read_checkpoint,
 )
-from rnn2vec.library.behaviour import answers_of, difference
 from rnn2vec.library.canonical import canonical_forms
 from rnn2vec.library.near import near_pairs
+from rnn2vec.networks.behaviour import answers_of, difference
 from rnn2vec.networks.stimuli import stimuli
 from test_answers import SOUND, amplifiers
 from test_formats_agree import FORMATS, guitarml, npz, rtneural, weights
@@ -233,7 +233,7 @@ def test_near_pairs_are_all_that_are_near() -> None:
     within = float(np.sort(upper)[20] + np.sort(upper)[21]) / 2
     expected = {(one, other) for one, other in np.argwhere(apart <= within).tolist() if one < other}
     for most in (2**24, 1000):
-        module = importlib.import_module("rnn2vec.library.behaviour")
+        module = importlib.import_module("rnn2vec.networks.behaviour")
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(module, "MOST_NUMBERS", most)
             pairs, found_apart = near_pairs(all_of_them, np.arange(30), within)

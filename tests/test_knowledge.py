@@ -254,7 +254,7 @@ def test_predict_from_the_shell(tmp_path: Path, grus: Population) -> None:
 
     names = {"weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"}
     for number in range(len(grus)):
-        own = {f"rnn.{name}" if name in names else name: part[number].clone() for name, part in grus.weights.items()}
+        own = {f"core.{name}" if name in names else name: part[number].clone() for name, part in grus.weights.items()}
         safetensors.torch.save_file(own, tmp_path / f"gru{number}.safetensors")
     arguments = ["predict", str(tmp_path), "--encoder", "formal-languages"]
     plain = CliRunner().invoke(app, [*arguments, "--json"])

@@ -13,7 +13,7 @@ import torch
 
 from conftest import Command
 from rnn2vec import Collection, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
-from rnn2vec.library.behaviour import answers_of, difference, unit_of
+from rnn2vec.networks.behaviour import answers_of, difference, unit_of
 from rnn2vec.networks.stimuli import stimuli
 from test_answers import SOUND, amplifiers
 from test_checkpoints import foreign, guitarml, written

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rnn2vec.errors import RNN2VecError
     from rnn2vec.evaluation.pretrained import load_encoder
     from rnn2vec.families.recipe import Recipe
+    from rnn2vec.identification.identifier import Identifier
+    from rnn2vec.identification.identify import Identification, identify
     from rnn2vec.interface import Classes, Interface, Numbers, Tokens
     from rnn2vec.library.atlas import atlas
     from rnn2vec.library.collection import Collection
@@ -43,6 +45,8 @@ __all__ = [
     "FormalLanguage",
     "Group",
     "HeadLayer",
+    "Identification",
+    "Identifier",
     "Interface",
     "Lineage",
     "Match",
@@ -63,6 +67,7 @@ __all__ = [
     "compare",
     "duplicates",
     "embed",
+    "identify",
     "import_zoo",
     "lineage",
     "load_encoder",
@@ -80,6 +85,8 @@ _PLACES = {
     "rnn2vec.errors": "RNN2VecError",
     "rnn2vec.evaluation.pretrained": "load_encoder",
     "rnn2vec.families.recipe": "Recipe",
+    "rnn2vec.identification.identifier": "Identifier",
+    "rnn2vec.identification.identify": "Identification identify",
     "rnn2vec.interface": "Classes Interface Numbers Tokens",
     "rnn2vec.library.atlas": "atlas",
     "rnn2vec.library.collection": "Collection",

@@ -1,7 +1,11 @@
 """``rnn2vec`` and ``python -m rnn2vec``: the command line, which takes seconds to import."""
 
+import atexit
+import contextlib
 import os
 import signal
+import sys
+import threading
 from types import FrameType
 
 
@@ -14,7 +18,23 @@ def main() -> None:
 
     if ours:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    command_line()
+    try:
+        command_line()
+    except SystemExit as ended:
+        if isinstance(ended.code, int | None):
+            _end(ended.code or 0)
+        raise
+    _end(0)
+
+
+def _end(status: int) -> None:
+    """Do what Python does at its end, but take nothing apart: with all that torch holds, that takes a second."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+            stream.flush()
+    os._exit(status)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, library, overview, predict, theory, zoo
+from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, identify, library, overview, predict, theory, zoo
 from rnn2vec.cli.console import print_error
 from rnn2vec.errors import RNN2VecError
 
@@ -23,6 +23,7 @@ app.command("embed")(library.embed_command)
 app.command("search")(library.search_command)
 app.command("duplicates")(alike.duplicates_command)
 app.command("lineage")(alike.lineage_command)
+app.command("identify")(identify.identify_command)
 app.command("atlas")(atlas.atlas_command)
 app.command("compare")(compare.compare_command)
 app.command()(overview.info)

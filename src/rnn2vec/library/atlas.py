@@ -11,11 +11,11 @@ import pyarrow as pa
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import write_atomically
-from rnn2vec.library.behaviour import answers_of, batches
 from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.library.duplicates import duplicates
 from rnn2vec.library.lineage import ages_of, lineage
 from rnn2vec.library.vectors import embed
+from rnn2vec.networks.behaviour import answers_of, batches
 from rnn2vec.report.atlas import MOST_KINDS, Column, Drawn, render_atlas
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.table import OWN

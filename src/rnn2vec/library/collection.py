@@ -11,8 +11,8 @@ from torch import Tensor
 
 from rnn2vec.encoders import AnswersEncoder, Encoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.library.behaviour import answers_of, unit_of
 from rnn2vec.networks import Networks
+from rnn2vec.networks.behaviour import answers_of, unit_of
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 

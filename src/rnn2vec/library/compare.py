@@ -9,12 +9,12 @@ import numpy as np
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
-from rnn2vec.library.behaviour import unit_of
 from rnn2vec.library.collection import OnProgress
 from rnn2vec.library.differences import Differences
 from rnn2vec.library.pair import Pair
 from rnn2vec.library.worst_input import BUDGET, WorstInput, worst_input
 from rnn2vec.networks import Networks
+from rnn2vec.networks.behaviour import unit_of
 from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.zoo.import_files import written_by_themselves
 

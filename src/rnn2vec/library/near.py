@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.library.behaviour import answers_of, batches, difference
 from rnn2vec.library.collection import Collection, OnProgress
+from rnn2vec.networks.behaviour import answers_of, batches, difference
 from rnn2vec.randomness import generator
 
 LANDMARKS = 12

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface, Numbers, Tokens
-from rnn2vec.library.behaviour import as_inputs
 from rnn2vec.networks import Networks
+from rnn2vec.networks.behaviour import as_inputs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
-from rnn2vec.library.behaviour import answers_of, difference
 from rnn2vec.library.collection import Collection
 from rnn2vec.networks import Networks
+from rnn2vec.networks.behaviour import answers_of, difference
 
 ROWS = 2**18
 """Vectors that are compared at once."""

@@ -1,0 +1,144 @@
+"""``rnn2vec identify``: which of the known networks is behind a black box."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from rnn2vec.cli.console import console, print_rows
+from rnn2vec.cli.networks import collection_of, declared, network_of
+from rnn2vec.cli.options import AsJson, Declare, Force, Inputs, Knob, Threads
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.files import write_atomically
+from rnn2vec.identification.commands import SECONDS, Command
+from rnn2vec.identification.identifier import Posterior, Told
+from rnn2vec.identification.identify import Identification, identify
+from rnn2vec.identification.transcript import identification_page, plain_identification
+from rnn2vec.outputs import require_new_file
+from rnn2vec.zoo.layout import INDEX
+from rnn2vec.zoo.store import Zoo
+
+SHOWN = 10
+"""Candidates that are printed."""
+
+
+def identify_command(
+    box: Annotated[
+        str,
+        typer.Argument(
+            help="A file of a network, ZOO:NAME, package.module:callable, or a command that reads a JSON line a "
+            "question and writes one an answer."
+        ),
+    ],
+    among: Annotated[Path, typer.Option(help="A zoo, or a folder of networks: those that are known.")],
+    threads: Threads,
+    questions: Annotated[int, typer.Option(min=0, help="At most so many sequences are asked.")] = 16,
+    answers: Annotated[str, typer.Option(help="What the box answers with: full, rounded:K, top1 or sampled.")] = "full",
+    noise: Annotated[
+        float | None, typer.Option(min=0.0, help="Of its answers, in units of their spread; found out by default.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="When to stop.")] = 0.99,
+    group_by: Annotated[
+        str | None, typer.Option(help="Columns of the zoo's table, commas between: ask for these, not for the network.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="That a command may take for an answer.")] = SECONDS,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write a page with the transcript.")] = None,
+    inputs: Inputs = None,
+    declare: Declare = None,
+    knob: Knob = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find out which of the known networks is behind a black box, with as few questions as possible."""
+    torch.set_num_threads(threads)
+    if out is not None:
+        require_new_file(out, force, [among])
+    said = declared(declare, knob)
+    known = collection_of([among], said, inputs)
+    names = known.names.tolist()
+    groups = None if group_by is None else _groups(among, group_by)
+
+    def on_answer(told: Told, posterior: Posterior) -> None:
+        if not as_json:
+            best = int(posterior.probabilities.argmax())
+            console.print(
+                f"asked {len(told.question):4d} steps: {posterior.bits:6.2f} bits left, {posterior.none:.3f} none, "
+                f"{posterior.probabilities[best]:.3f} {names[best]}",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+    with _asked(box, said, seconds) as thing:
+        found = identify(
+            thing, known.networks, questions, answers, noise, confidence, names, groups, known.questions,
+            on_answer=on_answer,
+        )  # fmt: skip
+    if out is not None:
+        write_atomically(out, identification_page(found, box).encode())
+    if as_json:
+        console.print_json(data={"box": box, **plain_identification(found)})
+    else:
+        _print(found)
+    if found.failed:
+        raise RNN2VecError(found.ended)
+
+
+@contextlib.contextmanager
+def _asked(box: str, said: dict[str, Any], seconds: float) -> Iterator[Any]:
+    """What is asked."""
+    zoo = box.partition(":")[0]
+    if Path(box).exists() or (Path(zoo) / INDEX).exists():
+        yield network_of(box, said)
+    elif re.fullmatch(r"[\w.]+:[\w.]+", box):
+        yield _imported(box)
+    else:
+        with Command(box, seconds) as command:
+            yield command
+
+
+def _imported(place: str) -> Any:
+    """An object by ``package.module:name``; modules of the working directory too, as Python itself finds them."""
+    module, _, name = place.partition(":")
+    sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise RNN2VecError(f"a box is package.module:callable; {place} is not there ({error})") from error
+    finally:
+        sys.path.remove("")
+    return found
+
+
+def _groups(among: Path, columns: str) -> list[str]:
+    if not (among / INDEX).exists():
+        raise RNN2VecError(f"--group-by names columns of a zoo; {among} is a folder of files: `rnn2vec zoo import` it")
+    zoo = Zoo.open(among)
+    names = [name.strip() for name in columns.split(",")]
+    rows = zip(*(zoo.column(name).tolist() for name in names), strict=True)
+    return [", ".join(f"{name} {value}" for name, value in zip(names, row, strict=True)) for row in rows]
+
+
+def _print(found: Identification) -> None:
+    rows = [
+        {"candidate": each.name, "probability": f"{each.probability:.4f}"}
+        for each in found.candidates[:SHOWN]
+        if each.probability >= 1e-4
+    ]
+    print_rows(
+        "What the box may be", [*rows, {"candidate": "none of these", "probability": f"{found.none_of_these:.4f}"}]
+    )
+    why = "the box failed" if found.failed else found.ended
+    console.print(f"{why}: {found.questions} questions, {found.letters} steps in all", highlight=False)
+    for names in found.alike:
+        console.print(
+            f"no question tells these apart: {', '.join(names)}", markup=False, highlight=False, soft_wrap=True
+        )

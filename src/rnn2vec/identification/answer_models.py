@@ -1,0 +1,253 @@
+"""Answer models: how what a network computes becomes what a black box answers, and how likely that is.
+
+Each knows a scale of noises. The first is that of a box which *is* one of the networks; all others are those of a box
+that is only like one of them, by which "none of these" is weighed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number
+from rnn2vec.identification.information import mutual_information, partition_information
+from rnn2vec.interface import Interface
+
+STRANGERS = 12
+"""Noises of a box that is none of the networks, on a logarithmic scale."""
+APART = 10.0
+"""How many times the noise of a box that is one of the networks the least of those is, of numbers."""
+OTHERWISE = 0.05
+"""The least share of classes that a box answers otherwise which is none of the networks."""
+
+
+class AnswerModel(Protocol):
+    """What a black box answers with."""
+
+    @property
+    def name(self) -> str:
+        """As it is asked for."""
+        ...
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the same question has the same answer."""
+        ...
+
+    @property
+    def noises(self) -> Tensor:
+        """The scale of noises ``[G]``."""
+        ...
+
+    def read(self, said: Any, steps: int) -> np.ndarray:
+        """What a box said to so many steps, as numbers; see the class.
+
+        Raises:
+            RNN2VecError: if it is no such answer.
+        """
+        ...
+
+    def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
+        """How likely an answer is of networks that compute ``[N, T, Y]``, with each noise: logarithms ``[N, G]``."""
+        ...
+
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        """How far two answers are apart, as noise is measured: in units, or as the share of classes that differ."""
+        ...
+
+    def cells(self, expected: Tensor) -> Tensor:
+        """Whole numbers ``[N, R, T, K]`` of what networks compute, ``[N, R, T, Y]``: alike where answers are alike."""
+        ...
+
+    def information(self, weights: Tensor, groups: Tensor, expected: Tensor) -> Tensor:
+        """Bits ``[R, T]`` that answers to the first steps of questions tell of which group it is.
+
+        Args:
+            weights: how likely each network is, ``[N]``.
+            groups: a number for the group of each, ``[N]``.
+            expected: what they compute, ``[N, R, T, Y]``.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Full:
+    """All numbers of every step, ``[T, Y]``: probabilities of classes, or the numbers themselves, with additive noise.
+
+    Attributes:
+        unit: of noise, ``[Y]``.
+        sigma: standard deviation of the noise, in units.
+        classes: whether answers are probabilities.
+        name: as it was asked for.
+        repeats: whether the noise is that of the question, such as rounding, and the same when it is asked again.
+    """
+
+    unit: Tensor
+    sigma: float
+    classes: bool
+    name: str = "full"
+    repeats: bool = True
+
+    @property
+    def noises(self) -> Tensor:
+        return _scale(self.sigma, APART * self.sigma, max(1.0, 2 * APART * self.sigma))
+
+    def read(self, said: Any, steps: int) -> np.ndarray:
+        answer = _numbers(said, (steps, len(self.unit)))
+        # as far as noise lets them
+        if self.classes and not (np.abs(answer - 0.5).max() < 1.0 and np.abs(answer.sum(1) - 1).mean() < 0.3):
+            raise RNN2VecError(
+                "answers are probabilities of classes, which add up to one at each step; got others: "
+                "give softmax of logits, or ask for --answers top1"
+            )
+        return answer
+
+    def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
+        off = ((expected.double() - torch.from_numpy(answer)) / self.unit).square().sum((1, 2))
+        return -off[:, None] / (2 * self.noises.square()) - answer.size * self.noises.log()
+
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        return float(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean()))
+
+    def cells(self, expected: Tensor) -> Tensor:
+        # what differs by less than a few standard deviations is not told apart
+        return (expected.double() / (self.unit * 6 * self.sigma)).round().long()
+
+    def information(self, weights: Tensor, groups: Tensor, expected: Tensor) -> Tensor:
+        return partition_information(weights, groups, self.cells(expected))
+
+
+@dataclasses.dataclass(frozen=True)
+class Likeliest:
+    """The likeliest class of every step, ``[T]`` whole numbers, or ``[T, Y]`` of which the largest counts.
+
+    Attributes:
+        size: Y.
+        slip: how often a box answers another class than its network.
+    """
+
+    size: int
+    slip: float = 1e-3
+    name: str = "top1"
+    repeats: ClassVar[bool] = True
+
+    @property
+    def noises(self) -> Tensor:
+        return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
+
+    def read(self, said: Any, steps: int) -> np.ndarray:
+        return _classes(said, steps, self.size)
+
+    def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
+        right = (expected.argmax(-1) == torch.from_numpy(answer)).double().sum(1)[:, None]
+        return right * (-self.noises).log1p() + (len(answer) - right) * (self.noises / (self.size - 1)).log()
+
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        return float((answer != other).mean())
+
+    def cells(self, expected: Tensor) -> Tensor:
+        return expected.argmax(-1, keepdim=True)
+
+    def information(self, weights: Tensor, groups: Tensor, expected: Tensor) -> Tensor:
+        return partition_information(weights, groups, self.cells(expected))
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampled:
+    """A class drawn at every step from the network's probabilities, ``[T]`` whole numbers.
+
+    Attributes:
+        size: Y.
+        slip: how often it is drawn from all classes alike.
+    """
+
+    size: int
+    slip: float = 1e-3
+    name: str = "sampled"
+    repeats: ClassVar[bool] = False
+
+    @property
+    def noises(self) -> Tensor:
+        return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
+
+    def read(self, said: Any, steps: int) -> np.ndarray:
+        answer = np.asarray(said)
+        if answer.ndim != 1:
+            raise RNN2VecError(f"sampled answers are one class a step, [{steps}]; got the shape {list(answer.shape)}")
+        return _classes(said, steps, self.size)
+
+    def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
+        chosen = expected.double().gather(-1, torch.from_numpy(answer)[None, :, None].expand(len(expected), -1, 1))
+        return ((1 - self.noises) * chosen + self.noises / self.size).log().sum(1)
+
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        return float((answer != other).mean())
+
+    def cells(self, expected: Tensor) -> Tensor:
+        return (expected.double() / self.slip).round().long()
+
+    def information(self, weights: Tensor, groups: Tensor, expected: Tensor) -> Tensor:
+        return mutual_information(weights, groups, expected)
+
+
+def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | None = None) -> AnswerModel:
+    """The model of a name.
+
+    Args:
+        name: ``full``; ``rounded:K``, to K digits after the point; ``top1``; or ``sampled``.
+        interface: of the networks.
+        unit: of differences between answers, ``[Y]``.
+        noise: standard deviation in units, or how often a class is another; very little by default.
+
+    Raises:
+        RNN2VecError: if there is no such model for these networks.
+    """
+    classes, size = interface.outputs.kind == "classes", interface.outputs.size
+    given = None if noise is None else number("noise", noise)
+    kind, colon, digits = name.partition(":")
+    if kind == "full" and not colon:
+        return Full(unit.double(), max(given or 0.0, 1e-4), classes, repeats=not given)
+    if kind == "rounded" and digits.isdigit() and int(digits) <= 8:
+        step = 10.0 ** -int(digits)
+        # uniform within a step, in units of the smallest unit
+        sigma = max(step / math.sqrt(12) / float(unit.min()), 1e-4)
+        return Full(unit.double(), max(given or 0.0, sigma), classes, name, repeats=not given)
+    if kind in ("top1", "sampled") and not colon:
+        if not classes or size < 2:
+            raise RNN2VecError(f"{name} is an answer of classes, two at least; these networks say {interface.outputs}")
+        slip = min(max(given or 0.0, 1e-3), 0.3)
+        return Likeliest(size, slip) if kind == "top1" else Sampled(size, slip)
+    raise RNN2VecError(f"answers are full, rounded:K (0 to 8 digits), top1 or sampled; got {name!r}")
+
+
+def _scale(own: float, least: float, high: float) -> Tensor:
+    others = torch.logspace(math.log10(least), math.log10(high), STRANGERS, dtype=torch.float64)
+    return torch.cat([torch.tensor([own], dtype=torch.float64), others])
+
+
+def _numbers(said: Any, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        answer = np.asarray(said, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise RNN2VecError(f"a black box answers numbers; got {type(said).__name__} ({error})") from error
+    if answer.shape != shape:
+        raise RNN2VecError(f"a black box answers numbers of the shape {list(shape)}; got {list(answer.shape)}")
+    if not np.isfinite(answer).all():
+        raise RNN2VecError("a black box answers finite numbers; got NaN or infinity")
+    return answer
+
+
+def _classes(said: Any, steps: int, size: int) -> np.ndarray:
+    answer = np.asarray(said)
+    if answer.ndim == 2:
+        return _numbers(said, (steps, size)).argmax(1)
+    answer = _numbers(said, (steps,))
+    if not bool(((answer == np.rint(answer)) & (answer >= 0) & (answer < size)).all()):
+        raise RNN2VecError(f"classes are whole numbers in 0..{size - 1}; got others")
+    return answer.astype(np.int64)

@@ -1,0 +1,225 @@
+"""The identifier: which of N networks answers so, and what to ask next."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number
+from rnn2vec.identification.answer_models import AnswerModel, answer_model
+from rnn2vec.networks import Networks
+from rnn2vec.networks.behaviour import answers_of, batches, unit_of
+
+MOST_NUMBERS = 2**26
+"""Of answers to all questions of the pool that are kept."""
+MOST_WEIGHED = 512
+"""Networks, the likeliest, that a question is chosen by."""
+ENOUGH = 0.95
+"""Of the bits that any question tells, what the shortest one that is asked must tell."""
+LEAST_BITS = 0.02
+"""Below which a question that tells networks apart is not worth asking."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Posterior:
+    """How likely it is which network.
+
+    Attributes:
+        probabilities: of each network, ``[N]``.
+        none: that it is none of them; all add up to one.
+    """
+
+    probabilities: np.ndarray
+    none: float
+
+    @property
+    def bits(self) -> float:
+        """Entropy that is left."""
+        shares = np.append(self.probabilities, self.none)
+        shares = shares[shares > 0]
+        return float(-(shares * np.log2(shares)).sum())
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A question and its answer.
+
+    Attributes:
+        question: tokens ``[T]`` or numbers ``[T, X]``.
+        answer: as the answer model reads it.
+    """
+
+    question: np.ndarray
+    answer: np.ndarray
+
+
+class Identifier:
+    """Weighs N networks by the answers of a box, and chooses what to ask next.
+
+    Args:
+        networks: N known networks.
+        questions: sequences to choose from, ``[R, T]`` tokens or ``[R, T, X]`` numbers.
+        answers: the kind of answers, see :func:`rnn2vec.identification.answer_models.answer_model`.
+        noise: of answers; very little by default.
+        none: how likely it is beforehand that it is none of them.
+        groups: what is asked for of each, ``[N]``; which network it is by default.
+
+    Attributes:
+        model: of answers.
+        transcript: what was told so far.
+
+    Raises:
+        RNN2VecError: if there are no networks or questions, or answers of this kind are none of theirs.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        questions: np.ndarray,
+        answers: str = "full",
+        noise: float | None = None,
+        none: float = 0.05,
+        groups: Sequence[Any] | None = None,
+    ) -> None:
+        if not len(networks) or not len(questions):
+            raise RNN2VecError(
+                f"a box is one of at least one network, asked at least one question; got {len(networks)} networks and "
+                f"{len(questions)} questions"
+            )
+        self.networks, self.questions = networks, questions
+        self.groups = np.arange(len(networks)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        if len(self.groups) != len(networks):
+            raise RNN2VecError(f"groups are one of each network; got {len(self.groups)} for {len(networks)} networks")
+        self.none = number("none", none)
+        if not 0.0 < self.none < 1.0:
+            raise RNN2VecError(f"none of these has a probability between 0 and 1 beforehand; got {none}")
+        sample = np.linspace(0, len(networks) - 1, min(len(networks), 256)).astype(int)
+        unit = unit_of(networks.interface, answers_of(networks[sample], questions))
+        self.model: AnswerModel = answer_model(answers, networks.interface, unit, noise)
+        self.transcript: list[Told] = []
+        self._likelihood = torch.zeros(len(networks), len(self.model.noises), dtype=torch.float64)
+
+    @cached_property
+    def _kept(self) -> Tensor | None:
+        """What all networks answer to all questions, if that is not too much."""
+        size = len(self.networks) * int(np.prod(self.questions.shape[:2])) * self.networks.interface.outputs.size
+        return self._answers(np.arange(len(self.networks)), self.questions) if size <= MOST_NUMBERS else None
+
+    def _answers(self, rows: np.ndarray, questions: np.ndarray) -> Tensor:
+        """What networks of some rows answer, ``[N, R, T, Y]``."""
+        chosen = self.networks[rows]
+        return torch.cat([answers_of(chosen[part], questions) for part in batches(chosen, questions)])
+
+    @property
+    def posterior(self) -> Posterior:
+        """How likely it is which network, by all that was told."""
+        members = self._likelihood[:, 0] + np.log((1 - self.none) / len(self.networks))
+        others = self._likelihood[:, 1:].logsumexp((0, 1)) - np.log(self._likelihood[:, 1:].numel()) + np.log(self.none)
+        shares = torch.cat([members, others[None]]).softmax(0).numpy()
+        return Posterior(shares[:-1], float(shares[-1]))
+
+    @property
+    def _members(self) -> np.ndarray:
+        """How likely each network is ``[N]``, if it is one of them."""
+        return self._likelihood[:, 0].softmax(0).numpy()
+
+    def next_question(self) -> np.ndarray | None:
+        """The shortest beginning of a question that tells nearly as much as any of which network it is.
+
+        Where one alone is left, or no question tells the rest apart, a whole question that was not asked yet: its
+        answers tell networks like them from them. None if there is none.
+        """
+        weights = self._members
+        rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
+        rows = rows[weights[rows] > 1e-6 * weights.max()]
+        several = len(np.unique(self.groups[rows])) > 1
+        telling = self._telling(rows, weights[rows]) if several else None
+        return self._checking() if telling is None else telling
+
+    def _checking(self) -> np.ndarray | None:
+        """The question that was asked least; None if all were, and would have the same answers again."""
+        asked = [[_shared_steps(own, told.question) for told in self.transcript] for own in self.questions]
+        if not self.model.repeats:
+            return self.questions[int(np.argmin([sum(own) for own in asked]))]
+        steps = [max(own, default=0) for own in asked]
+        return None if min(steps) == self.questions.shape[1] else self.questions[int(np.argmin(steps))]
+
+    def _telling(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        expected = self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
+        bits = self.model.information(
+            torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows]), expected
+        )
+        for bit, question in zip(bits, self.questions, strict=True):
+            bit[: self._told_before(question)[0]] = 0.0
+        best = float(bits.max())
+        if best < LEAST_BITS:
+            return None
+        steps = torch.where(bits >= ENOUGH * best, torch.arange(1, bits.shape[1] + 1), bits.shape[1] + 1)
+        chosen = int(steps.min(1).values.argmin())
+        return self.questions[chosen, : int(steps[chosen].min())]
+
+    def _told_before(self, question: np.ndarray) -> tuple[int, np.ndarray | None]:
+        """How many first steps of a question were asked before, and what was answered then, if that repeats itself."""
+        if not self.model.repeats:
+            return 0, None
+        shared = [_shared_steps(question, told.question) for told in self.transcript]
+        if not any(shared):
+            return 0, None
+        best = int(np.argmax(shared))
+        return shared[best], self.transcript[best].answer[: shared[best]]
+
+    def tell(self, question: np.ndarray, said: Any) -> float:
+        """Take an answer in. What answers the same when it is asked again counts once.
+
+        Args:
+            question: what was asked, one sequence.
+            said: what was answered, see the answer model.
+
+        Returns:
+            How far answers to the same steps are apart where they should repeat themselves, see the answer model.
+
+        Raises:
+            RNN2VecError: if the question is none of the networks' inputs, or the answer no such answer.
+        """
+        answer = self.model.read(said, len(question))
+        steps, before = self._told_before(question)
+        if steps < len(question):
+            expected = self._answers(np.arange(len(self.networks)), question[None])[:, 0]
+            self._likelihood += self.model.log_likelihood(expected[:, steps:], answer[steps:])
+        self.transcript.append(Told(question, answer))
+        return 0.0 if before is None else self.model.apart(answer[:steps], before)
+
+    def with_noise(self, noise: float) -> Identifier:
+        """An identifier that was told the same, and takes answers to have more noise."""
+        other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, self.groups.tolist())
+        for told in self.transcript:
+            other.tell(told.question, told.answer)
+        return other
+
+    def alike(self) -> list[np.ndarray]:
+        """Rows of networks, among the likely, that this kind of answers does not tell apart: groups of two and more."""
+        weights = self._members
+        rows = np.flatnonzero(weights > 0.01 * weights.max())
+        answers = self.model.cells(self._answers(rows, self.questions)).flatten(1)
+        groups, left = [], list(range(len(rows)))
+        while left:
+            first = left[0]
+            same = [other for other in left if torch.equal(answers[first], answers[other])]
+            left = [other for other in left if other not in same]
+            if len(same) > 1:
+                groups.append(rows[same])
+        return groups
+
+
+def _shared_steps(a: np.ndarray, b: np.ndarray) -> int:
+    """Steps that two questions begin with alike."""
+    steps = min(len(a), len(b))
+    same = (a[:steps] == b[:steps]).reshape(steps, -1).all(1)
+    return steps if same.all() else int(same.argmin())

@@ -1,0 +1,192 @@
+"""Identify: ask a black box, until it is clear which of the known networks it is, or that it is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import number, whole
+from rnn2vec.identification.box import Box, box_of
+from rnn2vec.identification.identifier import Identifier, Posterior, Told
+from rnn2vec.networks import Networks
+from rnn2vec.networks.stimuli import stimuli
+from rnn2vec.zoo.questions import questions_of
+from rnn2vec.zoo.store import Zoo
+
+OnAnswer = Callable[[Told, Posterior], None]
+"""Told every question with its answer, and what is likely then."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A network, or a group of them, that the box may be.
+
+    Attributes:
+        row: of the network, or of the likeliest of the group.
+        name: its name, or the value that the group has in common.
+        probability: that it is the box.
+    """
+
+    row: int
+    name: str
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Identification:
+    """What was found out of a box.
+
+    Attributes:
+        candidates: the likeliest first.
+        none_of_these: the probability that it is none of them.
+        questions: sequences asked.
+        letters: their steps.
+        transcript: what was asked and answered.
+        ended: why no more was asked.
+        failed: whether that is a failure of the box, after it had answered before.
+        alike: names of networks that no question of the pool tells apart, in groups.
+        bits: entropy that was left before and after each question.
+        none: the probability that it is none, likewise.
+    """
+
+    candidates: tuple[Candidate, ...]
+    none_of_these: float
+    questions: int
+    letters: int
+    transcript: tuple[Told, ...]
+    ended: str
+    failed: bool
+    alike: tuple[tuple[str, ...], ...]
+    bits: tuple[float, ...]
+    none: tuple[float, ...]
+
+
+def identify(
+    box: Any,
+    among: Zoo | Networks,
+    questions: int = 16,
+    answers: str = "full",
+    noise: float | None = None,
+    confidence: float = 0.99,
+    names: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    pool: np.ndarray | None = None,
+    none: float = 0.05,
+    on_answer: OnAnswer = lambda told, posterior: None,
+) -> Identification:
+    """Which of the known networks is behind a black box, or none of them.
+
+    Every question is the shortest that tells nearly as much as any, by what was answered before. If the answers fit no
+    network and noise was not given, the last question is asked once more, which tells how much noise there is.
+
+    Args:
+        box: what is asked, see :func:`rnn2vec.identification.box.box_of`.
+        among: the known networks, N of them.
+        questions: at most so many sequences are asked.
+        answers: ``full``, ``rounded:K``, ``top1`` or ``sampled``, see
+            :func:`rnn2vec.identification.answer_models.answer_model`.
+        noise: of answers, in units of the answers' spread (probabilities: 1), or how often a class is another.
+        confidence: ask no more when one candidate, or that there is none, has this probability.
+        names: of the networks, ``[N]``; of a zoo its own by default.
+        groups: what a candidate is, ``[N]``: such as the language of each network; each network by default.
+        pool: questions to choose from, ``[R, T]`` or ``[R, T, X]``; the traces of a zoo, or stimuli, by default.
+        none: how likely it is beforehand that it is none.
+        on_answer: told every answer.
+
+    Raises:
+        RNN2VecError: if an argument is out of range, or the box fails at its first question or gives no such answer.
+    """
+    budget, wanted = whole("questions", questions, 0), number("confidence", confidence)
+    if not 0.0 < wanted < 1.0:
+        raise RNN2VecError(f"confidence is between 0 and 1; got {confidence}")
+    zoo = among if isinstance(among, Zoo) else None
+    networks = zoo.networks() if zoo else among
+    assert not isinstance(networks, Zoo)
+    if pool is None:
+        pool = questions_of(zoo) if zoo else stimuli(networks.interface.inputs)
+    named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
+    grouped = list(groups) if groups is not None else named
+    for what, own in (("names", named), ("groups", grouped)):
+        if len(own) != len(networks):
+            raise RNN2VecError(f"{what} are one of each network; got {len(own)} for {len(networks)} networks")
+    asked = box_of(box)
+    identifier = Identifier(networks, pool, answers, noise, none, grouped)
+    history = [identifier.posterior]
+
+    def remember(told: Told, posterior: Posterior) -> None:
+        history.append(posterior)
+        on_answer(told, posterior)
+
+    ended = _interrogate(asked, identifier, budget, wanted, np.array(grouped), noise is None, remember)
+    identifier = ended.identifier
+    posterior = identifier.posterior
+    return Identification(
+        _ranked(posterior, np.array(grouped)),
+        posterior.none,
+        asked.questions,
+        asked.letters,
+        tuple(identifier.transcript),
+        ended.why,
+        ended.failed,
+        tuple(tuple(named[row] for row in rows) for rows in identifier.alike()),
+        tuple(each.bits for each in history),
+        tuple(each.none for each in history),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ended:
+    identifier: Identifier
+    why: str
+    failed: bool = False
+
+
+def _interrogate(
+    box: Box, identifier: Identifier, budget: int, wanted: float, groups: np.ndarray, measure: bool, on_answer: OnAnswer
+) -> _Ended:
+    """Ask until it is clear, or the budget is spent."""
+    repeat = measure
+    while box.questions < budget:
+        question = identifier.next_question()
+        if repeat and identifier.transcript and identifier.posterior.none > 0.5:
+            repeat, question = False, identifier.transcript[-1].question  # is that the noise?
+        if question is None:
+            return _Ended(identifier, "no question of the pool tells more")
+        try:
+            apart = identifier.tell(question, box.ask(question))
+        except RNN2VecError as error:
+            if not identifier.transcript:
+                raise
+            return _Ended(identifier, str(error), failed=True)
+        if apart and identifier.transcript[-1].answer.ndim == 1:
+            why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
+            return _Ended(identifier, why, failed=True)
+        if apart and measure:
+            identifier = identifier.with_noise(apart / math.sqrt(2))
+        posterior = identifier.posterior
+        on_answer(identifier.transcript[-1], posterior)
+        if posterior.none >= wanted and not (repeat and box.questions < budget):
+            return _Ended(identifier, "it is none of these")
+        if _ranked(posterior, groups)[0].probability >= wanted:
+            return _Ended(identifier, "it is clear")
+    return _Ended(identifier, f"the budget of {budget} questions is spent")
+
+
+def _ranked(posterior: Posterior, groups: np.ndarray) -> tuple[Candidate, ...]:
+    names, of_row = np.unique(groups, return_inverse=True)
+    shares = np.bincount(of_row, posterior.probabilities)
+    found = []
+    for group in np.argsort(-shares, kind="stable"):
+        rows = np.flatnonzero(of_row == group)
+        best = int(rows[posterior.probabilities[rows].argmax()])
+        found.append(Candidate(best, str(names[group]), float(shares[group])))
+    return tuple(found)
+
+
+def _numbers(count: int) -> list[str]:
+    return [str(row) for row in range(count)]

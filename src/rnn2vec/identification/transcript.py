@@ -1,0 +1,64 @@
+"""What was found out of a box, as JSON and as a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnn2vec.identification.identify import Identification
+from rnn2vec.report.identification import narrowing
+from rnn2vec.report.page import Section, render_page
+
+SHOWN = 20
+"""Candidates, and steps of a question, that are shown."""
+
+
+def plain_identification(found: Identification) -> dict[str, Any]:
+    """All of it, JSON-serialisable; probabilities below a millionth are left out."""
+    return {
+        "candidates": [
+            {"row": each.row, "name": each.name, "probability": each.probability}
+            for each in found.candidates
+            if each.probability >= 1e-6
+        ],
+        "none_of_these": found.none_of_these,
+        "questions": found.questions,
+        "letters": found.letters,
+        "ended": found.ended,
+        "failed": found.failed,
+        "alike": [list(names) for names in found.alike],
+        "transcript": [
+            {"question": told.question.tolist(), "answer": told.answer.tolist()} for told in found.transcript
+        ],
+    }
+
+
+def identification_page(found: Identification, box: str, footer: str = "") -> str:
+    """One HTML page that needs nothing but itself."""
+    rows = [{"candidate": each.name, "probability": f"{each.probability:.4f}"} for each in found.candidates[:SHOWN]] + [
+        {"candidate": "none of these", "probability": f"{found.none_of_these:.4f}"}
+    ]
+    asked = [
+        {"question": str(number + 1), "steps": str(len(told.question)), "asked": _short(told.question)}
+        for number, told in enumerate(found.transcript)
+    ]
+    bits, none = np.array(found.bits), np.array(found.none)
+    sections = [
+        Section(
+            "How the field narrows",
+            "Bits that are left of which network it is, and the probability that it is none, after each question.",
+            narrowing(bits, none),
+        ),
+        Section("What was asked", "Each question begins anew.", table=asked),
+    ]
+    if found.alike:
+        alike = [{"networks": ", ".join(names)} for names in found.alike]
+        sections.append(Section("Not told apart", "They answer every question of the pool alike.", table=alike))
+    lead = f"The box is {box}. {found.questions} questions, {found.letters} steps in all; then {found.ended}."
+    return render_page("Which network is it?", lead, rows, "", sections, footer)
+
+
+def _short(question: np.ndarray) -> str:
+    plain = [f"{value:.3g}" if question.dtype.kind == "f" else str(value) for value in question.reshape(-1)[:SHOWN]]
+    return " ".join(plain) + (" ..." if question.size > SHOWN else "")

@@ -1,0 +1,348 @@
+"""Which network is behind a black box: found with few questions, with a probability that holds, or said to be none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from scipy.stats import entropy
+from typer.testing import CliRunner
+
+from rnn2vec import (
+    Architecture,
+    Classes,
+    Identifier,
+    Interface,
+    Numbers,
+    Population,
+    RNN2VecError,
+    Tokens,
+    identify,
+)
+from rnn2vec.cli import app
+from rnn2vec.identification.answer_models import answer_model
+from rnn2vec.identification.box import Box, SteppedNetwork, box_of
+from rnn2vec.identification.commands import Command
+from rnn2vec.identification.information import mutual_information, partition_information
+from rnn2vec.networks.behaviour import answers_of
+from rnn2vec.networks.stimuli import stimuli
+
+TOKENS = Interface(Tokens(5), Classes(5))
+SOUND = Interface(Numbers(1, -1, 1), Numbers(1))
+
+
+def population(interface: Interface, count: int, seed: int = 0, gain: float = 5.0) -> Population:
+    """Networks that differ: random ones with large weights."""
+    sizes = interface.inputs.size, interface.outputs.size
+    plain = Population.initialise(Architecture.stack("lstm", sizes[0], 8, 1, sizes[1]), seed, range(count))
+    louder = {name: gain * weight for name, weight in plain.weights.items()}
+    return Population(plain.architecture, louder, interface)
+
+
+def various(count: int, seed: int = 0) -> Population:
+    """Networks on tokens none of which says one class nearly always."""
+    drawn = population(TOKENS, 4 * count, seed)
+    classes = answers_of(drawn, POOL).argmax(-1).flatten(1)
+    counts = torch.stack([(classes == own).float().mean(1) for own in range(5)], 1)
+    return drawn[np.flatnonzero((counts.max(1).values < 0.6).numpy())[:count]]
+
+
+POOL = stimuli(TOKENS.inputs, 0, 24, 20)
+TEXTS, AMPLIFIERS = various(40), population(SOUND, 20)
+
+
+def joined(*parts: dict[str, torch.Tensor]) -> Population:
+    """Networks of all parts."""
+    return Population(
+        TEXTS.architecture, {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, TOKENS
+    )
+
+
+def answering(row: int, form: str = "full", seed: int = 0, networks: Population = TEXTS) -> Callable[..., Any]:
+    """A box of one network that answers in a form."""
+    numbers = np.random.default_rng(seed)
+
+    def ask(question: np.ndarray) -> np.ndarray:
+        answer = answers_of(networks[row : row + 1], question[None])[0, 0].numpy().astype(float)
+        if form == "top1":
+            return answer.argmax(1)
+        if form == "sampled":
+            return np.array([numbers.choice(len(own), p=own / own.sum()) for own in answer])
+        if form.startswith("rounded"):
+            return answer.round(int(form[-1]))
+        return answer + float(form.partition(" ")[2] or 0) * numbers.normal(size=answer.shape)
+
+    return ask
+
+
+@pytest.mark.parametrize(("form", "budget"), [("full", 2), ("rounded:2", 4), ("top1", 16), ("sampled", 64)])
+def test_every_member_is_found(form: str, budget: int) -> None:
+    wrong = 0
+    for row in range(0, len(TEXTS), 3):
+        found = identify(answering(row, form, row), TEXTS, budget, form, pool=POOL)
+        wrong += found.candidates[0].row != row
+        assert found.questions == len(found.transcript) <= budget
+        assert found.letters == sum(len(told.question) for told in found.transcript)
+        assert sum(each.probability for each in found.candidates) + found.none_of_these == pytest.approx(1)
+        assert [each.probability for each in found.candidates] == sorted(
+            (each.probability for each in found.candidates), reverse=True
+        )
+    assert wrong == 0
+
+
+def test_a_sound_is_enough_for_an_amplifier() -> None:
+    for row in range(len(AMPLIFIERS)):
+        found = identify(answering(row, networks=AMPLIFIERS), AMPLIFIERS, 2)
+        assert found.candidates[0].row == row
+        assert found.candidates[0].probability > 0.99
+
+
+@pytest.mark.parametrize("form", ["full", "top1", "sampled"])
+def test_networks_of_no_zoo_are_none_of_these(form: str) -> None:
+    strangers = various(12, seed=9)
+    said = [identify(answering(row, form, row, strangers), TEXTS, 32, form, pool=POOL) for row in range(len(strangers))]
+    assert np.mean([found.none_of_these > 0.9 for found in said]) >= 0.9
+
+
+def test_one_of_the_networks_left_out_is_none_of_these() -> None:
+    for row in range(5):
+        rest = TEXTS[[other for other in range(len(TEXTS)) if other != row]]
+        assert identify(answering(row), rest, pool=POOL).none_of_these > 0.99
+
+
+def test_noise_that_was_not_given_is_measured() -> None:
+    found = identify(answering(3, "full 0.03"), TEXTS, 32, pool=POOL)
+    assert found.candidates[0].row == 3
+    assert found.candidates[0].probability > 0.9
+    sound = identify(answering(3, "full 0.05", networks=AMPLIFIERS), AMPLIFIERS, 16)
+    assert sound.candidates[0].row == 3
+
+
+def test_probabilities_are_right_as_often_as_they_say() -> None:
+    """By three letters of the likeliest class, wrong as often as was said."""
+    right, said, numbers = [], [], np.random.default_rng(5)
+    for trial in range(300):
+        row = trial % len(TEXTS)
+        told = Identifier(TEXTS, POOL, "top1", noise=0.04, none=1e-6)
+        question = POOL[numbers.integers(len(POOL)), :6]
+        answer = answering(row, "top1")(question)
+        slipped = np.where(numbers.random(6) < 0.04, (answer + numbers.integers(1, 5, 6)) % 5, answer)
+        told.tell(question, slipped)
+        shares = told.posterior.probabilities
+        best = shares.argmax()
+        right.append(best == row)
+        said.append(shares[best])
+    assert np.mean(right) == pytest.approx(np.mean(said), abs=0.08)
+
+
+def test_what_is_asked_for_may_be_a_group() -> None:
+    groups = ["even" if row % 2 == 0 else "odd" for row in range(len(TEXTS))]
+    for row in (4, 7):
+        found = identify(answering(row, "top1"), TEXTS, 16, "top1", groups=groups, pool=POOL)
+        assert found.candidates[0].name == groups[row]
+        assert len(found.candidates) == 2
+
+
+def test_a_group_is_told_with_fewer_letters_than_its_members() -> None:
+    twins = joined(TEXTS[:8].weights, {name: weight + 1e-2 for name, weight in TEXTS[:8].weights.items()})
+    groups = [str(row % 8) for row in range(16)]
+    box = answering(2, "sampled", networks=twins)
+    found = identify(box, twins, 40, "sampled", groups=groups, pool=POOL)
+    assert found.candidates[0].name == "2"
+    assert found.ended == "it is clear"
+
+
+def test_networks_of_one_function_are_said_to_be_alike() -> None:
+    same = TEXTS[:4].permute_hidden_randomly(torch.Generator().manual_seed(0))
+    both = joined(TEXTS[:4].weights, same.weights)
+    found = identify(answering(1), both, 8, pool=POOL)
+    assert {each.row for each in found.candidates[:2]} == {1, 5}
+    exact = joined(TEXTS[:4].weights, TEXTS[:4].weights)
+    found = identify(answering(1), exact, 8, names=[f"n{row}" for row in range(8)], pool=POOL)
+    assert found.alike == (("n1", "n5"),)
+    assert found.candidates[0].probability == pytest.approx(0.5, abs=0.01)
+    assert found.questions < 8 or "budget" in found.ended
+
+
+def test_one_candidate_is_it_or_none() -> None:
+    assert identify(answering(0), TEXTS[:1], pool=POOL).candidates[0].probability > 0.99
+    assert identify(answering(1), TEXTS[:1], pool=POOL).none_of_these > 0.99
+
+
+def test_a_budget_of_nothing_asks_nothing() -> None:
+    found = identify(lambda question: 1 / 0, TEXTS, 0, pool=POOL)
+    assert found.questions == found.letters == 0
+    assert found.none_of_these == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (lambda question: 1 / 0, "ZeroDivisionError"),
+        (lambda question: np.full((len(question), 5), np.nan), "finite"),
+        (lambda question: np.zeros((len(question), 4)), "shape"),
+        (lambda question: np.full((len(question), 5), 7.0), "probabilities"),
+        (lambda question: "no", "numbers"),
+        (lambda question: None, "numbers"),
+    ],
+)
+def test_a_box_that_answers_no_such_thing_is_refused(ask: Callable[..., Any], says: str) -> None:
+    with pytest.raises(RNN2VecError, match=says):
+        identify(ask, TEXTS, pool=POOL)
+
+
+def test_a_box_that_fails_later_leaves_what_was_learnt() -> None:
+    true, count = answering(3, "top1"), 0
+
+    def ask(question: np.ndarray) -> np.ndarray:
+        nonlocal count
+        count += 1
+        if count == 2:
+            raise OSError("gone")
+        return true(question)
+
+    found = identify(ask, TEXTS, answers="top1", pool=POOL)
+    assert found.failed
+    assert "gone" in found.ended
+    assert len(found.transcript) == 1
+
+
+def test_a_box_that_answers_the_same_question_in_another_way_is_found_out() -> None:
+    found = identify(answering(3, "sampled"), TEXTS, 32, "top1", pool=POOL)
+    assert found.failed
+    assert "another way" in found.ended
+
+
+def test_nothing_is_asked_twice_of_a_box_that_repeats_itself() -> None:
+    found = identify(answering(3, "top1"), TEXTS, 24, "top1", confidence=0.99999, pool=POOL)
+    asked = [told.question.tobytes() for told in found.transcript]
+    for number, own in enumerate(asked):
+        assert not any(before.startswith(own) for before in asked[:number])
+
+
+def test_a_transcript_replays_to_the_same_posterior() -> None:
+    found = identify(answering(3, "sampled"), TEXTS, 32, "sampled", pool=POOL)
+    again = Identifier(TEXTS, POOL, "sampled")
+    for told in found.transcript:
+        again.tell(told.question, told.answer)
+    shares = {each.row: each.probability for each in found.candidates}
+    assert [shares[row] for row in range(len(TEXTS))] == again.posterior.probabilities.tolist()
+    assert again.posterior.none == found.none_of_these
+
+
+def test_information_is_that_of_a_table() -> None:
+    weights = torch.tensor([0.5, 0.25, 0.25])
+    cells = torch.tensor([[[[0], [0]]], [[[0], [1]]], [[[0], [1]]]])
+    own = torch.arange(3)
+    assert partition_information(weights, own, cells)[0].tolist() == pytest.approx([0.0, 1.0])
+    assert partition_information(weights, torch.tensor([0, 0, 1]), cells)[0, 1].item() == pytest.approx(
+        entropy([0.75, 0.25], base=2) + 1.0 - entropy([0.5, 0.25, 0.25], base=2)
+    )
+    drawn = torch.tensor([[0.5, 0.5], [1.0, 0.0], [1.0, 0.0]])[:, None, None]
+    expected = entropy([0.75, 0.25], base=2) - 0.5 * 1.0
+    assert mutual_information(weights, own, drawn)[0, 0].item() == pytest.approx(expected, abs=1e-6)
+    assert mutual_information(weights, own, drawn.expand(-1, 1, 50, 2))[0, -1].item() == pytest.approx(1.5, abs=1e-6)
+
+
+def test_boxes_of_all_kinds_answer_alike() -> None:
+    question = POOL[0]
+    stepped = SteppedNetwork(TEXTS[3:4])
+
+    class Machine:
+        def reset(self) -> None:
+            stepped.pre()
+
+        def step(self, letter: int) -> int:
+            return stepped.step(letter)
+
+    expected = answering(3, "top1")(question)
+    for thing in (TEXTS[3:4], answering(3), stepped, Machine(), Box(answering(3))):
+        box = box_of(thing)
+        answer = np.asarray(box.ask(question))
+        assert (answer.argmax(1) if answer.ndim == 2 else answer).tolist() == expected.tolist()
+        assert (box.questions, box.letters) == (1, len(question))
+    for wrong in (3, object(), TEXTS):
+        with pytest.raises(RNN2VecError):
+            box_of(wrong)
+
+
+@pytest.mark.parametrize("name", ["half", "rounded", "rounded:x", "rounded:9", "full:2", "top1:1"])
+def test_unknown_answers_are_refused(name: str) -> None:
+    with pytest.raises(RNN2VecError, match="full, rounded"):
+        answer_model(name, TOKENS, torch.ones(5))
+
+
+def test_numbers_have_no_likeliest_class() -> None:
+    with pytest.raises(RNN2VecError, match="classes"):
+        identify(answering(0, networks=AMPLIFIERS), AMPLIFIERS, answers="top1")
+
+
+SCRIPT = """
+import json, sys, time
+for line in sys.stdin:
+    question = json.loads(line)["question"]
+    if "slow" in sys.argv: time.sleep(20)
+    if "rubbish" in sys.argv: print("hello", flush=True); continue
+    if "ends" in sys.argv: break
+    print(json.dumps({"answer": [int(token) % 5 for token in question]}), flush=True)
+"""
+
+
+def test_a_command_is_asked_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "box.py").write_text(SCRIPT)
+    line = f"{sys.executable} {tmp_path / 'box.py'}"
+    with Command(line) as command:
+        assert command(np.array([3, 1, 2])) == [3, 1, 2]
+        assert command(np.array([4])) == [4]
+    for word, says in (("rubbish", "hello"), ("ends", "ended"), ("slow", "within 0.5 seconds")):
+        with (
+            Command(f"{line} {word}", 0.5 if word == "slow" else 20.0) as command,
+            pytest.raises(RNN2VecError, match=says),
+        ):
+            command(np.array([1]))
+    with pytest.raises(RNN2VecError, match="cannot be started"):
+        Command("no-such-program --at-all")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Amplifiers as files, with a declaration."""
+    for row in range(6):
+        own = {
+            f"core.{name}" if name.endswith("_l0") else name: weight[row].clone()
+            for name, weight in AMPLIFIERS.weights.items()
+        }
+        (tmp_path / "known").mkdir(exist_ok=True)
+        safetensors.torch.save_file(own, tmp_path / "known" / f"amp{row}.safetensors")
+    return tmp_path
+
+
+def test_from_the_shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = str(folder / "known")
+    run = CliRunner().invoke
+    found = run(app, ["identify", f"{known}/amp4.safetensors", "--among", known, "--json"])
+    assert found.exit_code == 0, found.output
+    said = json.loads(found.stdout)
+    assert said["candidates"][0]["name"] == "amp4"
+    assert said["questions"] == len(said["transcript"])
+    monkeypatch.chdir(folder)
+    (folder / "mybox.py").write_text("def box(question):\n    return question * 0 + 123.0\n")
+    page = folder / "page.html"
+    found = run(app, ["identify", "mybox:box", "--among", known, "--out", str(page)])
+    assert found.exit_code == 0, found.output
+    assert "it is none of these" in found.output
+    assert "none of these" in page.read_text()
+    (folder / "box.py").write_text(SCRIPT)
+    found = run(app, ["identify", f"{sys.executable} box.py ends", "--among", known])
+    assert found.exit_code == 1
+    assert isinstance(found.exception, RNN2VecError)
+    found = run(app, ["identify", "mybox:other", "--among", known])
+    assert found.exit_code == 1
+    assert "mybox:other" in str(found.exception)
