@@ -154,7 +154,7 @@ def test_a_group_is_told_with_fewer_letters_than_its_members() -> None:
     twins = joined(TEXTS[:8].weights, {name: weight + 1e-2 for name, weight in TEXTS[:8].weights.items()})
     groups = [str(row % 8) for row in range(16)]
     box = answering(2, "sampled", networks=twins)
-    found = identify(box, twins, 40, "sampled", groups=groups, pool=POOL)
+    found = identify(box, twins, 64, "sampled", confidence=0.97, groups=groups, pool=POOL)
     assert found.candidates[0].name == "2"
     assert found.ended == "it is clear"
 

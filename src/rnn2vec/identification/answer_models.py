@@ -41,6 +41,11 @@ class AnswerModel(Protocol):
         ...
 
     @property
+    def checks(self) -> int:
+        """Whole questions by which it is made sure that a box is no stranger, once it is clear which one it is like."""
+        ...
+
+    @property
     def noises(self) -> Tensor:
         """The scale of noises ``[G]``."""
         ...
@@ -95,6 +100,10 @@ class Full:
     repeats: bool = True
 
     @property
+    def checks(self) -> int:
+        return 1 if self.sigma > 1e-3 else 0
+
+    @property
     def noises(self) -> Tensor:
         return _scale(self.sigma, APART * self.sigma, max(1.0, 2 * APART * self.sigma))
 
@@ -136,6 +145,7 @@ class Likeliest:
     slip: float = 1e-3
     name: str = "top1"
     repeats: ClassVar[bool] = True
+    checks: ClassVar[int] = 1
 
     @property
     def noises(self) -> Tensor:
@@ -171,6 +181,7 @@ class Sampled:
     slip: float = 1e-3
     name: str = "sampled"
     repeats: ClassVar[bool] = False
+    checks: ClassVar[int] = 8
 
     @property
     def noises(self) -> Tensor:

@@ -141,10 +141,10 @@ class Identifier:
         rows = rows[weights[rows] > 1e-6 * weights.max()]
         several = len(np.unique(self.groups[rows])) > 1
         telling = self._telling(rows, weights[rows]) if several else None
-        return self._checking() if telling is None else telling
+        return self.check() if telling is None else telling
 
-    def _checking(self) -> np.ndarray | None:
-        """The question that was asked least; None if all were, and would have the same answers again."""
+    def check(self) -> np.ndarray | None:
+        """The question that was asked least, whole; None if all were, and would have the same answers again."""
         asked = [[_shared_steps(own, told.question) for told in self.transcript] for own in self.questions]
         if not self.model.repeats:
             return self.questions[int(np.argmin([sum(own) for own in asked]))]

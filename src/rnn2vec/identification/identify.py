@@ -77,6 +77,7 @@ def identify(
     groups: Sequence[str] | None = None,
     pool: np.ndarray | None = None,
     none: float = 0.05,
+    checks: int | None = None,
     on_answer: OnAnswer = lambda told, posterior: None,
 ) -> Identification:
     """Which of the known networks is behind a black box, or none of them.
@@ -96,6 +97,8 @@ def identify(
         groups: what a candidate is, ``[N]``: such as the language of each network; each network by default.
         pool: questions to choose from, ``[R, T]`` or ``[R, T, X]``; the traces of a zoo, or stimuli, by default.
         none: how likely it is beforehand that it is none.
+        checks: whole questions that are asked once it is clear which network it is like, to make sure that it is none
+            like it; as many as this kind of answers needs by default.
         on_answer: told every answer.
 
     Raises:
@@ -122,7 +125,8 @@ def identify(
         history.append(posterior)
         on_answer(told, posterior)
 
-    ended = _interrogate(asked, identifier, budget, wanted, np.array(grouped), noise is None, remember)
+    limits = _Limits(budget, wanted, identifier.model.checks if checks is None else whole("checks", checks, 0))
+    ended = _interrogate(asked, identifier, limits, np.array(grouped), noise is None, remember)
     identifier = ended.identifier
     posterior = identifier.posterior
     return Identification(
@@ -146,17 +150,27 @@ class _Ended:
     failed: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class _Limits:
+    """When to stop."""
+
+    budget: int
+    confidence: float
+    checks: int
+
+
 def _interrogate(
-    box: Box, identifier: Identifier, budget: int, wanted: float, groups: np.ndarray, measure: bool, on_answer: OnAnswer
+    box: Box, identifier: Identifier, limits: _Limits, groups: np.ndarray, measure: bool, on_answer: OnAnswer
 ) -> _Ended:
-    """Ask until it is clear, or the budget is spent."""
-    repeat = measure
-    while box.questions < budget:
-        question = identifier.next_question()
+    """Ask until it is clear and sure, or the budget is spent."""
+    repeat, clear, checked = measure, False, 0
+    while box.questions < limits.budget:
+        question = identifier.check() if clear else identifier.next_question()
+        checked += clear
         if repeat and identifier.transcript and identifier.posterior.none > 0.5:
             repeat, question = False, identifier.transcript[-1].question  # is that the noise?
         if question is None:
-            return _Ended(identifier, "no question of the pool tells more")
+            return _Ended(identifier, "it is clear" if clear else "no question of the pool tells more")
         try:
             apart = identifier.tell(question, box.ask(question))
         except RNN2VecError as error:
@@ -170,11 +184,12 @@ def _interrogate(
             identifier = identifier.with_noise(apart / math.sqrt(2))
         posterior = identifier.posterior
         on_answer(identifier.transcript[-1], posterior)
-        if posterior.none >= wanted and not (repeat and box.questions < budget):
+        if posterior.none >= limits.confidence and not (repeat and box.questions < limits.budget):
             return _Ended(identifier, "it is none of these")
-        if _ranked(posterior, groups)[0].probability >= wanted:
+        clear = _ranked(posterior, groups)[0].probability >= limits.confidence
+        if clear and checked >= limits.checks:
             return _Ended(identifier, "it is clear")
-    return _Ended(identifier, f"the budget of {budget} questions is spent")
+    return _Ended(identifier, "it is clear" if clear else f"the budget of {limits.budget} questions is spent")
 
 
 def _ranked(posterior: Posterior, groups: np.ndarray) -> tuple[Candidate, ...]:
