@@ -32,7 +32,17 @@ def entries(content: bytes) -> dict[str, bytes]:
             if len({own.filename for own in listed}) < len(listed):
                 raise RNN2VecError("the entries of an archive have different names; two are alike")
             return {own.filename: archive.read(own) for own in listed}
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        if isinstance(error, RNN2VecError):
-            raise
+    except RNN2VecError:
+        raise
+    # zipfile believes what headers say: sizes that no file has, names of no letters
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        LookupError,
+        ArithmeticError,
+    ) as error:
         raise RNN2VecError(f"it is no whole archive ({error}): it was truncated or altered") from error

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import dataclasses
-import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +20,9 @@ from rnn2vec.checkpoints.optional import library
 from rnn2vec.errors import RNN2VecError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-HEAP = b"GCOL"
-"""How a heap of texts begins."""
-DEEPEST = 32
-"""Groups within groups."""
-LONGEST = 1000
-"""Texts of one attribute."""
-FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32"}
-"""Compression that HDF5 has itself; others are libraries that it would load."""
+SECONDS = 60.0
+"""That reading a file may take."""
+WORKER = Path(__file__).with_name("hdf5_worker.py")
 
 
 @dataclasses.dataclass
@@ -70,84 +72,88 @@ def read(content: bytes, texts: tuple[str, ...], ignored: tuple[str, ...]) -> No
         RNN2VecError: if it is damaged, refers to other files, needs filters that HDF5 has not itself, or claims more
             than it can hold; or h5py is not installed.
     """
-    h5py = library("h5py", "HDF5")
-    _require_heaps_that_end(content)
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            return _Reader(h5py, len(content), texts).group(file, ignored)
-    except (OSError, LookupError, ValueError, RuntimeError, TypeError, ArithmeticError, EOFError) as error:
-        if isinstance(error, RNN2VecError):
-            raise
-        raise RNN2VecError(f"it is no whole HDF5 file ({error}): it was truncated or altered") from error
+    library("h5py", "HDF5")
+    request = {"length": len(content), "most": MOST * len(content) + SPARE, "texts": texts, "ignored": ignored}
+    answer, numbers = _WORKER.ask(request, content)
+    if "tree" not in answer:
+        raise RNN2VecError(answer["refused"])
+    return _node(answer["tree"], numbers, [0])
 
 
-def _require_heaps_that_end(content: bytes) -> None:
-    """Refuse a heap of texts in which an object does not lead to the next: HDF5 itself would read it without end."""
-    start = content.find(HEAP)
-    while start >= 0:
-        size = int.from_bytes(content[start + 8 : start + 16], "little")
-        at, end = start + 16, min(start + size, len(content))
-        while at + 16 <= end:
-            index = int.from_bytes(content[at : at + 2], "little")
-            held = int.from_bytes(content[at + 8 : at + 16], "little")
-            step = 16 + -(-held // 8) * 8 if index else held  # the free space at the end counts its own header
-            if step < 16 or at + step > end:
-                raise RNN2VecError("it is no whole HDF5 file (a heap of texts is damaged): it was truncated or altered")
-            at += step
-        start = content.find(HEAP, start + 4)
+def _node(plain: dict[str, Any], numbers: bytes, place: list[int]) -> Node:
+    """A node of what the worker says; arrays follow one another in the order of the tree."""
+    if "array" in plain:
+        kind, shape = plain["array"]
+        array = np.frombuffer(numbers, np.dtype(kind), int(np.prod(shape, dtype=object)), place[0]).reshape(shape)
+        place[0] += array.nbytes
+        return Node(array=array.copy())
+    children = {name: _node(own, numbers, place) for name, own in plain["children"].items()}
+    return Node({name: tuple(own) for name, own in plain["texts"].items()}, children)
 
 
-class _Reader:
-    def __init__(self, h5py: Any, length: int, texts: tuple[str, ...]) -> None:
-        self.h5py, self.texts, self.left = h5py, texts, MOST * length + SPARE
-        self.seen: set[int] = set()
+class _Worker:
+    """The process in which the C library reads, started when it is first needed, and again if it has died."""
 
-    def group(self, group: Any, ignored: tuple[str, ...] = (), depth: int = 0) -> Node:
-        address = self.h5py.h5o.get_info(group.id).addr
-        if depth > DEEPEST or address in self.seen:
-            raise RNN2VecError(f"groups are at most {DEEPEST} deep, and each has one place; {group.name} has not")
-        self.seen.add(address)
-        node = Node(self._texts(group))
-        for name in group:
-            if name in ignored:
-                continue
-            link = group.get(name, getlink=True)
-            if not isinstance(link, self.h5py.HardLink):
-                raise RNN2VecError(f"everything is in the file itself; {name} is a link to another place or file")
-            own = group[name]
-            if isinstance(own, self.h5py.Group):
-                node.children[name] = self.group(own, (), depth + 1)
-            elif isinstance(own, self.h5py.Dataset):
-                node.children[name] = Node(array=self._array(own))
-        return node
+    def __init__(self) -> None:
+        self._lock, self._owner = threading.Lock(), 0
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.close)
 
-    def _array(self, own: Any) -> Any:
-        if own.is_virtual or own.external:
-            raise RNN2VecError(f"everything is in the file itself; {own.name} is kept in another")
-        properties = own.id.get_create_plist()
-        filters = {properties.get_filter(place)[0] for place in range(properties.get_nfilters())}
-        if unknown := filters - FILTERS.keys():
-            raise RNN2VecError(f"arrays are compressed by {', '.join(FILTERS.values())}; {own.name} by {unknown}")
-        if own.dtype.kind not in "fiub":
-            return np.zeros(0)  # a text, or a choice: no weights, and refused where weights are asked for
-        self._claim(own.name, own.size * own.dtype.itemsize)
-        return own[()]
+    def ask(self, request: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+        """The answer to a request, and the numbers that follow it.
 
-    def _texts(self, group: Any) -> dict[str, tuple[str, ...]]:
-        found = {}
-        for name in group.attrs:
-            if not name.startswith(self.texts):
-                continue
-            attribute = group.attrs.get_id(name)
-            size = int(np.prod(attribute.shape, dtype=object))
-            if size > LONGEST:
-                raise RNN2VecError(f"an attribute has at most {LONGEST} texts; {name} has {size}")
-            self._claim(name, size * attribute.dtype.itemsize)
-            values = np.atleast_1d(np.asarray(group.attrs[name])).ravel()
-            found[name] = tuple(own.decode() if isinstance(own, bytes) else str(own) for own in values)
-        return found
+        Raises:
+            RNN2VecError: if the library crashes on the file, or takes too long.
+        """
+        with self._lock:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            late = threading.Timer(SECONDS, process.kill)
+            late.start()
+            try:
+                process.stdin.write(json.dumps(request).encode() + b"\n" + content)
+                process.stdin.flush()
+                answer = json.loads(process.stdout.readline())
+                numbers = process.stdout.read(answer["length"])
+                if len(numbers) != answer["length"]:
+                    raise EOFError("it ended")
+            except (OSError, ValueError, EOFError, MemoryError) as error:
+                self._end()
+                raise RNN2VecError(
+                    "it is no whole HDF5 file (the library that reads HDF5 crashes on it, or does not end): it was "
+                    "truncated or altered"
+                ) from error
+            except BaseException:  # Ctrl-C: what it still writes answers nobody
+                self._end()
+                raise
+            finally:
+                late.cancel()
+            return answer, numbers
 
-    def _claim(self, name: str, size: int) -> None:
-        self.left -= size
-        if self.left < 0:
-            raise RNN2VecError(f"a file holds at most {MOST} times its own size; it claims more, at {name}")
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
+            command = [sys.executable, "-P", str(WORKER)]
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            self._owner = os.getpid()
+        return self._process
+
+    def _end(self) -> None:
+        if self._process is not None and self._owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):  # what was not written any more
+                        stream.close()
+        self._process = None
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+
+_WORKER = _Worker()
