@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from rnn2vec import RNN2VecError, Tokens, read_checkpoint
-from rnn2vec.checkpoints import hdf5
+from rnn2vec.checkpoints.keras import hdf5
 
 MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "300"))
 SECONDS = 20.0
