@@ -34,7 +34,7 @@ SPARE = 32 << 20
 
 def tensors(size: int = 3) -> dict[str, Tensor]:
     torch.manual_seed(0)
-    parts = nn.ModuleDict({"rnn": nn.LSTM(1, size), "top": nn.Linear(size, 1)})
+    parts = nn.ModuleDict({"rnn": nn.LSTM(2, size), "top": nn.Linear(size, 1)})
     return dict(parts.state_dict())
 
 
@@ -57,7 +57,7 @@ def npz() -> bytes:
 
 
 def guitarml() -> bytes:
-    sizes = {"input_size": 1, "output_size": 1, "hidden_size": 3, "num_layers": 1}
+    sizes = {"input_size": 2, "output_size": 1, "hidden_size": 3, "num_layers": 1}
     state = {name.replace("rnn", "rec").replace("top", "lin"): value.tolist() for name, value in tensors().items()}
     data = {"model": "SimpleRNN", "unit_type": "LSTM", "skip": 1, "bias_fl": True}
     return json.dumps({"model_data": {**data, **sizes}, "state_dict": state}).encode()

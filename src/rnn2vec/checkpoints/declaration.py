@@ -26,11 +26,14 @@ COMMON = ("name", "interface", "dtype")
 KNOB = ("knob", "assume_plain")
 """What is said of many files at once, where only some have a knob or are modules."""
 TENSORS = (
-    "tensors", "ignore", "masks", "within", "recurrent", "front", "front_activations", "head", "activations",
+    "tensors", "ignore", "masks", "recurrent", "front", "front_activations", "head", "activations",
     "output_activation", "embedding", "cell", "nonlinearity", "reset", "leak", "rate", "gates", "columns", "skip",
     "assume_plain", "knob",
 )  # fmt: skip
 """What may be declared of tensors by name."""
+
+NESTED = (*TENSORS, "within")
+"""Likewise, in a file that may hold several of them."""
 
 
 @dataclasses.dataclass(frozen=True)

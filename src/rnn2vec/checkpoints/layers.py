@@ -217,8 +217,10 @@ def reordered(values: Array, order: str, cell: str) -> Array:
     """
     wanted = ORDERS.get(cell, "")
     own = order.replace("h", "n") if cell == "gru" else order.replace("c", "g")
+    if not wanted:
+        raise RNN2VecError(f"{cell} cells have no gates, whose order could be {shown(order)}")
     if sorted(own) != sorted(wanted):
-        raise RNN2VecError(f"the gates of {cell} cells are {wanted or 'one'}, in any order; got {shown(order)}")
+        raise RNN2VecError(f"the gates of {cell} cells are {wanted}, in any order; got {shown(order)}")
     parts = np.split(values, len(own))
     return np.concatenate([parts[own.index(gate)] for gate in wanted])
 

@@ -27,7 +27,7 @@ from rnn2vec.checkpoints.archives import entries
 from rnn2vec.checkpoints.arrays import Array, array
 from rnn2vec.checkpoints.assemble import assemble
 from rnn2vec.checkpoints.checkpoint import Checkpoint
-from rnn2vec.checkpoints.declaration import DTYPES, KNOB, TENSORS, Declaration, declaration_of
+from rnn2vec.checkpoints.declaration import DTYPES, KNOB, NESTED, TENSORS, Declaration, declaration_of
 from rnn2vec.checkpoints.layers import Described
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
@@ -79,7 +79,7 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
         raise RNN2VecError("a file of a network holds something; it is empty")
     if safetensors_files.recognised(content):
         said = declaration_of(path, declared)
-        return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said)
+        return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said, ordered=False)
     if content.lstrip()[:1] == b"{":
         return _json(path, content, Declaration.of(declared))
     if content.startswith(pytorch.LEGACY):
@@ -121,18 +121,25 @@ def _described(path: Path, described: Described, format_name: str, said: Declara
     return _made(path, described, format_name, said)
 
 
-def _tensors(path: Path, tensors: dict[str, Array], format_name: str, said: Declaration) -> Checkpoint:
-    said.require_within(TENSORS, format_name)
-    described = state_dict.describe(tensors, said)
+def _tensors(
+    path: Path,
+    tensors: dict[str, Array],
+    format_name: str,
+    said: Declaration,
+    allowed: tuple[str, ...] = TENSORS,
+    ordered: bool = True,
+) -> Checkpoint:
+    said.require_within(allowed, format_name)
+    described = state_dict.describe(tensors, said, ordered)
     described.notes.append("not proven: names and shapes do not say what its forward did")
     return _made(path, described, format_name, said)
 
 
 def _pytorch(path: Path, saved: pytorch.Saved, said: Declaration) -> Checkpoint:
     if saved.module is None:
-        return _tensors(path, saved.tensors, pytorch.NAME, said)
+        return _tensors(path, saved.tensors, pytorch.NAME, said, NESTED)
     plain = f"assumed, as declared: the layers of {saved.module.name} one after the other"
-    made = _tensors(path, saved.tensors, f"{pytorch.NAME}, a whole module", saved.module.plain(said))
+    made = _tensors(path, saved.tensors, f"{pytorch.NAME}, a whole module", saved.module.plain(said), NESTED)
     return dataclasses.replace(made, notes=(plain, *made.notes))
 
 

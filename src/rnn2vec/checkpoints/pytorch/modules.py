@@ -18,6 +18,15 @@ _HARMLESS = (
 )  # fmt: skip
 """Parts of a trained module that compute nothing of its outputs, or are read."""
 
+_COMPUTES = {
+    "Embedding": {"max_norm": None},
+    "Softplus": {"beta": 1, "threshold": 20},
+    **{name: {"bidirectional": False, "proj_size": 0} for name in _RECURRENT},
+}
+"""Attributes that have one value in what is read."""
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+"""Functions that run with a layer's own; those of torch.nn.utils (weight norm, pruning) are known by the tensors."""
+
 _ACTIVATIONS = {"Tanh": "tanh", "ReLU": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus"}
 
 
@@ -28,25 +37,26 @@ class Module:
     Attributes:
         name: its class.
         parts: classes of the module and its parts.
-        nonlinearity: of the recurrent layers, if they say one.
+        nonlinearities: that its recurrent layers say they have, each once.
     """
 
     name: str
     parts: tuple[str, ...]
-    nonlinearity: str | None
+    nonlinearities: tuple[str, ...]
 
     @classmethod
     def of(cls, own: Thing) -> Module:
         """A module of what a pickle describes.
 
         Raises:
-            RNN2VecError: if a recurrent layer of it has two directions or a projection.
+            RNN2VecError: if the attributes of a part say that it computes something else, such as two directions, or
+                it has hooks.
         """
         listed = list(parts(own))
         for whole, state in listed:
-            _require_one_way(whole.rpartition(".")[2], state)
-        said = {str(state["nonlinearity"]) for _, state in listed if isinstance(state.get("nonlinearity"), str)}
-        return cls(class_of(own), tuple(name for name, _ in listed), next(iter(said)) if len(said) == 1 else None)
+            _require_known(whole.rpartition(".")[2], state)
+        said = (_nonlinearity(state) for _, state in listed)
+        return cls(class_of(own), tuple(name for name, _ in listed), tuple(sorted({*filter(None, said)})))
 
     def plain(self, said: Declaration) -> Declaration:
         """What is declared, and what the attributes say beside it, if the parts are taken one after the other.
@@ -70,12 +80,31 @@ class Module:
                     f"a plain module is recurrent and linear layers; {self.name} has a {name}, too: declare it "
                     f"(activations, output_activation), or ignore=['{name}'] if its outputs are wanted without"
                 )
-        return said if said.nonlinearity else dataclasses.replace(said, nonlinearity=self.nonlinearity)
+        found = {*self.nonlinearities, *filter(None, [said.nonlinearity])}
+        if len(found) > 1:
+            raise RNN2VecError(
+                f"recurrent layers have one nonlinearity; those of {self.name} say {' and '.join(self.nonlinearities)}"
+                + (f", and {said.nonlinearity} was declared" if said.nonlinearity else "")
+            )
+        return dataclasses.replace(said, nonlinearity=next(iter(found), None))
 
 
-def _require_one_way(name: str, state: dict[Any, Any]) -> None:
-    if name in _RECURRENT and (state.get("bidirectional") or state.get("proj_size")):
-        raise RNN2VecError(
-            f"networks run in one direction and have no projection; {name} has "
-            f"bidirectional={shown(state.get('bidirectional'))}, proj_size={shown(state.get('proj_size', 0))}"
-        )
+def _require_known(name: str, state: dict[Any, Any]) -> None:
+    for attribute, wanted in _COMPUTES.get(name, {}).items():
+        if (found := state.get(attribute)) not in (None, wanted):
+            raise RNN2VecError(
+                f"networks run in one direction, without projections, by the functions that torch has by default; "
+                f"{name} has {attribute} {shown(found)}, where {shown(wanted)} is read"
+            )
+    for group in _HOOKS:
+        hooks = state.get(group)
+        for hook in hooks.values() if isinstance(hooks, dict) else ():
+            made_by = hook.made_by if isinstance(hook, Thing) else hook
+            if not str(made_by).startswith("torch.nn.utils."):
+                raise RNN2VecError(f"a layer computes what its class does; {name} has a hook, {shown(str(made_by))}")
+
+
+def _nonlinearity(state: dict[Any, Any]) -> str | None:
+    """Of a recurrent layer; versions before 1.0 have a mode alone."""
+    said = state.get("nonlinearity", {"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(str(state.get("mode"))))
+    return said if isinstance(said, str) else None

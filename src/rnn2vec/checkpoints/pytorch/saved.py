@@ -15,7 +15,7 @@ from rnn2vec.checkpoints.linear import quoted
 from rnn2vec.checkpoints.pytorch.modules import Module
 from rnn2vec.checkpoints.pytorch.pickles import Thing
 from rnn2vec.checkpoints.pytorch.storages import Numbers, of_archive, of_legacy
-from rnn2vec.checkpoints.pytorch.tree import candidates, views
+from rnn2vec.checkpoints.pytorch.tree import candidates, others, views
 from rnn2vec.errors import RNN2VecError
 
 NAME = "PyTorch"
@@ -72,6 +72,12 @@ def read(content: bytes, archive: dict[str, bytes] | None, said: Declaration) ->
             "is it the state of an optimiser?"
         )
     own = next(iter(found.values()))
+    if unread := {name: kind for name, kind in others(own).items() if not said.ignores(name)}:
+        name, kind = next(iter(unread.items()))
+        raise RNN2VecError(
+            f"every tensor is read, or ignored by name; {name} is {kind}, and no plain tensor (quantised, sparse, of 8 "
+            "bits, numpy's): save it as a tensor of floats, or declare ignore, if the network does without it"
+        )
     numbers = Numbers(storages, len(content))
     tensors = {name: numbers.array(name, view) for name, view in views(own).items()}
     return Saved(tensors, Module.of(own) if isinstance(own, Thing) else None)

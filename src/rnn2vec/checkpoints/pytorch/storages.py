@@ -75,6 +75,8 @@ def _storage(said: Any) -> tuple[str, torch.dtype]:
         raise RNN2VecError(f"a storage says its class, key, place and size; got {shown(said)}")
     if said[1].name not in TYPES:
         raise RNN2VecError(f"tensors are of {', '.join(TYPES)}; got {said[1]}")
+    if any(own is not None for own in said[5:]):
+        raise RNN2VecError(f"a storage begins where its numbers do; that of key {shown(said[2])} is a part of another")
     return str(said[2]), TYPES[said[1].name]
 
 

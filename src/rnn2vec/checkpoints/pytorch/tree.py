@@ -18,6 +18,10 @@ View = tuple[Any, ...]
 
 _REBUILT = ("_rebuild_tensor", "_rebuild_tensor_v2")
 _WRAPPED = ("_rebuild_parameter", "_rebuild_parameter_with_state")
+_OF_TYPE, _TYPES = Name("torch._tensor", "_rebuild_from_type_v2"), ("Tensor", "Parameter")
+"""How tensors with attributes of somebody's own are made; those of other types compute as they like."""
+_OF_NUMBERS = ("_rebuild", "_reconstruct", "_frombuffer")
+"""How functions of torch and numpy are called that make tensors and arrays."""
 
 
 def walk(root: Any, into_modules: bool = True) -> Iterator[tuple[str, Any]]:
@@ -76,16 +80,24 @@ def is_module(own: Any) -> bool:
 
 
 def view_of(own: Any) -> View | None:
-    """What would become a tensor or a parameter; None of anything else."""
+    """What would become a tensor or a parameter; None of anything else, and of one that is not as its storage is."""
     for _ in range(3):
-        if not isinstance(own, Thing) or not isinstance(own.made_by, Name) or own.made_by.module != "torch._utils":
+        if not isinstance(own, Thing) or not isinstance(own.made_by, Name):
             return None
-        if own.made_by.name in _REBUILT:
-            view = own.arguments[:4]
-            return view if len(view) == 4 and isinstance(view[0], Reference) else None
-        if own.made_by.name not in _WRAPPED or not own.arguments:
+        if own.made_by == _OF_TYPE and len(own.arguments) == 4:
+            make, kind, arguments, _state = own.arguments
+            if not isinstance(kind, Name) or kind.module.partition(".")[0] != "torch" or kind.name not in _TYPES:
+                return None
+            own = Thing(make, arguments) if isinstance(arguments, tuple) else None
+        elif own.made_by.module != "torch._utils":
             return None
-        own = own.arguments[0]
+        elif own.made_by.name in _REBUILT:
+            view, changed = own.arguments[:4], own.arguments[6:]  # conjugated, or with the other sign
+            return view if len(view) == 4 and isinstance(view[0], Reference) and not any(changed) else None
+        elif own.made_by.name in _WRAPPED and own.arguments:
+            own = own.arguments[0]
+        else:
+            return None
     return None
 
 
@@ -95,28 +107,48 @@ def views(own: Any) -> dict[str, View]:
     return {name: view for name, view in listed if view is not None}
 
 
+def others(own: Any) -> dict[str, str]:
+    """What stands where tensors do and holds numbers in another way, by name: what it is, or is made by."""
+    found = {}
+    for name, value in _entries(own):
+        if view_of(value) is not None or is_module(value) or not isinstance(value, (Thing, list, tuple)):
+            continue
+        made = [part.made_by for _, part in walk(value) if isinstance(part, Thing) and _is_of_numbers(part.made_by)]
+        if made:
+            found[name] = str(made[0])
+        elif not isinstance(value, Thing) and name.endswith(("weight", "bias")):
+            found[name] = f"a {type(value).__name__}"
+    return found
+
+
+def _is_of_numbers(made_by: object) -> bool:
+    known = isinstance(made_by, Name) and made_by.module.partition(".")[0] in ("torch", "numpy")
+    return known and made_by.name.startswith(_OF_NUMBERS)
+
+
 def _entries(own: Any) -> Iterator[tuple[str, Any]]:
     """What a state dict holds, or what a module holds where its tensors are."""
     if isinstance(own, dict):
         yield from ((str(name), value) for name, value in own.items())
         return
-    for prefix, state in _states(own, "", 0, set()):
+    for number, (prefix, state) in enumerate(_states(own)):
+        if number > MOST_CANDIDATES:
+            raise RNN2VecError(f"a module has at most {MOST_CANDIDATES} parts; this one has more")
         groups = [state.get("_parameters"), state.get("_buffers")] if "_modules" in state else [state]
         for group in groups:
-            yield from (
-                (f"{prefix}{name}", value) for name, value in (group.items() if isinstance(group, dict) else ())
-            )
+            if isinstance(group, dict):
+                yield from ((f"{prefix}{name}", value) for name, value in group.items())
 
 
-def _states(own: Thing, prefix: str, depth: int, seen: set[int]) -> Iterator[tuple[str, dict[Any, Any]]]:
-    if id(own) in seen or depth > DEEPEST or not isinstance(own.state, dict):
+def _states(own: Thing, prefix: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """The attributes of a module and its parts; one that stands in two places has two names, as in a state dict."""
+    if id(own) in above or len(above) > DEEPEST or not isinstance(own.state, dict):
         return
-    seen.add(id(own))
     yield prefix, own.state
     inner = own.state.get("_modules", own.state)
     for name, part in inner.items() if isinstance(inner, dict) else ():
         if is_module(part):
-            yield from _states(part, f"{prefix}{name}.", depth + 1, seen)
+            yield from _states(part, f"{prefix}{name}.", (*above, id(own)))
 
 
 def parts(own: Thing) -> Iterator[tuple[str, dict[Any, Any]]]:
