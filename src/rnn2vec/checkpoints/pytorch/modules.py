@@ -18,7 +18,7 @@ _HARMLESS = (
 )  # fmt: skip
 """Parts of a trained module that compute nothing of its outputs, or are read."""
 
-_COMPUTES = {
+_COMPUTES: dict[str, dict[str, Any]] = {
     "Embedding": {"max_norm": None},
     "Softplus": {"beta": 1, "threshold": 20},
     **{name: {"bidirectional": False, "proj_size": 0} for name in _RECURRENT},

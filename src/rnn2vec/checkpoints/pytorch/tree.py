@@ -82,19 +82,20 @@ def is_module(own: Any) -> bool:
 def view_of(own: Any) -> View | None:
     """What would become a tensor or a parameter; None of anything else, and of one that is not as its storage is."""
     for _ in range(3):
-        if not isinstance(own, Thing) or not isinstance(own.made_by, Name):
+        made_by = own.made_by if isinstance(own, Thing) else None
+        if not isinstance(made_by, Name):
             return None
-        if own.made_by == _OF_TYPE and len(own.arguments) == 4:
+        if made_by == _OF_TYPE and len(own.arguments) == 4:
             make, kind, arguments, _state = own.arguments
             if not isinstance(kind, Name) or kind.module.partition(".")[0] != "torch" or kind.name not in _TYPES:
                 return None
             own = Thing(make, arguments) if isinstance(arguments, tuple) else None
-        elif own.made_by.module != "torch._utils":
+        elif made_by.module != "torch._utils":
             return None
-        elif own.made_by.name in _REBUILT:
+        elif made_by.name in _REBUILT:
             view, changed = own.arguments[:4], own.arguments[6:]  # conjugated, or with the other sign
             return view if len(view) == 4 and isinstance(view[0], Reference) and not any(changed) else None
-        elif own.made_by.name in _WRAPPED and own.arguments:
+        elif made_by.name in _WRAPPED and own.arguments:
             own = own.arguments[0]
         else:
             return None
@@ -122,8 +123,9 @@ def others(own: Any) -> dict[str, str]:
 
 
 def _is_of_numbers(made_by: object) -> bool:
-    known = isinstance(made_by, Name) and made_by.module.partition(".")[0] in ("torch", "numpy")
-    return known and made_by.name.startswith(_OF_NUMBERS)
+    if not isinstance(made_by, Name) or made_by.module.partition(".")[0] not in ("torch", "numpy"):
+        return False
+    return made_by.name.startswith(_OF_NUMBERS)
 
 
 def _entries(own: Any) -> Iterator[tuple[str, Any]]:
