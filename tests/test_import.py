@@ -362,9 +362,7 @@ def test_few_numbers_among_words_are_words(captures: Path, tmp_path: Path) -> No
 def test_a_zoo_has_one_range_of_inputs(captures: Path, tmp_path: Path) -> None:
     wide = {"inputs": {"kind": "numbers", "size": 1, "low": -2, "high": 2}, "outputs": {"kind": "numbers", "size": 1}}
     (tmp_path / "said.json").write_text(json.dumps({"files": {"own.pt": {"interface": wide}}}))
-    with pytest.raises(
-        RNN2VecError, match=r"own.pt: the networks of a zoo are asked the same, here 1 numbers in -1..1"
-    ):
+    with pytest.raises(RNN2VecError, match=r"own.pt: the networks of a zoo are asked the same, here 1 number in -1..1"):
         import_zoo([captures], tmp_path / "zoo", declare=tmp_path / "said.json", knob=[0])
     assert not (tmp_path / "zoo").exists()
 
