@@ -103,6 +103,7 @@ def test_the_command(captures: Path, tmp_path: Path, rnn2vec_command: Command) -
     status, printed, errors = rnn2vec_command("zoo", "import", captures, "--out", tmp_path / "zoo")
     assert (status, (tmp_path / "zoo").exists()) == (1, False)
     assert "refused  captures/knob.json: the networks of a zoo have one interface" in printed
+    assert "what is declared stands in a .toml, for --declare" in printed
     assert errors.startswith("error: 1 of 4 files were refused")
     arguments = ("zoo", "import", captures, "--knob", "0,0.5,1", "--out", tmp_path / "zoo")
     status, printed, _ = rnn2vec_command(*arguments)

@@ -125,12 +125,12 @@ def _of_one_zoo(files: Sequence[Outcome]) -> list[Outcome]:
             elif common is not None and not common.fits(own.interface):
                 file = file.refuse(
                     f"the networks of a zoo have one interface, here {common}; this has {own.interface}: fold a "
-                    "knob (--knob 0,0.5,1, knob=[0, 0.5, 1]), declare the interface, or import it to a zoo of its own"
+                    "knob (--knob 0,0.5,1), declare the interface, or import it into a zoo of its own"
                 )
             elif common is not None and common.inputs != own.interface.inputs:
                 file = file.refuse(
                     f"the networks of a zoo are asked the same, here {common.inputs}; this reads "
-                    f"{own.interface.inputs}: declare one interface for all, or import it to a zoo of its own"
+                    f"{own.interface.inputs}: declare one interface for all, or import it into a zoo of its own"
                 )
             elif again is not None:
                 file = file.refuse(
