@@ -79,3 +79,8 @@ def are_whole(array: np.ndarray) -> bool:
         array = array.astype(np.float64, copy=False)  # the largest exact number is infinite in float16
         return bool((np.isfinite(array) & (array == np.rint(array)) & (np.abs(array) <= _EXACT)).all())
     return array.dtype.kind in "iu" and (array.size == 0 or int(array.max()) < 2**63)
+
+
+def are_finite_floats(array: np.ndarray) -> bool:
+    """Whether an array holds floats alone, and no NaN or infinity."""
+    return array.dtype.kind == "f" and bool(np.isfinite(array).all())

@@ -1,0 +1,88 @@
+"""Classes as outputs: logits of so many at every step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.fields import are_finite_floats, whole
+from rnn2vec.losses import OF_CLASSES, Loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Classes:
+    """Logits of ``size`` classes at every step.
+
+    Attributes:
+        size: Y, classes.
+    """
+
+    size: int
+    kind: ClassVar[str] = "classes"
+    losses: ClassVar[Mapping[str, Loss]] = OF_CLASSES
+    common_loss: ClassVar[str] = "total-variation"
+    reported: ClassVar[tuple[str, ...]] = ()
+    distance: ClassVar[str] = "total variation"
+    measure: ClassVar[str] = "total variation"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", whole("the number of classes", self.size))
+
+    @property
+    def stored(self) -> np.dtype:
+        """The type that holds logits or log-probabilities on disk."""
+        return np.dtype(np.float16)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """Stored logits or log-probabilities as float32."""
+        return torch.from_numpy(np.asarray(array, dtype=np.float32))
+
+    def problem(self, array: np.ndarray) -> str:
+        """What is wrong with stored outputs; empty if nothing is."""
+        return "" if are_finite_floats(array) else "logits are finite floats"
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Outputs ``[..., Y]`` as encoders read them: probabilities."""
+        return outputs.softmax(-1)
+
+    def compressed(self, answers: Tensor, unit: Tensor) -> Tensor:
+        """Answers ``[..., Y]`` for networks to be told apart by: probabilities, as they are."""
+        return answers
+
+    def compared(self, outputs: Tensor) -> Tensor:
+        """Outputs as losses read them: log-probabilities."""
+        return outputs.log_softmax(-1)
+
+    def spread(self, outputs: np.ndarray) -> Tensor:
+        """Ones ``[Y]``: probabilities need no unit."""
+        return torch.from_numpy(np.ones(self.size, dtype=np.float32))
+
+    def spreads(self, outputs: np.ndarray) -> Tensor:
+        """Ones ``[N, Y]``, of each network."""
+        return self.spread(outputs).expand(len(outputs), -1)
+
+    def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
+        """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""
+        return 0.5 * (answers - others).abs().sum(-1)
+
+    quantity: ClassVar[str] = "certainty"
+    """What :meth:`pictured` measures: the mean probability of the likeliest class."""
+
+    def pictured(self, answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Answers ``[N, R, T, Y]`` as a small picture shows them: the likeliest classes ``[N, R, T]``, their
+        probabilities ``[N, R, T]``; and one quantity ``[N]`` measured on all.
+        """
+        strengths, values = answers.max(-1)
+        return values, strengths, strengths.mean((1, 2))
+
+    def extent(self, *answers: np.ndarray) -> tuple[float, float] | None:
+        """Between what limits answers are drawn: none, since probabilities are."""
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.size} classes"

@@ -1,0 +1,141 @@
+"""Real numbers as inputs or outputs: so many at every step."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import are_finite_floats, number, shown, whole
+from rnn2vec.losses import OF_NUMBERS, Loss
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+    """``size`` real numbers at every step.
+
+    Attributes:
+        size: X or Y, numbers of a step.
+        low: the lowest that a question may have; of outputs, None.
+        high: the highest, likewise.
+    """
+
+    size: int
+    low: float | None = None
+    high: float | None = None
+    kind: ClassVar[str] = "numbers"
+    drawn: ClassVar[bool] = False
+    losses: ClassVar[Mapping[str, Loss]] = OF_NUMBERS
+    common_loss: ClassVar[str] = "mse"
+    reported: ClassVar[tuple[str, ...]] = ("error-to-signal",)
+    """Losses that evaluations report besides."""
+    distance: ClassVar[str] = "mean absolute difference"
+    """What a figure calls the distance of two answers."""
+    measure: ClassVar[str] = "root mean square difference, in units of the answers' spread"
+    """What :meth:`difference` measures."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", whole("the number of numbers", self.size))
+        if (self.low is None) != (self.high is None):
+            raise RNN2VecError(f"a range has two ends, or there is none; got {shown(self.low)} to {shown(self.high)}")
+        if self.low is not None and self.high is not None:
+            for name in ("low", "high"):
+                object.__setattr__(self, name, number(f"the {name} end of a range", getattr(self, name), -math.inf))
+            if not self.low < self.high:
+                raise RNN2VecError(f"a range goes from low to high; got {self.low} to {self.high}")
+
+    @property
+    def stored(self) -> np.dtype:
+        """The type that holds numbers on disk."""
+        return np.dtype(np.float32)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Low and high.
+
+        Raises:
+            RNN2VecError: if there is none.
+        """
+        if self.low is None or self.high is None:
+            raise RNN2VecError("questions of numbers need a range, Numbers(size, low, high); got none")
+        return self.low, self.high
+
+    def questions(self, logits: Tensor) -> Tensor:
+        """Inputs ``[..., X]`` from logits: numbers within the range, through a sigmoid."""
+        low, high = self.range
+        return low + (high - low) * logits.sigmoid()
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Logits ``[..., X]`` whose questions are these inputs, or the nearest that are not at an end of the range."""
+        return self.shares(inputs.float()).logit(eps=0.02)
+
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """Stored numbers as float32."""
+        return torch.from_numpy(np.asarray(array, dtype=np.float32))
+
+    def shares(self, questions: Tensor) -> Tensor:
+        """Questions from 0, the low end of the range, to 1."""
+        low, high = self.range
+        return (questions - low) / (high - low)
+
+    def problem(self, array: np.ndarray) -> str:
+        """What is wrong with stored numbers; empty if nothing is."""
+        return "" if are_finite_floats(array) else "numbers are finite floats"
+
+    def answers(self, outputs: Tensor) -> Tensor:
+        """Outputs as encoders read them: as they are."""
+        return outputs
+
+    def compressed(self, answers: Tensor, unit: Tensor) -> Tensor:
+        """Answers ``[..., Y]`` for networks to be told apart by: what exceeds the unit counts by its logarithm."""
+        return (answers / unit).asinh()
+
+    def compared(self, outputs: Tensor) -> Tensor:
+        """Outputs as losses read them: as they are."""
+        return outputs
+
+    def spread(self, outputs: np.ndarray) -> Tensor:
+        """The standard deviation ``[Y]`` of each output over stored outputs ``[..., Y]``: the unit of losses and
+        differences; 1 for an output that does not vary.
+        """
+        flat = outputs.reshape(-1, self.size)
+        found = flat.std(0, dtype=np.float64)
+        varying = found > 1e-6 * np.maximum(np.abs(flat).max(0), 1e-6)
+        return torch.from_numpy(np.where(varying, found, 1.0).astype(np.float32))
+
+    def spreads(self, outputs: np.ndarray) -> Tensor:
+        """The unit ``[N, Y]`` of each network's losses, from stored outputs ``[N, ..., Y]``.
+
+        It is how far its outputs are from the mean of all: whoever says that mean always loses 1, at a quiet network as
+        at a loud one. It is at least a tenth of the spread of all, so that no network outweighs the rest.
+        """
+        flat = outputs.reshape(len(outputs), -1, self.size).astype(np.float64)
+        own = np.sqrt(np.square(flat - flat.mean((0, 1))).mean(1))
+        return torch.from_numpy(own.astype(np.float32)).clamp(min=0.1 * self.spread(outputs))
+
+    def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
+        """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
+        return ((answers - others) / spread).square().mean(-1).sqrt()
+
+    quantity: ClassVar[str] = "loudness"
+    """What :meth:`pictured` measures: the root mean square of all answers."""
+
+    def pictured(self, answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Answers ``[N, R, T, Y]`` as a small picture shows them: values ``[N, R, T]``, of the first output; strengths
+        ``[N, R, T]``, ones; and one quantity ``[N]`` measured on all.
+        """
+        return answers[..., 0], torch.ones_like(answers[..., 0]), answers.square().mean((1, 2, 3)).sqrt()
+
+    def extent(self, *answers: np.ndarray) -> tuple[float, float] | None:
+        """Between what limits answers are drawn: the lowest and the highest."""
+        return min(float(own.min()) for own in answers), max(float(own.max()) for own in answers)
+
+    def __str__(self) -> str:
+        ends = "" if self.low is None else f" in {self.low:g}..{self.high:g}"
+        return f"{self.size} numbers{ends}"
