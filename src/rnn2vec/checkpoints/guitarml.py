@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.architecture import GATES
-from rnn2vec.checkpoints.arrays import array, field, mapping
+from rnn2vec.checkpoints.arrays import array, field, mapping, not_read
 from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent, hidden_size
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
 
 NAME = "GuitarML JSON"
 CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
+MODEL = "SimpleRNN"
+"""The only one of its models that is read; others have layers before or beside the recurrent ones."""
+READ = ("model", "unit_type", "num_layers", "input_size", "hidden_size", "output_size", "skip", "bias_fl")
 
 
 def recognised(values: dict[str, Any]) -> bool:
@@ -28,6 +31,10 @@ def describe(values: dict[str, Any]) -> Described:
         RNN2VecError: if weights are missing, unknown, of another shape or number than the file claims.
     """
     data, state = mapping("model_data", values["model_data"]), mapping("state_dict", values["state_dict"])
+    if data.get("model", MODEL) != MODEL:
+        raise RNN2VecError(f"the model of a file is {MODEL}; got {shown(data['model'])}")
+    if data.get("bidirectional"):
+        raise RNN2VecError("recurrent layers of a file read forwards; it says that they are bidirectional")
     unit = field(data, "unit_type")
     if unit not in CELLS if isinstance(unit, str) else True:
         raise RNN2VecError(f"unit_type is one of {', '.join(CELLS)}; got {shown(unit)}")
@@ -55,6 +62,8 @@ def describe(values: dict[str, Any]) -> Described:
     outputs = whole("output_size", data.get("output_size", 1))
     weight = array("lin.weight", field(unread, "lin.weight"), outputs, below)
     bias = array("lin.bias", unread["lin.bias"], outputs) if "lin.bias" in unread else np.zeros(outputs)
+    if data.get("bias_fl") is False and "lin.bias" in unread:
+        raise RNN2VecError("the file claims a linear layer without bias (bias_fl), and has lin.bias")
     unread = {name: value for name, value in unread.items() if name not in ("lin.weight", "lin.bias")}
     if unread:
         raise RNN2VecError(f"every weight of the file is read; these are not known: {', '.join(sorted(unread)[:10])}")
@@ -64,4 +73,5 @@ def describe(values: dict[str, Any]) -> Described:
     notes = [f"hidden_size: the file claims {hidden}, its weights are of {below}"] if hidden != below else []
     if "skip" not in data:
         notes.append("assumed: no skip, of which the file says nothing")
+    notes += not_read("model_data", data, READ)
     return Described([*layers, Dense(weight, bias)], bool(skip), notes=notes)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.checkpoints.arrays import array, field, mapping
+from rnn2vec.checkpoints.arrays import array, field, mapping, not_read
 from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
 
 NAME = "NAM"
+READ = ("input_size", "hidden_size", "num_layers", "train_burn_in", "train_truncate")
+"""Fields of its configuration; the last two are of training alone."""
 
 
 def recognised(values: dict[str, Any]) -> bool:
@@ -49,4 +51,4 @@ def describe(values: dict[str, Any]) -> Described:
         layers.append(Recurrent("lstm", matrix[:, :below], matrix[:, below:], bias, np.zeros_like(bias), h0=h0, c0=c0))
         place, below = place + sum(sizes), size
     layers.append(Dense(flat[place : place + size][None], flat[place + size :]))
-    return Described(layers)
+    return Described(layers, notes=not_read("config", config, READ))
