@@ -28,7 +28,7 @@ from rnn2vec import (
     read_checkpoint,
 )
 from rnn2vec.architecture import HeadLayer
-from rnn2vec.checkpoints.keras_config import chain
+from rnn2vec.checkpoints.keras.config import chain
 
 h5py = pytest.importorskip("h5py")
 os.environ.setdefault("KERAS_BACKEND", "torch")

@@ -521,20 +521,14 @@ def test_tensors_in_a_file_of_their_own(tmp_path: Path) -> None:
     refused("one of the two files was truncated")
 
 
-def test_altered_files_are_read_or_refused(tmp_path: Path) -> None:
-    path, random = tmp_path / "m.onnx", np.random.default_rng(3)
+def test_cut_files(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
     graph = Graph()
     graph.recurrent("LSTM", 2, ways=2, start=True)
     graph.dense(2)
-    content = np.frombuffer(graph.model().SerializeToString(), np.uint8)
-    for _ in range(300):
-        changed = content.copy()
-        changed[random.integers(len(content), size=random.integers(1, 4))] = random.integers(256)
-        path.write_bytes(changed.tobytes())
-        with contextlib.suppress(RNN2VecError):
-            read_checkpoint(path)
+    content = graph.model().SerializeToString()
     for size in range(30):
-        path.write_bytes(content[:size].tobytes())
+        path.write_bytes(content[:size])
         with pytest.raises(RNN2VecError):
             read_checkpoint(path)
 

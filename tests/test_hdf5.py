@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn2vec.checkpoints import hdf5
 from rnn2vec.checkpoints.archives import entries
+from rnn2vec.checkpoints.keras import hdf5
 from rnn2vec.errors import RNN2VecError
 
 h5py = pytest.importorskip("h5py")

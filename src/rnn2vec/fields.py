@@ -82,5 +82,5 @@ def are_whole(array: np.ndarray) -> bool:
 
 
 def are_finite_floats(array: np.ndarray) -> bool:
-    """Whether an array holds floats alone, and no NaN or infinity."""
+    """Whether an array holds floats, none of them NaN or infinite."""
     return array.dtype.kind == "f" and bool(np.isfinite(array).all())

@@ -9,7 +9,8 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,14 +101,23 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
     Raises:
         RNN2VecError: if the file is missing, unreadable or holds anything but an object; ``what`` names its role.
     """
+    return _read_object(path, what, "JSON", json.loads)
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Likewise of TOML."""
+    return _read_object(path, what, "TOML", lambda content: tomllib.loads(content.decode()))
+
+
+def _read_object(path: Path, what: str, form: str, parse: Callable[[bytes], Any]) -> dict[str, Any]:
     try:
-        values = json.loads(read_bytes(path))
+        values = parse(read_bytes(path))
     except OSError as error:
         raise RNN2VecError(f"cannot read {what} {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise RNN2VecError(f"{what} {path} is not valid JSON ({error}); restore or rebuild it") from error
+        raise RNN2VecError(f"{what} {path} is not valid {form} ({error}); correct, restore or rebuild it") from error
     if not isinstance(values, dict):
-        raise RNN2VecError(f"{what} {path} holds a JSON object; got {type(values).__name__}")
+        raise RNN2VecError(f"{what} {path} holds a {form} object; got {type(values).__name__}")
     return values
 
 

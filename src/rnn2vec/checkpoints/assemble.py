@@ -102,7 +102,7 @@ def _folded(described: Described, notes: list[str]) -> Described:
     if described.in_gain != 1:
         gains = np.ones(first.reads)
         gains[0] = described.in_gain
-        first = first.scaled(gains)
+        first = first.after(Dense(np.diag(gains), np.zeros(first.reads)))
         notes.append(f"folded: an input gain of {described.in_gain:g}, into the first weights")
     if described.embedding is not None:
         first = first.after(Dense(described.embedding.T, np.zeros(first.reads)))

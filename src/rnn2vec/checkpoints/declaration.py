@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from rnn2vec.architecture import ACTIVATIONS, GATES, LEAKS, RESETS
 from rnn2vec.checkpoints.arrays import array
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, sequence, shown
-from rnn2vec.files import read_bytes
+from rnn2vec.files import read_json, read_toml
 from rnn2vec.interface import Interface
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -26,11 +24,14 @@ COMMON = ("name", "interface", "dtype")
 KNOB = ("knob", "assume_plain")
 """What is said of many files at once, where only some have a knob or are modules."""
 TENSORS = (
-    "tensors", "ignore", "masks", "within", "recurrent", "front", "front_activations", "head", "activations",
+    "tensors", "ignore", "masks", "recurrent", "front", "front_activations", "head", "activations",
     "output_activation", "embedding", "cell", "nonlinearity", "reset", "leak", "rate", "gates", "columns", "skip",
     "assume_plain", "knob",
 )  # fmt: skip
 """What may be declared of tensors by name."""
+
+NESTED = (*TENSORS, "within")
+"""Likewise, in a file that may hold several of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,25 +175,16 @@ def _beside(path: Path) -> tuple[Path | None, dict[str, Any]]:
         raise RNN2VecError(f"a file has one declaration beside it; got {found[0]} and {found[1].name}")
     if not found:
         return None, {}
-    return found[0], parsed(found[0])
+    return found[0], values_in(found[0])
 
 
-def parsed(path: Path) -> dict[str, Any]:
+def values_in(path: Path) -> dict[str, Any]:
     """The names and values of a ``.toml`` or ``.json``.
 
     Raises:
         RNN2VecError: if it cannot be read or is not valid.
     """
-    try:
-        text = read_bytes(path).decode()
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except OSError as error:
-        raise RNN2VecError(f"cannot read the declaration {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise RNN2VecError(f"the declaration {path} is not valid {path.suffix[1:]} ({error})") from error
-    if not isinstance(values, dict):
-        raise RNN2VecError(f"a declaration has names and values; {path} holds {type(values).__name__}")
-    return values
+    return (read_toml if path.suffix == ".toml" else read_json)(path, "the declaration")
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:

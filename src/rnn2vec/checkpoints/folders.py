@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn2vec.checkpoints.checkpoint import Checkpoint
-from rnn2vec.checkpoints.declaration import parsed
+from rnn2vec.checkpoints.declaration import values_in
 from rnn2vec.checkpoints.read import read_checkpoint
 from rnn2vec.errors import RNN2VecError
 
@@ -103,7 +103,7 @@ def declaration_file(path: Path) -> dict[str, Any]:
     Raises:
         RNN2VecError: if it cannot be read or is not valid.
     """
-    values = parsed(path)
+    values = values_in(path)
     own = values.get(FILES, {})
     if not isinstance(own, dict) or not all(isinstance(each, dict) for each in own.values()):
         raise RNN2VecError(f"{FILES} in {path} are declarations by names of files, or patterns of them; got others")

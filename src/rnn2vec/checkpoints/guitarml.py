@@ -13,9 +13,9 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
 
 NAME = "GuitarML JSON"
-CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
 MODEL = "SimpleRNN"
-"""The only one of its models that is read; others have layers before or beside the recurrent ones."""
+"""What is read; other classes of the same tools have convolutions, clippers or several blocks."""
+CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
 READ = ("model", "unit_type", "num_layers", "input_size", "hidden_size", "output_size", "skip", "bias_fl")
 
 
@@ -35,6 +35,9 @@ def describe(values: dict[str, Any]) -> Described:
         raise RNN2VecError(f"the model of a file is {MODEL}; got {shown(data['model'])}")
     if data.get("bidirectional"):
         raise RNN2VecError("recurrent layers of a file read forwards; it says that they are bidirectional")
+    biased = data.get("bias_fl", True)
+    if not isinstance(biased, bool):
+        raise RNN2VecError(f"bias_fl is true or false; got {shown(biased)}")
     unit = field(data, "unit_type")
     if unit not in CELLS if isinstance(unit, str) else True:
         raise RNN2VecError(f"unit_type is one of {', '.join(CELLS)}; got {shown(unit)}")
@@ -54,17 +57,17 @@ def describe(values: dict[str, Any]) -> Described:
         size = hidden_size(cell, f"rec.weight_hh_l{number}", weight_hh)
         rows = GATES[cell] * size
         first, second = [
-            own(name, rows) if f"rec.{name}_l{number}" in unread else np.zeros(rows) for name in ("bias_ih", "bias_hh")
+            own(name, rows) if biased or f"rec.{name}_l{number}" in unread else np.zeros(rows)
+            for name in ("bias_ih", "bias_hh")
         ]
         layers.append(Recurrent(cell, own("weight_ih", rows, below), weight_hh, first, second))
         below = size
     hidden = whole("hidden_size", data.get("hidden_size", below))
     outputs = whole("output_size", data.get("output_size", 1))
     weight = array("lin.weight", field(unread, "lin.weight"), outputs, below)
-    bias = array("lin.bias", unread["lin.bias"], outputs) if "lin.bias" in unread else np.zeros(outputs)
-    if data.get("bias_fl") is False and "lin.bias" in unread:
-        raise RNN2VecError("the file claims a linear layer without bias (bias_fl), and has lin.bias")
-    unread = {name: value for name, value in unread.items() if name not in ("lin.weight", "lin.bias")}
+    bias = array("lin.bias", field(unread, "lin.bias"), outputs) if biased else np.zeros(outputs)
+    read = ("lin.weight", "lin.bias") if biased else ("lin.weight",)
+    unread = {name: value for name, value in unread.items() if name not in read}
     if unread:
         raise RNN2VecError(f"every weight of the file is read; these are not known: {', '.join(sorted(unread)[:10])}")
     skip = whole("skip", data.get("skip", 0), 0, 1)

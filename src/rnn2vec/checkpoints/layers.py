@@ -5,8 +5,10 @@ Every reader makes a :class:`Described`; :mod:`rnn2vec.checkpoints.assemble` mak
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
+from typing import Self
 
 import numpy as np
 
@@ -19,8 +21,26 @@ ORDERS = {"lstm": "ifgo", "gru": "rzn"}
 """torch.nn's order of gates, a letter each."""
 
 
+class Matrix:
+    """What reads its inputs by a matrix ``weight`` and a ``bias``."""
+
+    weight: Array
+    bias: Array
+
+    @property
+    def reads(self) -> int:
+        """Inputs."""
+        return self.weight.shape[1]
+
+    def after(self, below: Dense) -> Self:
+        """This layer and the linear part of the one below, in one."""
+        made = copy.copy(self)
+        made.weight, made.bias = self.weight @ below.weight, self.bias + self.weight @ below.bias
+        return made
+
+
 @dataclasses.dataclass
-class Dense:
+class Dense(Matrix):
     """A linear map ``weight @ x + bias``, then an activation.
 
     Attributes:
@@ -38,26 +58,13 @@ class Dense:
             raise RNN2VecError(f"an activation is one of {', '.join(ACTIVATIONS)}; got {shown(self.activation)}")
 
     @property
-    def reads(self) -> int:
-        """Inputs."""
-        return self.weight.shape[1]
-
-    @property
     def says(self) -> int:
         """Outputs."""
         return self.weight.shape[0]
 
-    def after(self, below: Dense) -> Dense:
-        """This layer and the linear part of the one below, in one."""
-        return dataclasses.replace(self, weight=self.weight @ below.weight, bias=self.bias + self.weight @ below.bias)
-
-    def scaled(self, gains: Array) -> Dense:
-        """This layer, each of whose inputs is multiplied by a gain ``[in]`` first."""
-        return dataclasses.replace(self, weight=self.weight * gains)
-
 
 @dataclasses.dataclass
-class Recurrent:
+class Recurrent(Matrix):
     """One recurrent layer.
 
     Attributes:
@@ -84,11 +91,6 @@ class Recurrent:
     c0: Array | None = None
 
     @property
-    def reads(self) -> int:
-        """Inputs."""
-        return self.weight.shape[1]
-
-    @property
     def says(self) -> int:
         """H."""
         return self.weight_hh.shape[1]
@@ -97,14 +99,6 @@ class Recurrent:
     def kind(self) -> tuple[str, ...]:
         """What layers of one architecture share."""
         return self.cell, self.nonlinearity, self.reset, self.leak
-
-    def after(self, below: Dense) -> Recurrent:
-        """This layer and the linear part of the one below, in one."""
-        return dataclasses.replace(self, weight=self.weight @ below.weight, bias=self.bias + self.weight @ below.bias)
-
-    def scaled(self, gains: Array) -> Recurrent:
-        """This layer, each of whose inputs is multiplied by a gain ``[in]`` first."""
-        return dataclasses.replace(self, weight=self.weight * gains)
 
 
 @dataclasses.dataclass
@@ -138,10 +132,6 @@ class Bidirectional:
     def after(self, below: Dense) -> Bidirectional:
         """This layer and the linear part of the one below, in one."""
         return Bidirectional(self.forward.after(below), self.backward.after(below))
-
-    def scaled(self, gains: Array) -> Bidirectional:
-        """This layer, each of whose inputs is multiplied by a gain ``[in]`` first."""
-        return Bidirectional(self.forward.scaled(gains), self.backward.scaled(gains))
 
 
 Layer = Dense | Recurrent | Bidirectional
@@ -217,8 +207,10 @@ def reordered(values: Array, order: str, cell: str) -> Array:
     """
     wanted = ORDERS.get(cell, "")
     own = order.replace("h", "n") if cell == "gru" else order.replace("c", "g")
+    if not wanted:
+        raise RNN2VecError(f"{cell} cells have no gates, whose order could be {shown(order)}")
     if sorted(own) != sorted(wanted):
-        raise RNN2VecError(f"the gates of {cell} cells are {wanted or 'one'}, in any order; got {shown(order)}")
+        raise RNN2VecError(f"the gates of {cell} cells are {wanted}, in any order; got {shown(order)}")
     parts = np.split(values, len(own))
     return np.concatenate([parts[own.index(gate)] for gate in wanted])
 

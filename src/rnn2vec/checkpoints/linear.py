@@ -35,7 +35,12 @@ def embeddings(tensors: dict[str, Array], said: Declaration) -> list[str]:
 
 
 def linear_layers(
-    tensors: dict[str, Array], said: Declaration, sizes: tuple[int, int], used: set[str], notes: list[str]
+    tensors: dict[str, Array],
+    said: Declaration,
+    sizes: tuple[int, int],
+    ordered: bool,
+    used: set[str],
+    notes: list[str],
 ) -> tuple[list[Dense], list[Dense]]:
     """The layers before the recurrent ones, and the head.
 
@@ -43,6 +48,7 @@ def linear_layers(
         tensors: by name, in the file's order.
         said: which they are, and what comes after each.
         sizes: what the first recurrent layer reads, and what the last says.
+        ordered: whether the order of tensors is the one in which the layers were made.
         used: names of tensors that were read; those of the layers are added.
         notes: of what was done.
 
@@ -61,7 +67,7 @@ def linear_layers(
     before = list(said.front or ())
     left = [prefix for prefix in linear if prefix not in before]
     if said.head is None:
-        _require_one_reading(left, linear, tensors, said, sizes, tables)
+        _require_one_reading(left, linear, tensors, said, sizes, ordered, bool(tables))
         after = left
     else:
         after = list(said.head)
@@ -93,9 +99,10 @@ def _require_one_reading(
     tensors: dict[str, Array],
     said: Declaration,
     sizes: tuple[int, int],
-    tables: list[str],
+    ordered: bool,
+    embedded: bool,
 ) -> None:
-    if len(left) > 1 and said.activations is None:
+    if len(left) > 1 and (said.activations is None or not ordered):
         raise RNN2VecError(
             f"several linear layers may be the head, {quoted(left)}: declare head, those in use in their order, such "
             f"as head=['{left[0]}'], with more than one activations, what comes between them, and front, those before "
@@ -103,19 +110,22 @@ def _require_one_reading(
         )
     places = {name: place for place, name in enumerate(tensors)}
     recurrent = min(place for name, place in places.items() if "weight_hh" in name)
+    where = "stands before the recurrent layers in the file" if ordered else "the file keeps no order"
     for prefix in left:
         if linear[prefix] in said.tensors:  # it was declared to be the head
             continue
+        if ordered and places[linear[prefix]] > recurrent:
+            continue
         says, reads = tensors[linear[prefix]].shape
-        if reads == sizes[0] and places[linear[prefix]] < recurrent and _bias(prefix) not in tensors and not tables:
+        if reads == sizes[0] and _bias(prefix) not in tensors and not embedded:
             raise RNN2VecError(
-                f"'{prefix}' may be an embedding, since it stands before the recurrent layers in the file and has no "
-                f"bias: declare embedding='{linear[prefix]}' or head=['{prefix}']"
+                f"'{prefix}' may be an embedding, since it has no bias and {where}: declare "
+                f"embedding='{linear[prefix]}' or head=['{prefix}']"
             )
-        if (reads, says) == sizes[::-1] and places[linear[prefix]] < recurrent:
+        if (reads, says) == sizes[::-1]:
             raise RNN2VecError(
-                f"'{prefix}' fits before the recurrent layers as well as after them, and stands before them in the "
-                f"file: declare head=['{prefix}'] or front=['{prefix}']"
+                f"'{prefix}' fits before the recurrent layers as well as after them, and {where}: declare "
+                f"head=['{prefix}'] or front=['{prefix}']"
             )
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.checkpoints.arrays import array, field, mapping, not_read
+from rnn2vec.checkpoints.arrays import array, field, mapping
 from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
 
 NAME = "NAM"
-READ = ("input_size", "hidden_size", "num_layers", "train_burn_in", "train_truncate")
-"""Fields of its configuration; the last two are of training alone."""
+SIZES = ("input_size", "hidden_size", "num_layers")
+CHANNELS = ("in_channels", "out_channels")
 
 
 def recognised(values: dict[str, Any]) -> bool:
@@ -29,11 +29,17 @@ def describe(values: dict[str, Any]) -> Described:
     """
     if values["architecture"] != "LSTM":
         raise RNN2VecError(
-            f"the only recurrent architecture of NAM is LSTM; this is {shown(values['architecture'])}, which has no "
-            "recurrent state"
+            f"the architecture of NAM that is read is LSTM; this is {shown(values['architecture'])}, and most others "
+            "have no recurrent state"
         )
     config = mapping("config", values["config"])
-    inputs, size, count = (whole(name, field(config, name)) for name in ("input_size", "hidden_size", "num_layers"))
+    inputs, size, count = (whole(name, field(config, name)) for name in SIZES)
+    if unknown := {
+        name: own for name, own in config.items() if name not in SIZES and (name not in CHANNELS or own != 1)
+    }:
+        raise RNN2VecError(
+            f"an LSTM of NAM has {', '.join(SIZES)}, and one channel in and out; this one has {shown(unknown)}, too"
+        )
     flat = array("weights", values["weights"], None)
     each = [4 * size * (below + size) + 6 * size for below in [inputs, *[size] * min(count - 1, 1)]]
     expected = each[0] + (count - 1) * each[-1] + size + 1
@@ -51,4 +57,4 @@ def describe(values: dict[str, Any]) -> Described:
         layers.append(Recurrent("lstm", matrix[:, :below], matrix[:, below:], bias, np.zeros_like(bias), h0=h0, c0=c0))
         place, below = place + sum(sizes), size
     layers.append(Dense(flat[place : place + size][None], flat[place + size :]))
-    return Described(layers, notes=not_read("config", config, READ))
+    return Described(layers)

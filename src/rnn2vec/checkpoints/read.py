@@ -14,11 +14,10 @@ import torch
 
 from rnn2vec.checkpoints import (
     guitarml,
-    hdf5,
-    keras_files,
+    keras,
     nam,
     npz_files,
-    onnx_files,
+    onnx,
     pytorch,
     rtneural,
     safetensors_files,
@@ -28,7 +27,7 @@ from rnn2vec.checkpoints.archives import entries
 from rnn2vec.checkpoints.arrays import Array, array
 from rnn2vec.checkpoints.assemble import assemble
 from rnn2vec.checkpoints.checkpoint import Checkpoint
-from rnn2vec.checkpoints.declaration import DTYPES, KNOB, TENSORS, Declaration, declaration_of
+from rnn2vec.checkpoints.declaration import DTYPES, KNOB, NESTED, TENSORS, Declaration, declaration_of
 from rnn2vec.checkpoints.layers import Described
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
@@ -37,9 +36,7 @@ from rnn2vec.files import read_bytes
 JSON = (guitarml, rtneural, nam)
 """Formats of JSON with a shape of their own."""
 
-FORMATS = tuple(
-    one.NAME for one in (guitarml, rtneural, nam, keras_files, onnx_files, pytorch, safetensors_files, npz_files)
-)
+FORMATS = tuple(one.NAME for one in (guitarml, rtneural, nam, keras, onnx, pytorch, safetensors_files, npz_files))
 """What is read."""
 
 REFUSED = {
@@ -82,18 +79,18 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
         raise RNN2VecError("a file of a network holds something; it is empty")
     if safetensors_files.recognised(content):
         said = declaration_of(path, declared)
-        return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said)
+        return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said, ordered=False)
     if content.lstrip()[:1] == b"{":
         return _json(path, content, Declaration.of(declared))
     if content.startswith(pytorch.LEGACY):
         said = Declaration.of(declared)
         return _pytorch(path, pytorch.read(content, None, said), said)
-    if content.startswith(hdf5.SIGNATURE):
-        return _described(path, keras_files.describe_h5(content), keras_files.NAME, Declaration.of(declared))
+    if content.startswith(keras.SIGNATURE):
+        return _described(path, keras.describe_h5(content), keras.NAME, Declaration.of(declared))
     if content.startswith(b"PK"):
         return _archive(path, content, declared)
-    if onnx_files.recognised(content):
-        return _described(path, onnx_files.describe(path, content), onnx_files.NAME, Declaration.of(declared))
+    if onnx.recognised(content):
+        return _described(path, onnx.describe(path, content), onnx.NAME, Declaration.of(declared))
     known = [why for start, why in REFUSED.items() if content.startswith(start)]
     raise RNN2VecError(
         f"{known[0] if known else 'it is of no format that is read'}: those are JSON of GuitarML, RTNeural, AIDA-X and "
@@ -106,8 +103,8 @@ def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpo
     if pytorch.recognised(archive):
         said = Declaration.of(declared)
         return _pytorch(path, pytorch.read(content, archive, said), said)
-    if keras_files.recognised(archive):
-        return _described(path, keras_files.describe_archive(archive), keras_files.NAME, Declaration.of(declared))
+    if keras.recognised(archive):
+        return _described(path, keras.describe_archive(archive), keras.NAME, Declaration.of(declared))
     if npz_files.recognised(archive):
         said = declaration_of(path, declared)
         tensors, ignored = npz_files.read(archive, said)
@@ -124,26 +121,25 @@ def _described(path: Path, described: Described, format_name: str, said: Declara
     return _made(path, described, format_name, said)
 
 
-def _tensors(path: Path, tensors: dict[str, Array], format_name: str, said: Declaration) -> Checkpoint:
-    said.require_within(TENSORS, format_name)
-    described = state_dict.describe(tensors, said)
+def _tensors(
+    path: Path,
+    tensors: dict[str, Array],
+    format_name: str,
+    said: Declaration,
+    allowed: tuple[str, ...] = TENSORS,
+    ordered: bool = True,
+) -> Checkpoint:
+    said.require_within(allowed, format_name)
+    described = state_dict.describe(tensors, said, ordered)
     described.notes.append("not proven: names and shapes do not say what its forward did")
     return _made(path, described, format_name, said)
 
 
 def _pytorch(path: Path, saved: pytorch.Saved, said: Declaration) -> Checkpoint:
     if saved.module is None:
-        return _tensors(path, saved.tensors, pytorch.NAME, said)
-    if not said.assume_plain:
-        raise RNN2VecError(
-            f"it is a whole module, {saved.module} of {', '.join(saved.parts[1:9])}, and what its forward did is not "
-            "known, since nothing of the file is run: declare assume_plain=True to take its layers one after the other"
-        )
-    pytorch.require_plain(saved, said)
-    if saved.nonlinearity is not None and said.nonlinearity is None:
-        said = dataclasses.replace(said, nonlinearity=saved.nonlinearity)
-    made = _tensors(path, saved.tensors, f"{pytorch.NAME}, a whole module", said)
-    plain = f"assumed, as declared: the layers of {saved.module} one after the other"
+        return _tensors(path, saved.tensors, pytorch.NAME, said, NESTED)
+    plain = f"assumed, as declared: the layers of {saved.module.name} one after the other"
+    made = _tensors(path, saved.tensors, f"{pytorch.NAME}, a whole module", saved.module.plain(said), NESTED)
     return dataclasses.replace(made, notes=(plain, *made.notes))
 
 

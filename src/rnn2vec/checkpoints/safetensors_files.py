@@ -6,7 +6,7 @@ import safetensors
 import safetensors.torch
 
 from rnn2vec.checkpoints.arrays import Array
-from rnn2vec.checkpoints.pytorch import exact
+from rnn2vec.checkpoints.pytorch.storages import exact
 from rnn2vec.errors import RNN2VecError
 
 NAME = "safetensors"

@@ -28,8 +28,13 @@ _STATE = re.compile(r"[hc]0(_l\d{1,4})?")
 _CELLS = {4: "lstm", 3: "gru", 1: "elman"}
 
 
-def describe(tensors: dict[str, Array], said: Declaration) -> Described:
+def describe(tensors: dict[str, Array], said: Declaration, ordered: bool) -> Described:
     """The network that tensors by name are.
+
+    Args:
+        tensors: by name.
+        said: what is declared of them.
+        ordered: whether their order is the one in which the layers were made.
 
     Raises:
         RNN2VecError: if there is none, it cannot be represented, or there are several readings; the message names the
@@ -68,7 +73,7 @@ def describe(tensors: dict[str, Array], said: Declaration) -> Described:
         used.update(own)
         notes.append(f"ignored: the recurrent layers {prefix or 'without a prefix'}, since others were declared")
     _start(recurrent, kept, used)
-    front, head = linear_layers(kept, said, (recurrent[0].reads, recurrent[-1].says), used, notes)
+    front, head = linear_layers(kept, said, (recurrent[0].reads, recurrent[-1].says), ordered, used, notes)
     embedding = _embedding(kept, said, (front or recurrent)[0].reads, used)
     if unread := [name for name in kept if name not in used]:
         raise RNN2VecError(
@@ -133,7 +138,9 @@ def _chosen(stacks: dict[str, Numbered], tensors: dict[str, Array], said: Declar
     if said.recurrent is not None:
         if unknown := [prefix for prefix in said.recurrent if prefix not in stacks]:
             raise RNN2VecError(f"recurrent names some of {quoted(stacks)}; got {quoted(unknown)}")
-        return list(dict.fromkeys(said.recurrent))
+        if len({*said.recurrent}) < len(said.recurrent):
+            raise RNN2VecError(f"recurrent names each layer once; got {quoted(said.recurrent)}")
+        return list(said.recurrent)
     if len(stacks) == 1:
         return list(stacks)
     in_turn = _in_turn(stacks, tensors)
@@ -235,6 +242,8 @@ def _start(recurrent: list[Recurrent], tensors: dict[str, Array], used: set[str]
             raise RNN2VecError(f"{name} has a row for each of {len(recurrent)} layers; got {list(values.shape)}")
         for layer, row in zip(wanted, rows, strict=True):
             own = recurrent[layer]
+            if getattr(own, kind) is not None:
+                raise RNN2VecError(f"a layer starts from one state; {kind} and {kind}_l{layer} are both in the file")
             if len(row) != own.says or (kind == "c0" and own.cell != "lstm"):
                 raise RNN2VecError(f"{name} is a state of {own.cell} cells, {own.says}; got {list(values.shape)}")
             setattr(own, kind, row)

@@ -1,4 +1,4 @@
-"""Classes as outputs: logits of so many at every step."""
+"""Classes: what comes out are logits of a distribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interface: what goes into a network and what comes out, and all that follows from both together."""
+"""Interface: the inputs and outputs of networks together, and what depends on both."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from torch import Tensor
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
 from rnn2vec.interface.classes import Classes
-from rnn2vec.interface.real_numbers import Numbers
+from rnn2vec.interface.numbers import Numbers
 from rnn2vec.interface.tokens import Tokens
 
 LEAST_LOGIT = -10.0
 """Of a token that a network is fed with as good as no probability."""
+
 INPUTS: dict[str, type[Tokens] | type[Numbers]] = {"tokens": Tokens, "numbers": Numbers}
 OUTPUTS: dict[str, type[Classes] | type[Numbers]] = {"classes": Classes, "numbers": Numbers}
 

@@ -1,4 +1,4 @@
-"""Tokens as inputs: one of so many at every step."""
+"""Tokens: one of a few different inputs at every step."""
 
 from __future__ import annotations
 

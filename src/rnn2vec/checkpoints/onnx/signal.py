@@ -14,7 +14,7 @@ import numpy as np
 
 from rnn2vec.checkpoints.arrays import Array
 from rnn2vec.checkpoints.layers import Layer
-from rnn2vec.checkpoints.onnx_node import Node
+from rnn2vec.checkpoints.onnx.node import Node
 from rnn2vec.errors import RNN2VecError
 
 Places = np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.checkpoints.onnx_folds import Known
+from rnn2vec.checkpoints.onnx.folds import Known
 from rnn2vec.checkpoints.optional import library
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown

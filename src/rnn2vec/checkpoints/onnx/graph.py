@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.checkpoints.layers import Described
-from rnn2vec.checkpoints.onnx_folds import FOLDS, MOVES
-from rnn2vec.checkpoints.onnx_layers import CELLS, LAYERS
-from rnn2vec.checkpoints.onnx_node import Budget, Node
-from rnn2vec.checkpoints.onnx_signal import Signal, arranged
-from rnn2vec.checkpoints.onnx_tensors import Tensors
+from rnn2vec.checkpoints.onnx.folds import FOLDS, MOVES
+from rnn2vec.checkpoints.onnx.layers import CELLS, LAYERS
+from rnn2vec.checkpoints.onnx.node import Budget, Node
+from rnn2vec.checkpoints.onnx.signal import Signal, arranged
+from rnn2vec.checkpoints.onnx.tensors import Tensors
 from rnn2vec.checkpoints.optional import library
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown

@@ -11,9 +11,9 @@ import numpy as np
 from rnn2vec.architecture import GATES
 from rnn2vec.checkpoints.arrays import Array
 from rnn2vec.checkpoints.layers import Bidirectional, Dense, Recurrent, activated, reordered
-from rnn2vec.checkpoints.onnx_folds import FOLDS, Known
-from rnn2vec.checkpoints.onnx_node import Node
-from rnn2vec.checkpoints.onnx_signal import Places, Signal, arranged
+from rnn2vec.checkpoints.onnx.folds import FOLDS, Known
+from rnn2vec.checkpoints.onnx.node import Node
+from rnn2vec.checkpoints.onnx.signal import Places, Signal, arranged
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
 

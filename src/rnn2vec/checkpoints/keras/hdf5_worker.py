@@ -1,4 +1,4 @@
-"""Reads HDF5 for :mod:`rnn2vec.checkpoints.hdf5`, in a process of its own.
+"""Reads HDF5 for :mod:`rnn2vec.checkpoints.keras.hdf5`, in a process of its own.
 
 The C library may crash on a damaged file, or ask for any amount of memory. This file is run by its path and
 imports nothing of rnn2vec. A request is a line of JSON and the file; the answer is a line of JSON, the tree or a

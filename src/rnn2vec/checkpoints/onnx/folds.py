@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.checkpoints.onnx_node import Node
+from rnn2vec.checkpoints.onnx.node import Node
 from rnn2vec.errors import RNN2VecError
 
 Known = np.ndarray[Any, np.dtype[Any]]

@@ -1,4 +1,4 @@
-"""Real numbers as inputs or outputs: so many at every step."""
+"""Numbers: what goes in or comes out is real."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from typing import Any
 
-from rnn2vec.checkpoints import hdf5
-from rnn2vec.checkpoints.keras_config import Configured, chain
-from rnn2vec.checkpoints.keras_layers import Weights, describe_layers
+from rnn2vec.checkpoints.keras import hdf5
+from rnn2vec.checkpoints.keras.config import Configured, chain
+from rnn2vec.checkpoints.keras.layers import Weights, describe_layers
 from rnn2vec.checkpoints.layers import Described
 from rnn2vec.errors import RNN2VecError
 

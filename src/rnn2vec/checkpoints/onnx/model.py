@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.checkpoints.layers import Described
-from rnn2vec.checkpoints.onnx_graph import Graph
+from rnn2vec.checkpoints.onnx.graph import Graph
 from rnn2vec.errors import RNN2VecError
 
 NAME = "ONNX"

@@ -9,7 +9,7 @@ from typing import Any
 from rnn2vec.architecture import ACTIVATIONS
 from rnn2vec.checkpoints import columns
 from rnn2vec.checkpoints.arrays import Array, array, field
-from rnn2vec.checkpoints.keras_config import Configured
+from rnn2vec.checkpoints.keras.config import Configured
 from rnn2vec.checkpoints.layers import Bidirectional, Described, Layer, Recurrent, activated
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
