@@ -358,7 +358,7 @@ def test_declarations_are_checked(tmp_path: Path) -> None:
     assert (named.names, named.interface) == (("amp",), interface)
     for declared, message in (
         ({"gate": "ifgo"}, "what can be declared is"),
-        ({"gates": "ifgo"}, "GuitarML JSON says itself what it is"),
+        ({"gates": "ifgo"}, "what can be declared of GuitarML JSON is"),
         ({"interface": Interface(Numbers(2, -2, 2), Numbers(1))}, "sizes of its networks, 1 and 1"),
         ({"dtype": "float16"}, "dtype is one of float32, float64"),
         ({"knob": []}, "at least one position"),

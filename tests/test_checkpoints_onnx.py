@@ -538,3 +538,16 @@ def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(RNN2VecError, match=r"pip install 'rnn2vec\[formats\]'"):
         read_checkpoint(path)
+
+
+def test_a_knob_is_folded(tmp_path: Path) -> None:
+    graph = Graph(2)
+    graph.recurrent("LSTM", 3)
+    graph.dense(1)
+    path, x = graph.save(tmp_path), np.random.default_rng(0).normal(size=(7, 1, 2)).astype(np.float32)
+    x[..., 1] = 0.5
+    checkpoint = read_checkpoint(path, knob=[0, 0.5])
+    assert checkpoint.names == ("m@0", "m@0.5")
+    with torch.no_grad():
+        said = checkpoint.networks.run(torch.from_numpy(x[:, :, :1].swapaxes(0, 1).copy())[None].expand(2, -1, -1, -1))
+    assert apart(said[0][1].numpy().swapaxes(0, 1), ran(path, x)) <= 2e-6

@@ -145,6 +145,15 @@ def test_declarations_that_contradict_a_file(
     refused(saved(tmp_path, STATE | tensors), message, **declared)
 
 
+def test_a_declaration_beside_a_file_is_never_overlooked(tmp_path: Path) -> None:
+    path, said = saved(tmp_path, STATE), tmp_path / "a.toml"
+    said.write_text("skip = true")
+    assert read_checkpoint(path).architecture.skip  # type: ignore[union-attr]
+    assert not read_checkpoint(path, skip=False).architecture.skip  # type: ignore[union-attr]
+    said.write_text("gates = 'ifgo'")
+    refused(written(tmp_path / "a.json", guitarml()), "what can be declared of GuitarML JSON is")
+
+
 def test_cells_without_gates_have_no_order_of_them(tmp_path: Path) -> None:
     state = {f"rnn.{name}": value for name, value in nn.RNN(2, 3).state_dict().items()}
     refused(saved(tmp_path, state), "elman cells have no gates", nonlinearity="tanh", gates="")
@@ -153,7 +162,7 @@ def test_cells_without_gates_have_no_order_of_them(tmp_path: Path) -> None:
 def test_within_is_of_files_that_may_hold_several(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     safetensors.torch.save_file(STATE, path)
-    refused(path, "got within", within="ema")
+    refused(path, "what can be declared of safetensors is .*; got within", within="ema")
 
 
 @pytest.mark.parametrize("name", ["above", "zenith"])

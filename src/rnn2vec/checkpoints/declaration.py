@@ -149,17 +149,22 @@ class Declaration:
         }
         if wrong := sorted(said - set(COMMON) - set(allowed)):
             raise RNN2VecError(
-                f"{what} says itself what it is, but for {', '.join([*COMMON, *allowed])}; got {', '.join(wrong)}"
+                f"what can be declared of {what} is {', '.join([*COMMON, *allowed])}; got {', '.join(wrong)}"
             )
 
 
-def declaration_of(path: Path, declared: Mapping[str, Any]) -> Declaration:
-    """What is declared of a file: by arguments, and in the ``.toml`` or ``.json`` of the same name beside it.
+def declaration_of(path: Path, declared: Mapping[str, Any], suffixes: tuple[str, ...] = (".toml",)) -> Declaration:
+    """What is declared of a file: by arguments, and in a file of the same name beside it.
+
+    Args:
+        path: of the file.
+        declared: by arguments, which go first.
+        suffixes: of the declaration beside it.
 
     Raises:
         RNN2VecError: if there are two beside it, one is not valid, or a field is unknown or of another kind.
     """
-    found, values = _beside(path)
+    found, values = _beside(path, suffixes)
     if found is not None:
         try:
             Declaration.of(values)
@@ -168,8 +173,8 @@ def declaration_of(path: Path, declared: Mapping[str, Any]) -> Declaration:
     return Declaration.of({**values, **declared})
 
 
-def _beside(path: Path) -> tuple[Path | None, dict[str, Any]]:
-    places = [path.with_suffix(suffix) for suffix in (".toml", ".json")]
+def _beside(path: Path, suffixes: tuple[str, ...]) -> tuple[Path | None, dict[str, Any]]:
+    places = [path.with_suffix(suffix) for suffix in suffixes]
     found = [place for place in places if place != path and place.exists()]
     if len(found) > 1:
         raise RNN2VecError(f"a file has one declaration beside it; got {found[0]} and {found[1].name}")

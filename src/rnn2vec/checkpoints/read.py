@@ -39,6 +39,9 @@ JSON = (guitarml, rtneural, nam)
 FORMATS = tuple(one.NAME for one in (guitarml, rtneural, nam, keras, onnx, pytorch, safetensors_files, npz_files))
 """What is read."""
 
+BESIDE = (".toml", ".json")
+"""Suffixes of declarations beside files whose format has no JSON of its own."""
+
 REFUSED = {
     b"\x80": "it is a bare pickle, which is never unpickled",
 }
@@ -53,8 +56,8 @@ def read_checkpoint(path: str | os.PathLike[str], **declared: Any) -> Checkpoint
 
     Args:
         path: JSON of GuitarML, RTNeural, AIDA-X or NAM, Keras' ``.h5`` and ``.keras``, ONNX, safetensors, npz, or
-            what torch.save wrote, whatever its suffix. What is declared in a ``.toml`` or ``.json`` of the same name
-            beside a safetensors or npz file counts, too; ``declared`` goes before it.
+            what torch.save wrote, whatever its suffix. What is declared in a ``.toml`` of the same name beside it
+            counts, too, and in a ``.json`` beside safetensors and npz; ``declared`` goes before it.
         **declared: what the file does not say, see :class:`~rnn2vec.checkpoints.declaration.Declaration`.
 
     Raises:
@@ -78,19 +81,19 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
     if not content:
         raise RNN2VecError("a file of a network holds something; it is empty")
     if safetensors_files.recognised(content):
-        said = declaration_of(path, declared)
+        said = declaration_of(path, declared, BESIDE)
         return _tensors(path, safetensors_files.read(content), safetensors_files.NAME, said, ordered=False)
     if content.lstrip()[:1] == b"{":
-        return _json(path, content, Declaration.of(declared))
+        return _json(path, content, declaration_of(path, declared))
     if content.startswith(pytorch.LEGACY):
-        said = Declaration.of(declared)
+        said = declaration_of(path, declared)
         return _pytorch(path, pytorch.read(content, None, said), said)
     if content.startswith(keras.SIGNATURE):
-        return _described(path, keras.describe_h5(content), keras.NAME, Declaration.of(declared))
+        return _described(path, keras.describe_h5(content), keras.NAME, declaration_of(path, declared))
     if content.startswith(b"PK"):
         return _archive(path, content, declared)
     if onnx.recognised(content):
-        return _described(path, onnx.describe(path, content), onnx.NAME, Declaration.of(declared))
+        return _described(path, onnx.describe(path, content), onnx.NAME, declaration_of(path, declared))
     known = [why for start, why in REFUSED.items() if content.startswith(start)]
     raise RNN2VecError(
         f"{known[0] if known else 'it is of no format that is read'}: those are JSON of GuitarML, RTNeural, AIDA-X and "
@@ -101,12 +104,12 @@ def _read(path: Path, declared: Mapping[str, Any]) -> Checkpoint:
 def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpoint:
     archive = entries(content)
     if pytorch.recognised(archive):
-        said = Declaration.of(declared)
+        said = declaration_of(path, declared)
         return _pytorch(path, pytorch.read(content, archive, said), said)
     if keras.recognised(archive):
-        return _described(path, keras.describe_archive(archive), keras.NAME, Declaration.of(declared))
+        return _described(path, keras.describe_archive(archive), keras.NAME, declaration_of(path, declared))
     if npz_files.recognised(archive):
-        said = declaration_of(path, declared)
+        said = declaration_of(path, declared, BESIDE)
         tensors, ignored = npz_files.read(archive, said)
         made = _tensors(path, tensors, npz_files.NAME, said)
         notes = [f"ignored, as declared: {', '.join(ignored)}"] if ignored else []
@@ -117,7 +120,7 @@ def _archive(path: Path, content: bytes, declared: Mapping[str, Any]) -> Checkpo
 
 
 def _described(path: Path, described: Described, format_name: str, said: Declaration) -> Checkpoint:
-    said.require_within((), format_name)
+    said.require_within(KNOB, format_name)
     return _made(path, described, format_name, said)
 
 
