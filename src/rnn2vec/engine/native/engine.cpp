@@ -113,19 +113,11 @@ void forward(const Call& call, float* tape, float* outputs, float* const* final_
     const std::int64_t model = task / plan.slices, index = task % plan.slices;
     const auto weights = plan.of_model(call.weights, model);
     const Slice slice = plan.slice(model, index, weights);
-    float* const state[2] = {final_state[0] + model * plan.state_size(),
-                             offset(final_state[1], model * plan.state_size())};
-    if (!tape && one_by_one(call.shape, slice.lanes)) {
-      const Layout layout{call.shape, call.kernels->width(1, false), false};
-      const Scratch memory(layout.tape + layout.workspace);
-      Slice single = slice;
-      for (single.lanes = 1; single.first < slice.first + slice.lanes; ++single.first)
-        call.kernels->forward(single, false, memory, memory + layout.tape, outputs + model * plan.output_size(), state);
-      return;
-    }
     const Layout layout = plan.layout(index, tape != nullptr);
     const Scratch memory(layout.tape + layout.workspace);
     float* own = tape ? plan.slice_tape(tape, model, index) : memory;
+    float* const state[2] = {final_state[0] + model * plan.state_size(),
+                             offset(final_state[1], model * plan.state_size())};
     call.kernels->forward(slice, tape != nullptr, own, memory + layout.tape, outputs + model * plan.output_size(), state);
   });
 }

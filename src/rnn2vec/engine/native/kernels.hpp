@@ -24,14 +24,6 @@ constexpr std::int64_t one_hot_limit = 32;  // with more different tokens, weigh
 constexpr std::int64_t chunk = 64;
 constexpr std::int64_t stream_least = 16;  // steps from which on a copy of the weights of a single lane pays, see streaming.hpp
 
-// A few long sequences are faster one by one, along copied weights, than as lanes that fill half a vector: while these
-// weights stay in the first caches. Not so where a backward pass needs the record.
-constexpr std::int64_t few_lanes = 8, long_steps = 256, small_units = 64;
-inline bool one_by_one(const Shape& s, std::int64_t lanes) {
-  return lanes <= few_lanes && s.steps >= long_steps && s.architecture->widest <= small_units &&
-         s.architecture->cell != Cell::gru_reset_before;
-}
-
 // Floats that so many features of a slice take. Those of a single lane are padded to whole vectors.
 constexpr std::int64_t block_size(std::int64_t features, std::int64_t width) {
   return width == 1 ? (features + 15) / 16 * 16 : features * width;
