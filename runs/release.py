@@ -115,7 +115,8 @@ its predictors were fitted to (`ood`: out of distribution):
 `calibration` is the expected calibration error of a class's confidence. `refused` is the share of networks of the
 family that are called unknown, `called unknown` that of strangers; AUROC is that of the distance to known networks.
 
-Limits: networks that have not learnt their task, or read it in another encoding, are unknown to it. Labels are those
+Limits: its questions are mixtures of tokens, or numbers, so that a black box which takes tokens alone cannot be asked
+them. Networks that have not learnt their task, or read it in another encoding, are unknown to it. Labels are those
 of the training family alone. Errors that nine of ten predictions do not exceed are of networks like those of the zoo.
 """
 

@@ -376,3 +376,22 @@ def test_numbers_that_float32_cannot_hold(tmp_path: Path) -> None:
     with pytest.raises(RNN2VecError, match="say dtype='float64'"):
         read_checkpoint(written(tmp_path / "a", values))
     assert read_checkpoint(tmp_path / "a", dtype="float64").networks.dtype == torch.float64
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("model", "GatedConv", "SimpleRNN"), ("bidirectional", True, "forwards"), ("bias_fl", False, "known: lin.bias")],
+)
+def test_a_guitarml_file_that_claims_another_network_is_refused(
+    tmp_path: Path, name: str, value: object, says: str
+) -> None:
+    values = guitarml(inputs=1)
+    values["model_data"][name] = value
+    with pytest.raises(RNN2VecError, match=says):
+        read_checkpoint(written(tmp_path / "a.json", values))
+
+
+def test_fields_of_no_known_meaning_are_said(tmp_path: Path) -> None:
+    values = guitarml(inputs=1)
+    values["model_data"]["head_scale"] = 2.0
+    assert "not read, of model_data: 'head_scale'" in read_checkpoint(written(tmp_path / "a.json", values)).notes

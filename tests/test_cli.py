@@ -159,7 +159,7 @@ def test_an_interrupted_evaluation_goes_on(
     out = tmp_path / "parts"
     status, _, errors = rnn2vec_command(*command, "--out", out)
     assert (status, errors.count("\n")) == (130, 1)
-    assert "the same command starts from there" in errors
+    assert "the same command goes on, or begins anew" in errors
     assert kept == [1, 2, 3, 4, 5, 6, 1, 2, 3, 4]
     assert {path.name for path in out.iterdir()} == {"unfinished"}
     fails(rnn2vec_command("evaluate", zoo, encoders[0], "--out", out), "(encoders.flat; ", "another directory")
@@ -354,7 +354,7 @@ def test_demo_is_whole_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     out = tmp_path / "demo"
     status, _, errors = rnn2vec_command("demo", "--out", out, "--workers", 1)
     assert status == 130
-    assert "the same command starts from there" in errors
+    assert "the same command goes on, or begins anew" in errors
     assert {path.stem for path in (out / "unfinished").glob("*.safetensors")} == set(ENCODERS)
     results = [path for path in out.rglob("*.safetensors") if path.parent.name != "unfinished"]
     kept = {path: path.stat().st_mtime_ns for path in results}

@@ -388,3 +388,49 @@ def test_the_error_to_signal_ratio_is_each_networks_own() -> None:
     emulated = torch.tensor([[[1.0, 1.0]], [[0.0, 0.0]]])[..., None]
     ratio = Numbers.losses["error-to-signal"](said, emulated, torch.ones(1))
     assert float(ratio) == pytest.approx((1 / 5 + 1) / 2)
+
+
+def test_relatives_are_drawn_anew_and_asked_from_their_own_start() -> None:
+    from rnn2vec import Architecture, Interface, Mixed, Numbers, Population
+
+    sound = Interface(Numbers(1, -1, 1), Numbers(1))
+    first = Population.initialise(Architecture.stack("lstm", 1, 4, 1, 1), 0, range(3)).with_interface(sound)
+    second = Population.initialise(Architecture.stack("gru", 1, 3, 1, 1), 0, range(2)).with_interface(sound)
+    networks = Mixed([first, second], np.array([4, 0, 2, 1, 3]))
+    found = networks.perturbed(0.1, torch.Generator().manual_seed(0))
+    assert [len(own) for own in found.places] == [3, 2]
+    assert found.places[0].tolist() == networks.places[0].tolist()
+    for before, after in zip(networks.parts, found.parts, strict=True):
+        for name, weight in before.weights.items():
+            ratio = (after.weights[name] / weight).flatten()
+            assert 0.02 < ratio.std() < 0.3, name
+            assert abs(ratio.mean() - 1) < 0.15, name
+    again = networks.perturbed(0.1, torch.Generator().manual_seed(0))
+    x = torch.rand(5, 2, 6, 1)
+    assert torch.equal(found.run(x)[0], again.run(x)[0])
+    assert not torch.allclose(found.run(x)[0], networks.run(x)[0], atol=1e-4)
+    same = networks.perturbed(0.0, torch.Generator())
+    assert torch.equal(same.run(x)[0], networks.run(x)[0])
+
+
+@pytest.mark.parametrize("relatives", [0.0, 0.1])
+def test_an_emulator_learns_from_relatives(relatives: float) -> None:
+    from rnn2vec import Architecture, Interface, Modules, Numbers, Population
+    from rnn2vec.emulation.emulate import Observed, emulate
+    from rnn2vec.emulation.recipe import PretrainRecipe
+    from rnn2vec.zoo.traces import Traces
+
+    sound = Interface(Numbers(1, -1, 1), Numbers(1))
+    networks = Population.initialise(Architecture.stack("lstm", 1, 6, 1, 1), 0, range(8)).with_interface(sound)
+    read = np.random.default_rng(0).uniform(-1, 1, (8, 3, 40, 1)).astype(np.float32)
+    with torch.no_grad():
+        said = networks.run(torch.from_numpy(read))[0].numpy()
+    observed = Observed(networks, Traces(read, said))
+    options = {"steps": 40, "networks": 8, "traces": 1, "window": 10, "loss": "mse", "learning_rate": 1e-2, "clip": 1.0}
+    recipe = PretrainRecipe(emulator_size=16, emulator_layers=1, conditioning="every", relatives=relatives, **options)
+    encoder = build_encoder("noninteractive", sound, 0, probes=1, probe_length=4, core_size=8, core_layers=1)
+    found = emulate(encoder, observed, observed, recipe)
+    assert found.history[-1]["train"] < 0.7 * found.history[0]["train"]
+    modules = Observed(Modules(networks.to_modules(), sound), Traces(read, said))
+    with pytest.raises(RNN2VecError, match="whose weights are known"):
+        emulate(encoder, modules, modules, recipe)

@@ -98,7 +98,7 @@ def interrupt(written: Callable[[], bool], *arguments: object) -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert errors.endswith("error: interrupted; what is on disk is whole: the same command starts from there\n")
+    assert errors.endswith("error: interrupted; what is on disk is whole: the same command goes on, or begins anew\n")
     assert "Traceback" not in errors
     deadline = time.monotonic() + 10
     while living(process.pid) and time.monotonic() < deadline:

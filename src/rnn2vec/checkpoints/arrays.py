@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -59,3 +60,9 @@ def field(values: dict[str, Any], name: str) -> Any:
     if name not in values:
         raise RNN2VecError(f"the file has a field {name}; got only {shown(sorted(values)[:20])}")
     return values[name]
+
+
+def not_read(where: str, values: dict[str, Any], known: Collection[str]) -> list[str]:
+    """A note of the fields of a file that are of no known meaning; none if there are none."""
+    others = sorted(set(values) - set(known))
+    return [f"not read, of {where}: {', '.join(shown(name) for name in others[:10])}"] if others else []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.architecture import GATES
-from rnn2vec.checkpoints.arrays import array, field, mapping
+from rnn2vec.checkpoints.arrays import array, field, mapping, not_read
 from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent, hidden_size
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown, whole
@@ -16,6 +16,7 @@ NAME = "GuitarML JSON"
 MODEL = "SimpleRNN"
 """What is read; other classes of the same tools have convolutions, clippers or several blocks."""
 CELLS = {"LSTM": "lstm", "GRU": "gru", "RNN": "elman"}
+READ = ("model", "unit_type", "num_layers", "input_size", "hidden_size", "output_size", "skip", "bias_fl")
 
 
 def recognised(values: dict[str, Any]) -> bool:
@@ -32,6 +33,8 @@ def describe(values: dict[str, Any]) -> Described:
     data, state = mapping("model_data", values["model_data"]), mapping("state_dict", values["state_dict"])
     if data.get("model", MODEL) != MODEL:
         raise RNN2VecError(f"the model of a file is {MODEL}; got {shown(data['model'])}")
+    if data.get("bidirectional"):
+        raise RNN2VecError("recurrent layers of a file read forwards; it says that they are bidirectional")
     biased = data.get("bias_fl", True)
     if not isinstance(biased, bool):
         raise RNN2VecError(f"bias_fl is true or false; got {shown(biased)}")
@@ -73,4 +76,5 @@ def describe(values: dict[str, Any]) -> Described:
     notes = [f"hidden_size: the file claims {hidden}, its weights are of {below}"] if hidden != below else []
     if "skip" not in data:
         notes.append("assumed: no skip, of which the file says nothing")
+    notes += not_read("model_data", data, READ)
     return Described([*layers, Dense(weight, bias)], bool(skip), notes=notes)

@@ -12,12 +12,14 @@ import numpy as np
 
 from rnn2vec.architecture import ACTIVATIONS
 from rnn2vec.checkpoints import columns
-from rnn2vec.checkpoints.arrays import Array, array, field, mapping
+from rnn2vec.checkpoints.arrays import Array, array, field, mapping, not_read
 from rnn2vec.checkpoints.layers import Dense, Described, Layer, Recurrent
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, shown, whole
 
 NAME = "RTNeural / AIDA-X JSON"
+READ = ("type", "activation", "shape", "weights")
+"""Fields of a layer."""
 IGNORED = ("dropout",)
 """Layers that do nothing to a trained network."""
 
@@ -61,6 +63,9 @@ def describe(values: dict[str, Any]) -> Described:
         if not isinstance(weights, list):
             raise RNN2VecError(f"the weights of layer {place} are a list; got {type(weights).__name__}")
         made = LAYERS[kind](f"layer {place} ({kind})", weights, below, _activation(layer, place))
+        notes += not_read(f"layer {place}", layer, READ)
+        if "activation" not in layer and isinstance(made, Dense):
+            notes.append(f"assumed: no activation of layer {place}, of which the file says nothing")
         claimed = layer.get("shape")
         if isinstance(claimed, list) and claimed and claimed[-1] != made.says:
             notes.append(f"layer {place}: the file claims {shown(claimed[-1])} units, its weights are of {made.says}")

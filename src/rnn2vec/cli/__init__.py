@@ -59,5 +59,5 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == 130:  # what typer makes of Ctrl-C
-            print_error("interrupted; what is on disk is whole: the same command starts from there")
+            print_error("interrupted; what is on disk is whole: the same command goes on, or begins anew")
         raise

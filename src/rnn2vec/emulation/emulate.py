@@ -24,6 +24,7 @@ from rnn2vec.fields import whole
 from rnn2vec.interface import Interface
 from rnn2vec.losses import Loss
 from rnn2vec.networks import Networks
+from rnn2vec.networks.mixed import perturbed
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.threads import backward_on, threads_for
 from rnn2vec.training import require_finite, train
@@ -130,13 +131,16 @@ def emulate(
 
     def loss_at(step: int) -> Tensor:
         rows, sequences, steps = _draw(recipe, seed, step, observed.traces)
-        batch = encoder.augment(
-            observed.networks[rows], torch.Generator().manual_seed(torch_seed(seed, "augment", step))
-        )
-        inputs, targets = observed.tensors(rows[:, None], sequences, steps)
+        networks, (inputs, targets) = observed.networks[rows], observed.tensors(rows[:, None], sequences, steps)
+        spread = observed.spread[rows]
+        if recipe.relatives is not None:
+            numbers = torch.Generator().manual_seed(torch_seed(seed, "relatives", step))
+            networks = perturbed(networks, recipe.relatives, numbers)
+            targets, spread = _asked(networks, inputs)
+        batch = encoder.augment(networks, torch.Generator().manual_seed(torch_seed(seed, "augment", step)))
         z = backward_on(threads_for(encoder.work(len(batch))), encoder(batch))
         predicted, _ = emulator(z, inputs)
-        return loss_function(targets, interface.outputs.compared(predicted), observed.spread[rows])
+        return loss_function(targets, interface.outputs.compared(predicted), spread)
 
     def measure(progress: Any, loss: float) -> str:
         history, recent = (progress.notes.setdefault(name, []) for name in ("history", "recent"))
@@ -217,6 +221,14 @@ def emulation_loss(encoder: Encoder, emulator: Emulator, observed: Observed, los
         sizes.append(len(inputs))
     encoder.train(was_training)
     return float(np.average(losses, weights=sizes))
+
+
+@torch.no_grad()
+def _asked(networks: Networks, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """What networks say to inputs, as losses read it, and the unit of each in losses, see :attr:`Observed.spread`."""
+    outputs = networks.interface.outputs
+    said, _ = networks.run(inputs)
+    return outputs.compared(said), outputs.spreads(said.numpy())[:, None, None]
 
 
 def _draw(recipe: PretrainRecipe, seed: int, step: int, traces: Traces) -> tuple[np.ndarray, np.ndarray, slice]:

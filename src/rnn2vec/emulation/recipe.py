@@ -35,6 +35,10 @@ class PretrainRecipe:
         loss: one of those of the networks, see :mod:`rnn2vec.losses`.
         emulator_size: hidden units of the emulator.
         emulator_layers: its layers.
+        relatives: how far the networks of a batch are from those of the zoo, which may be too few to learn from: each
+            weight is changed by such a relative deviation, see :meth:`rnn2vec.networks.Population.perturbed`, and the
+            batch is asked the windows anew, each from its own start. If None, the networks themselves, and what they
+            said in the zoo.
         conditioning: where the emulator is told z, see :class:`rnn2vec.emulation.emulator.Emulator`.
         encoder_options: arguments of each encoder by its name.
 
@@ -52,6 +56,7 @@ class PretrainRecipe:
     decay: str = "none"
     window: int | None = None
     loss: str = "total-variation"
+    relatives: float | None = None
     emulator_size: int = 256
     emulator_layers: int = 2
     conditioning: str = "first"
@@ -61,6 +66,7 @@ class PretrainRecipe:
         plain: dict[str, Any] = {name: whole(name, getattr(self, name)) for name in ("steps", "networks", "traces")}
         plain |= {name: size_of_part(name, getattr(self, name)) for name in ("emulator_size", "emulator_layers")}
         plain["window"] = None if self.window is None else whole("window", self.window)
+        plain["relatives"] = None if self.relatives is None else number("relatives", self.relatives)
         plain["warmup"] = whole("warmup", self.warmup, 0)
         plain |= {name: number(name, getattr(self, name)) for name in ("learning_rate", "weight_decay", "clip")}
         for name, value in plain.items():

@@ -12,8 +12,15 @@ from rnn2vec.families.kinds import KINDS
 from rnn2vec.families.pretraining import LEARNS, asks
 from rnn2vec.interface import Interface
 
-WINDOW = 128
-"""Steps of a trace that the emulator imitates in a training step."""
+WINDOW = {"tokens": 128, "numbers": 320}
+"""Steps of a trace that the emulator imitates in a training step, by the kind of inputs."""
+QUESTIONS = {"tokens": (64, 8), "numbers": (384, 4)}
+"""Of a probing encoder, likewise: how many in a sequence, and sequences."""
+FEW: dict[str, dict[str, Any]] = {
+    "tokens": {},
+    "numbers": {"relatives": 0.1, "networks": 32, "traces": 1, "emulator_size": 64},
+}
+"""What makes few networks teach what holds for others, likewise; see docs/learning.md."""
 SHOWN = 64
 """Steps of a trace that a reader is shown."""
 _SIZES: dict[str, dict[str, Any]] = {
@@ -42,10 +49,12 @@ def view_of_labels(interface: Interface, labels: Mapping[str, str]) -> View:
     )
     columns = [Column(name, "frozen", "validation", f"{name}{metric.suffix}") for name, metric in metrics]
     columns += [Column(f"{each.title} end-to-end", "supervised", each.part, each.metric) for each in columns]
+    kind = interface.inputs.kind
     return View(
         pretraining={
             name: LEARNS
-            | {"loss": interface.outputs.common_loss, "window": WINDOW, "encoder_options": asks(WINDOW // 2)}
+            | {"loss": interface.outputs.common_loss, "window": WINDOW[kind], "encoder_options": asks(*QUESTIONS[kind])}
+            | FEW[kind]
             | sizes
             for name, sizes in _SIZES.items()
         },

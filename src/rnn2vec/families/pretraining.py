@@ -17,17 +17,18 @@ LEARNS: dict[str, Any] = {
     "conditioning": "every",
 }
 
-_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1, "probes": 8}
+_PROBES = {"probe_init": "traces", "readout": "all", "core_size": 128, "core_layers": 1}
 _SMALLER = {"deep_weight_space": {"channels": 16, "layers": 3}, "transformer": {"hidden_size": 64, "layers": 2}}
 """Options of encoders of weights that are large by default."""
 
 
-def asks(probe_length: int, **interactive: Any) -> dict[str, dict[str, Any]]:
+def asks(probe_length: int, probes: int = 8, **interactive: Any) -> dict[str, dict[str, Any]]:
     """Options of all encoders by name.
 
     Args:
         probe_length: questions in a sequence of a probing encoder.
+        probes: its sequences.
         interactive: options of the interactive one alone.
     """
-    probing = _PROBES | {"probe_length": probe_length}
+    probing = _PROBES | {"probes": probes, "probe_length": probe_length}
     return {"noninteractive": probing, "interactive": probing | interactive, **_SMALLER}

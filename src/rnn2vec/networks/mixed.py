@@ -102,3 +102,26 @@ class Mixed:
             said.append(outputs)
             final.append(after)
         return torch.cat(said)[self._back], tuple(final)
+
+    def perturbed(self, deviation: float, generator: torch.Generator) -> Mixed:
+        """Relatives of the networks, see :meth:`rnn2vec.networks.Population.perturbed`.
+
+        Raises:
+            RNN2VecError: if a part has no weights that are known.
+        """
+        return Mixed([perturbed(part, deviation, generator) for part in self.parts], np.concatenate(self.places))
+
+
+def perturbed(networks: Networks, deviation: float, generator: torch.Generator) -> Networks:
+    """Relatives of networks whose weights are known, see :meth:`rnn2vec.networks.Population.perturbed`.
+
+    Raises:
+        RNN2VecError: if they are not.
+    """
+    make = getattr(networks, "perturbed", None)
+    if make is None:
+        raise RNN2VecError(
+            f"relatives are made of networks whose weights are known; got {type(networks).__name__}: pretrain without "
+            "them (relatives=None)"
+        )
+    return make(deviation, generator)

@@ -270,6 +270,20 @@ class Population:
             [own[:, :size].argsort(dim=-1).to(self.device) for own, size in zip(numbers, sizes, strict=True)]
         )
 
+    def perturbed(self, deviation: float, generator: torch.Generator) -> Population:
+        """Relatives of the networks: each weight times one plus a normal number of this standard deviation.
+
+        Args:
+            deviation: relative; a tenth changes what a network does by about as much as another training would.
+            generator: of the numbers.
+        """
+        return self._like(
+            {
+                name: weight * (1 + deviation * torch.randn(weight.shape, generator=generator, dtype=weight.dtype))
+                for name, weight in self.weights.items()
+            }
+        )
+
     def _like(self, weights: Mapping[str, Tensor]) -> Population:
         return Population(self.architecture, weights, self._interface)
 
