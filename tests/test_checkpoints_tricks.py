@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,22 @@ def test_a_script_lists_its_weights_twice(tmp_path: Path) -> None:
     torch.jit.script(nn.Sequential(nn.RNN(2, 3, nonlinearity="relu"))).save(tmp_path / "a.pt")  # type: ignore[no-untyped-call]
     assert read_checkpoint(tmp_path / "a.pt", assume_plain=True).architecture.nonlinearity == "relu"  # type: ignore[union-attr]
     refused(tmp_path / "a.pt", "say relu, and tanh was declared", assume_plain=True, nonlinearity="tanh")
+
+
+class Nested(nn.Module):
+    """Two parts that are one and the same, in which two are, and so on: few objects in very many places."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.a = self.b = Nested(depth - 1) if depth else nn.LSTM(2, 3)
+
+
+def test_few_objects_in_many_places_take_no_time(tmp_path: Path) -> None:
+    begun = time.perf_counter()
+    refused(saved(tmp_path, Nested(30)), "a module has at most .* tensors and parts", assume_plain=True)
+    same = [[[]] for _ in range(3000)]
+    refused(saved(tmp_path, STATE | {f"other{place}": [same] for place in range(3000)}), "at most .* values")
+    assert time.perf_counter() - begun < 10
 
 
 def test_weight_norm_of_a_module_is_no_hook(tmp_path: Path) -> None:

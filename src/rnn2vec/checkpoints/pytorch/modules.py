@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from rnn2vec.checkpoints.declaration import Declaration
-from rnn2vec.checkpoints.pytorch.pickles import Thing
+from rnn2vec.checkpoints.pytorch.pickles import Name, Thing
 from rnn2vec.checkpoints.pytorch.tree import class_of, parts
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
@@ -99,12 +99,14 @@ def _require_known(name: str, state: dict[Any, Any]) -> None:
     for group in _HOOKS:
         hooks = state.get(group)
         for hook in hooks.values() if isinstance(hooks, dict) else ():
-            made_by = hook.made_by if isinstance(hook, Thing) else hook
-            if not str(made_by).startswith("torch.nn.utils."):
-                raise RNN2VecError(f"a layer computes what its class does; {name} has a hook, {shown(str(made_by))}")
+            made_by = class_of(hook) if isinstance(hook, Thing) else str(hook) if isinstance(hook, Name) else "a value"
+            if not made_by.startswith("torch.nn.utils."):
+                raise RNN2VecError(f"a layer computes what its class does; {name} has a hook, {made_by}")
 
 
 def _nonlinearity(state: dict[Any, Any]) -> str | None:
     """Of a recurrent layer; versions before 1.0 have a mode alone."""
-    said = state.get("nonlinearity", {"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(str(state.get("mode"))))
+    said, mode = state.get("nonlinearity"), state.get("mode")
+    if said is None and isinstance(mode, str):
+        said = {"RNN_TANH": "tanh", "RNN_RELU": "relu"}.get(mode)
     return said if isinstance(said, str) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ from rnn2vec.fields import shown
 
 MOST_CANDIDATES = 2000
 """Dictionaries of tensors, or modules, in a file: an optimiser has one for each parameter."""
+MOST_PARTS = 200_000
+"""Tensors of a module, or containers among them: the same may stand in many places."""
 DEEPEST = 60
 """Containers within containers."""
 
@@ -111,11 +114,14 @@ def views(own: Any) -> dict[str, View]:
 
 def others(own: Any) -> dict[str, str]:
     """What stands where tensors do and holds numbers in another way, by name: what it is, or is made by."""
-    found, read = {}, {_place(view) for view in views(own).values()}
+    found, read, left = {}, {_place(view) for view in views(own).values()}, MOST_PARTS
     for name, value in _entries(own):
         if view_of(value) is not None or is_module(value) or not isinstance(value, (Thing, list, tuple)):
             continue
-        within = [part for _, part in walk(value) if isinstance(part, Thing) and _is_of_numbers(part.made_by)]
+        parts_of = [part for _, part in itertools.islice(walk(value), left + 1)]
+        if (left := left - len(parts_of)) < 0:
+            raise RNN2VecError(f"beside its tensors, a file holds at most {MOST_PARTS} values; this one holds more")
+        within = [part for part in parts_of if isinstance(part, Thing) and _is_of_numbers(part.made_by)]
         unread = [part for part in within if (view := view_of(part)) is None or _place(view) not in read]
         if unread:
             found[name] = str(unread[0].made_by)
@@ -140,13 +146,13 @@ def _entries(own: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(own, dict):
         yield from ((str(name), value) for name, value in own.items())
         return
-    for number, (prefix, state) in enumerate(_states(own)):
-        if number > MOST_CANDIDATES:
-            raise RNN2VecError(f"a module has at most {MOST_CANDIDATES} parts; this one has more")
+    left = MOST_PARTS
+    for prefix, state in _states(own):
         groups = [state.get("_parameters"), state.get("_buffers")] if "_modules" in state else [state]
-        for group in groups:
-            if isinstance(group, dict):
-                yield from ((f"{prefix}{name}", value) for name, value in group.items())
+        held = [group for group in groups if isinstance(group, dict)]
+        if (left := left - 1 - sum(map(len, held))) < 0:
+            raise RNN2VecError(f"a module has at most {MOST_PARTS} tensors and parts; this one has more")
+        yield from ((f"{prefix}{name}", value) for group in held for name, value in group.items())
 
 
 def _states(own: Thing, prefix: str = "", above: tuple[int, ...] = ()) -> Iterator[tuple[str, dict[Any, Any]]]:
