@@ -120,6 +120,13 @@ def test_what_the_parts_of_a_module_say_is_believed(
     refused(saved(tmp_path, make()), message, assume_plain=True, **declared)
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's own, about TorchScript
+def test_a_script_lists_its_weights_twice(tmp_path: Path) -> None:
+    torch.jit.script(nn.Sequential(nn.RNN(2, 3, nonlinearity="relu"))).save(tmp_path / "a.pt")  # type: ignore[no-untyped-call]
+    assert read_checkpoint(tmp_path / "a.pt", assume_plain=True).architecture.nonlinearity == "relu"  # type: ignore[union-attr]
+    refused(tmp_path / "a.pt", "say relu, and tanh was declared", assume_plain=True, nonlinearity="tanh")
+
+
 def test_weight_norm_of_a_module_is_no_hook(tmp_path: Path) -> None:
     with pytest.warns(FutureWarning):
         net = Net(rnn=nn.utils.weight_norm(nn.LSTM(2, 3), "weight_hh_l0"))
@@ -130,6 +137,8 @@ def test_weight_norm_of_a_module_is_no_hook(tmp_path: Path) -> None:
     ("tensors", "declared", "message"),
     [
         ({"h0": torch.zeros(1, 3), "h0_l0": torch.ones(3)}, {}, "h0 and h0_l0 are both in the file"),
+        ({"top.weight_orig": torch.ones(1, 3), "top.weight_mask": torch.ones(1, 3)}, {}, "a weight is in a file once"),
+        ({"top.weight_g": torch.ones(1, 1), "top.weight_v": torch.ones(1, 3)}, {}, "a weight is in a file once"),
         ({}, {"recurrent": ["rnn", "rnn"]}, "recurrent names each layer once"),
         ({}, {"gates": ""}, "the gates of lstm cells are ifgo"),
         ({}, {"leak": "inside"}, "lstm cells, .* have no choice of leak"),

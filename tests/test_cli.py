@@ -295,7 +295,7 @@ def test_a_zoo_of_no_family_is_summarised(tmp_path: Path, rnn2vec_command: Comma
     status, printed, errors = rnn2vec_command("zoo", "info", tmp_path / "zoo")
     assert (status, errors) == (0, "")
     said = " ".join(printed.split())
-    assert "4 networks (LSTM, 1 x 3, 1 inputs, 1 outputs; GRU, 1 x 3, 1 inputs, 1 outputs), 1 numbers" in said
+    assert "4 networks (LSTM, 1 x 3, 1 input, 1 output; GRU, 1 x 3, 1 input, 1 output), 1 number" in said
     assert rnn2vec_command("zoo", "verify", tmp_path / "zoo")[0] == 0
     fails(
         rnn2vec_command("pretrain", tmp_path / "zoo", "--encoder", "flat", "--out", tmp_path / "out"), "2 architectures"

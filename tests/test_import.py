@@ -103,6 +103,7 @@ def test_the_command(captures: Path, tmp_path: Path, rnn2vec_command: Command) -
     status, printed, errors = rnn2vec_command("zoo", "import", captures, "--out", tmp_path / "zoo")
     assert (status, (tmp_path / "zoo").exists()) == (1, False)
     assert "refused  captures/knob.json: the networks of a zoo have one interface" in printed
+    assert "what is declared stands in a .toml, for --declare" in printed
     assert errors.startswith("error: 1 of 4 files were refused")
     arguments = ("zoo", "import", captures, "--knob", "0,0.5,1", "--out", tmp_path / "zoo")
     status, printed, _ = rnn2vec_command(*arguments)
@@ -362,9 +363,7 @@ def test_few_numbers_among_words_are_words(captures: Path, tmp_path: Path) -> No
 def test_a_zoo_has_one_range_of_inputs(captures: Path, tmp_path: Path) -> None:
     wide = {"inputs": {"kind": "numbers", "size": 1, "low": -2, "high": 2}, "outputs": {"kind": "numbers", "size": 1}}
     (tmp_path / "said.json").write_text(json.dumps({"files": {"own.pt": {"interface": wide}}}))
-    with pytest.raises(
-        RNN2VecError, match=r"own.pt: the networks of a zoo are asked the same, here 1 numbers in -1..1"
-    ):
+    with pytest.raises(RNN2VecError, match=r"own.pt: the networks of a zoo are asked the same, here 1 number in -1..1"):
         import_zoo([captures], tmp_path / "zoo", declare=tmp_path / "said.json", knob=[0])
     assert not (tmp_path / "zoo").exists()
 

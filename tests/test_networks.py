@@ -269,7 +269,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing to mix": (lambda: Mixed([]), "at least one; got none to mix"),
     "other interfaces": (
         lambda: Mixed([every_kind(), Callables([follower(1)], NUMBERS)]),
-        r"have one interface; got 1 numbers in -1\.\.1 in, 1 numbers out and 2 numbers",
+        r"have one interface; got 1 number in -1\.\.1 in, 1 number out and 2 numbers",
     ),
     "other dtypes": (
         lambda: Mixed([every_kind(), population(Architecture("lstm", 1, (2,), 1)).to(torch.float64)]),

@@ -94,7 +94,7 @@ def test_it_is_benchmarked(zoo: Zoo, tmp_path: Path) -> None:
 
 
 def test_numbers_are_no_answers_that_functions_are_told_apart_by(zoo: Zoo) -> None:
-    with pytest.raises(RNN2VecError, match=r"answers that are classes; .*1 numbers out"):
+    with pytest.raises(RNN2VecError, match=r"answers that are classes; .*1 number out"):
         ask_zoo(zoo)
 
 

@@ -241,6 +241,6 @@ def test_verify_looks_at_networks_of_no_family(zoo: Zoo) -> None:
 
 def test_the_card_and_the_index_say_what_there_is(zoo: Zoo) -> None:
     card = (zoo.directory / "README.md").read_text()
-    assert "7 networks (LSTM, 1 x 4, 1 inputs, 1 outputs; leaky" in card
+    assert "7 networks (LSTM, 1 x 4, 1 input, 1 output; leaky" in card
     index = json.loads((zoo.directory / "zoo.json").read_text())
     assert (index["family"], index["recipe"], index["provenance"]["tool"]) == (None, None, "rnn2vec")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import sequence, shown, whole
+from rnn2vec.fields import counted, sequence, shown, whole
 
 GATES = {"lstm": 4, "gru": 3, "elman": 1, "leaky": 1}
 """Gates stacked along the rows of a layer's parameters, in torch.nn's order: LSTM i, f, g, o; GRU r, z, n."""
@@ -243,8 +243,8 @@ class Architecture:
         extras += [self.output_activation] if self.output_activation != "identity" else []
         extras += ["skip"] if self.skip else []
         extras += ["own initial states"] if self.initial_state else []
-        parts = [f"{_NAMES[self.cell]}{kinds[self.cell]}", sizes, f"{self.input_size} inputs"]
-        return ", ".join([*parts, f"{self.output_size} outputs", *extras])
+        parts = [f"{_NAMES[self.cell]}{kinds[self.cell]}", sizes, counted(self.input_size, "input")]
+        return ", ".join([*parts, counted(self.output_size, "output"), *extras])
 
 
 def _require(what: str, value: object, choices: tuple[str, ...]) -> None:

@@ -73,6 +73,11 @@ def shown(value: object) -> str:
         return f"a very long {type(value).__name__}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as ``1 input`` and ``2 inputs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def are_whole(array: np.ndarray) -> bool:
     """Whether an array holds whole numbers alone, each of which an int64 holds exactly; NaN is none."""
     if array.dtype.kind == "f":

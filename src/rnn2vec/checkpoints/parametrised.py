@@ -48,6 +48,7 @@ def _order(tensors: dict[str, Array], found: dict[str, Array]) -> dict[str, None
 def _norm(found: dict[str, Array], notes: list[str], target: str, size: str, direction: str) -> None:
     if direction not in found:
         return  # no weight norm; whoever reads the layers says that it is not known
+    _require_once(found, target, direction)
     g, v = found.pop(size), found.pop(direction)
     long = [axis for axis, length in enumerate(g.shape) if length > 1]
     if g.size == 1:  # of all of it, or of its only row or column
@@ -67,6 +68,11 @@ def _norm(found: dict[str, Array], notes: list[str], target: str, size: str, dir
     notes.append(f"folded: weight norm of {target}")
 
 
+def _require_once(found: dict[str, Array], target: str, part: str) -> None:
+    if target in found:
+        raise RNN2VecError(f"a weight is in a file once; got {target} and {part}")
+
+
 def _pruned(found: dict[str, Array], notes: list[str], target: str) -> None:
     orig, mask = found[f"{target}_orig"], found.get(f"{target}_mask")
     if f"{target}_u" in found:
@@ -75,6 +81,7 @@ def _pruned(found: dict[str, Array], notes: list[str], target: str) -> None:
         raise RNN2VecError(
             f"pruning has a mask of the weight's shape; {target}_mask is {None if mask is None else mask.shape}"
         )
+    _require_once(found, target, f"{target}_orig")
     del found[f"{target}_orig"], found[f"{target}_mask"]
     found[target] = orig * mask
     notes.append(f"folded: the mask of pruning of {target}")
@@ -88,6 +95,4 @@ def _new_style(found: dict[str, Array], notes: list[str], name: str) -> None:
             f"the only parametrisation that is read is weight norm, of original0 and original1; {target} has another "
             f"({name}): save the weights as the layer uses them"
         )
-    if target in found:
-        raise RNN2VecError(f"a weight is in a file once; got {target} and its parametrisation")
     _norm(found, notes, target, f"{base}.original0", f"{base}.original1")

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from rnn2vec.checkpoints.folders import Outcome
 from rnn2vec.evaluation.results import results_table, view_of_results
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
 from rnn2vec.parallel import OnProgress
 from rnn2vec.zoo.store import Zoo
@@ -97,7 +98,10 @@ def print_files(files: Sequence[Outcome]) -> None:
             )
     if files:
         refused = sum(file.checkpoint is None for file in files)
-        console.print(f"{len(files)} files: {len(files) - refused} read, {refused} refused", markup=False)
+        count = counted(len(files), "file")
+        console.print(f"{count}: {len(files) - refused} read, {refused} refused", markup=False)
+    if any("declare " in file.refused for file in files):
+        console.print("what is declared stands in a .toml, for --declare or beside the file: docs/checkpoints.md")
 
 
 def print_results(results: Mapping[str, Any]) -> None:
@@ -155,8 +159,8 @@ def print_zoo(zoo: Zoo) -> None:
     made, task_set = "; ".join(map(str, zoo.architectures)), zoo.index.task_set
     of = zoo.interface if task_set is None else f"{zoo.family}, {len(np.unique(zoo.tasks, axis=0))} tasks"
     console.print(
-        f"{zoo.directory}: {zoo.models} networks ({made}), {of}, {len(zoo)} snapshots, {size / 1e6:.0f} MB, "
-        f"seed {zoo.seed}",
+        f"{zoo.directory}: {counted(zoo.models, 'network')} ({made}), {of}, {counted(len(zoo), 'snapshot')}, "
+        f"{size / 1e6:.0f} MB, seed {zoo.seed}",
         highlight=False,
         markup=False,
     )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import are_finite_floats, number, shown, whole
+from rnn2vec.fields import are_finite_floats, counted, number, shown, whole
 from rnn2vec.losses import OF_NUMBERS, Loss
 
 
@@ -138,4 +138,4 @@ class Numbers:
 
     def __str__(self) -> str:
         ends = "" if self.low is None else f" in {self.low:g}..{self.high:g}"
-        return f"{self.size} numbers{ends}"
+        return counted(self.size, "number") + ends

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from rnn2vec.fields import whole
+from rnn2vec.fields import counted, whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,4 +56,4 @@ class Tokens:
         return "" if good else f"tokens are whole numbers in 0..{self.size - 1}"
 
     def __str__(self) -> str:
-        return f"{self.size} tokens"
+        return counted(self.size, "token")

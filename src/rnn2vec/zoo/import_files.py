@@ -124,8 +124,8 @@ def _of_one_zoo(files: Sequence[Outcome]) -> list[Outcome]:
                 file = file.refuse("weights of a zoo are float32; it was declared to be float64: leave out dtype")
             elif common is not None and not common.fits(own.interface):
                 file = file.refuse(
-                    f"the networks of a zoo have one interface, here {common}; this has {own.interface}: fold a knob "
-                    "(knob), declare the interface, or import it into a zoo of its own"
+                    f"the networks of a zoo have one interface, here {common}; this has {own.interface}: fold a "
+                    "knob (--knob 0,0.5,1), declare the interface, or import it into a zoo of its own"
                 )
             elif common is not None and common.inputs != own.interface.inputs:
                 file = file.refuse(

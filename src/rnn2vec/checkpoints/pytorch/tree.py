@@ -7,6 +7,7 @@ from typing import Any
 
 from rnn2vec.checkpoints.pytorch.pickles import Name, Reference, Thing
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import shown
 
 MOST_CANDIDATES = 2000
 """Dictionaries of tensors, or modules, in a file: an optimiser has one for each parameter."""
@@ -110,16 +111,22 @@ def views(own: Any) -> dict[str, View]:
 
 def others(own: Any) -> dict[str, str]:
     """What stands where tensors do and holds numbers in another way, by name: what it is, or is made by."""
-    found = {}
+    found, read = {}, {_place(view) for view in views(own).values()}
     for name, value in _entries(own):
         if view_of(value) is not None or is_module(value) or not isinstance(value, (Thing, list, tuple)):
             continue
-        made = [part.made_by for _, part in walk(value) if isinstance(part, Thing) and _is_of_numbers(part.made_by)]
-        if made:
-            found[name] = str(made[0])
-        elif not isinstance(value, Thing) and name.endswith(("weight", "bias")):
+        within = [part for _, part in walk(value) if isinstance(part, Thing) and _is_of_numbers(part.made_by)]
+        unread = [part for part in within if (view := view_of(part)) is None or _place(view) not in read]
+        if unread:
+            found[name] = str(unread[0].made_by)
+        elif not within and not isinstance(value, Thing) and name.endswith(("weight", "bias")):
             found[name] = f"a {type(value).__name__}"
     return found
+
+
+def _place(view: View) -> str:
+    """Where a tensor's numbers are: TorchScript lists those of a recurrent layer twice."""
+    return shown((view[0].key, view[1:]))
 
 
 def _is_of_numbers(made_by: object) -> bool:
