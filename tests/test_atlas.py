@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from conftest import Command
-from rnn2vec import RNN2VecError, Zoo, atlas, import_zoo
-from rnn2vec.library.atlas import placed
+from rnn2vec import Collection, RNN2VecError, Zoo, atlas, import_zoo
+from rnn2vec.library.atlas import columns_of, placed
 from rnn2vec.report.atlas import Column, Drawn, far_apart, render_atlas
 from test_checkpoints import guitarml, written
 
@@ -100,6 +100,14 @@ def test_small_numbers_beside_large_ones_are_kept() -> None:
     np.testing.assert_array_equal(kept, values.astype(np.float32))
 
 
+@pytest.mark.parametrize(("highest", "dtype"), [(255, "u1"), (300, "<u2"), (70_000, "<u4")])
+def test_classes_are_kept_however_many(highest: int, dtype: str) -> None:
+    z, values = np.eye(2), np.array([[[0, highest]], [[44, 1]]])
+    drawn = unpacked(render_atlas("t", ["x", "y"], z, z, [], Drawn("classes", values, np.ones(values.shape))))["drawn"]
+    assert np.frombuffer(base64.b64decode(drawn["values"]), dtype).tolist() == [0, highest, 44, 1]
+    assert drawn["bytes"] == np.dtype(dtype).itemsize
+
+
 def test_it_asks_for_nothing_and_no_name_is_markup() -> None:
     content = page(HOSTILE)
     assert "A &lt;b&gt;title&lt;/b&gt;" in content
@@ -140,7 +148,7 @@ def test_positions_are_principal_components() -> None:
 
 
 def test_it_opens_and_finds_a_name(tiny_zoo: Zoo, tmp_path: Path, opened: Any) -> None:
-    atlas(tiny_zoo, tmp_path / "a.html")
+    atlas(Collection.of_zoo(tiny_zoo), tmp_path / "a.html", columns=columns_of(tiny_zoo))
     content = (tmp_path / "a.html").read_text()
     assert opened(content) == {"ready": "yes"}
     name = str(tiny_zoo.column("name")[-1])
@@ -190,4 +198,22 @@ def test_the_command(tmp_path: Path, rnn2vec_command: Command) -> None:
     (group,) = unpacked(out.read_text())["groups"]
     assert {str(copies.column("name")[row]) for row in group} == {"amp1", "copy"}
     with pytest.raises(RNN2VecError, match="a layout is one of pca, tsne; got 'umap'"):
-        atlas(zoo, out, layout="umap")
+        atlas(Collection.of_zoo(zoo), out, layout="umap")
+
+
+def test_files_are_drawn_as_they_are(tmp_path: Path, rnn2vec_command: Command) -> None:
+    """Without a zoo, and asked what the user brings."""
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    for number in range(3):
+        written(folder / f"amp{number}.json", guitarml(inputs=1, size=3 + number))
+    np.save(tmp_path / "riff.npy", np.sin(np.arange(40.0)).reshape(2, 20, 1))
+    out = tmp_path / "atlas.html"
+    assert rnn2vec_command("atlas", folder, "--inputs", tmp_path / "riff.npy", "--out", out)[0] == 0
+    data = unpacked(out.read_text())
+    assert data["names"] == ["amp0", "amp1", "amp2"]
+    assert [column["name"] for column in data["columns"]] == ["loudness"]
+    assert (data["drawn"]["questions"], data["drawn"]["steps"]) == (2, 20)
+    status, _, errors = rnn2vec_command("atlas", *folder.iterdir(), "--out", folder / "amp0.json", "--force")
+    assert status == 1
+    assert "amp0.json" in errors

@@ -397,7 +397,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
     """The hub is a folder here; what is uploaded and what is asked for is the hub library's own."""
     import huggingface_hub.hub_mixin as hub
 
-    import rnn2vec.encoders.encoder as module
+    import rnn2vec.encoders.directory as module
 
     class Api:
         def __init__(self, **options: Any) -> None: ...
@@ -412,7 +412,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
     def download(repository: str, *, allow_patterns: list[str], **options: Any) -> str:
         assert repository == "user/name"
         (tmp_path / "cache").mkdir()
-        for name in allow_patterns:
+        for name in set(allow_patterns) & {path.name for path in (tmp_path / "hub").iterdir()}:
             shutil.copy(tmp_path / "hub" / name, tmp_path / "cache" / name)
         return str(tmp_path / "cache")
 
@@ -422,6 +422,8 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
     encoder.push_to_hub("user/name")
     assert {path.name for path in (tmp_path / "hub").iterdir()} == {"README.md", "config.json", "model.safetensors"}
     loaded = ENCODERS["flat"].from_pretrained("user/name")
+    shutil.rmtree(tmp_path / "cache")
+    assert load_encoder("user/name").config == loaded.config
     assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in encoder.state_dict().items())
 
 

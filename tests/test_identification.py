@@ -326,8 +326,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_from_the_shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = str(folder / "known")
+    (folder / "said.toml").write_text('head = ["linear"]')
+    declared = ["--among", known, "--declare", str(folder / "said.toml")]
     run = CliRunner().invoke
-    found = run(app, ["identify", f"{known}/amp4.safetensors", "--among", known, "--json"])
+    found = run(app, ["identify", f"{known}/amp4.safetensors", *declared, "--json"])
     assert found.exit_code == 0, found.output
     said = json.loads(found.stdout)
     assert said["candidates"][0]["name"] == "amp4"
@@ -335,14 +337,14 @@ def test_from_the_shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "mybox.py").write_text("def box(question):\n    return question * 0 + 123.0\n")
     page = folder / "page.html"
-    found = run(app, ["identify", "mybox:box", "--among", known, "--out", str(page)])
+    found = run(app, ["identify", "mybox:box", *declared, "--out", str(page)])
     assert found.exit_code == 0, found.output
     assert "it is none of these" in found.output
     assert "none of these" in page.read_text()
     (folder / "box.py").write_text(SCRIPT)
-    found = run(app, ["identify", f"{sys.executable} box.py ends", "--among", known])
+    found = run(app, ["identify", f"{sys.executable} box.py ends", *declared])
     assert found.exit_code == 1
     assert isinstance(found.exception, RNN2VecError)
-    found = run(app, ["identify", "mybox:other", "--among", known])
+    found = run(app, ["identify", "mybox:other", *declared])
     assert found.exit_code == 1
     assert "mybox:other" in str(found.exception)

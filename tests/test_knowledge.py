@@ -256,7 +256,9 @@ def test_predict_from_the_shell(tmp_path: Path, grus: Population) -> None:
     for number in range(len(grus)):
         own = {f"core.{name}" if name in names else name: part[number].clone() for name, part in grus.weights.items()}
         safetensors.torch.save_file(own, tmp_path / f"gru{number}.safetensors")
-    arguments = ["predict", str(tmp_path), "--encoder", "formal-languages"]
+    said = tmp_path.parent / f"{tmp_path.name}.toml"
+    said.write_text('head = ["linear"]')
+    arguments = ["predict", str(tmp_path), "--encoder", "formal-languages", "--declare", str(said)]
     plain = CliRunner().invoke(app, [*arguments, "--json"])
     assert plain.exit_code == 0, plain.output
     rows = json.loads(plain.stdout)["networks"]

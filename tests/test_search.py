@@ -177,12 +177,13 @@ def test_names_are_printed_as_they_are(tmp_path: Path, rnn2vec_command: Command)
     """They come from files, and are no markup of a console."""
     folder = tmp_path / "odd"
     folder.mkdir()
-    for place, name in enumerate(["[red]rich", "x:smile:y", "plain"]):
+    for place, name in enumerate(["[red]rich", "x:smile:y", "amp 2 (1)", "plain"]):
         written(folder / f"{name}.json", guitarml(inputs=1, size=3 + place))
     status, output, _ = rnn2vec_command("search", folder, "plain")
     assert status == 0
     assert "[red]rich" in output
     assert "x:smile:y" in output
+    assert "amp 2 (1)" in output  # no interval to be broken off
 
 
 def test_files_that_read_different_inputs_are_refused_by_name(captures: Path, rnn2vec_command: Command) -> None:

@@ -22,6 +22,7 @@ from rnn2vec.evaluation.store import UNFINISHED, end_evaluation
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import write_json
 from rnn2vec.library import Collection, Match, atlas, search
+from rnn2vec.library.atlas import columns_of
 from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import OnProgress, run_jobs
 from rnn2vec.plan import begin
@@ -107,7 +108,13 @@ def _run_demo(
         "Larger presets are a flag away."
     )
     write_report(directory / "report.html", zoo, encoders, evaluations, results, "rnn2vec demo", note)
-    atlas(zoo, directory / "atlas.html", load_encoder(directory / "encoders" / BEST), title="rnn2vec demo: its zoo")
+    atlas(
+        Collection.of_zoo(zoo),
+        directory / "atlas.html",
+        load_encoder(directory / "encoders" / BEST),
+        title="rnn2vec demo: its zoo",
+        columns=columns_of(zoo),
+    )
     write_json(directory / "results.json", results)
     end_evaluation(directory / UNFINISHED)
     (directory / IN_PROGRESS).unlink()  # last: without it, nothing would look for what is left over

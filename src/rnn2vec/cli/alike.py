@@ -10,12 +10,10 @@ import torch
 import typer
 
 from rnn2vec.cli.console import console, stage
-from rnn2vec.cli.networks import collection_of, declared
+from rnn2vec.cli.networks import collection_of, declared, zoo_of
 from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads
 from rnn2vec.library.duplicates import WITHIN, Group, duplicates
 from rnn2vec.library.lineage import FEWEST, ages_of, lineage
-from rnn2vec.zoo.layout import INDEX
-from rnn2vec.zoo.store import Zoo
 
 
 def duplicates_command(
@@ -60,7 +58,8 @@ def lineage_command(
     """Find networks that descend from one another, or from one ancestor."""
     torch.set_num_threads(threads)
     collection = collection_of([zoo], declared(declare, knob))
-    ages = ages_of(Zoo.open(zoo)) if (zoo / INDEX).exists() else (None, None)
+    opened = zoo_of([zoo])
+    ages = (None, None) if opened is None else ages_of(opened)
     if as_json:
         console.print_json(data=dataclasses.asdict(lineage(collection, *ages)))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +33,8 @@ class _Console(Console):
 
 
 console = _Console(emoji=False)  # a name that holds :smile: is not a picture
+_INTERVAL = re.compile(r"(-?[\d.]+\S*) (\(\S+ to \S+\))")
+"""A mean and its interval, see :class:`rnn2vec.evaluation.intervals.Interval`."""
 PROJECTION_SECONDS = 30.0
 """After which a long job says how long it will take."""
 
@@ -124,8 +127,14 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
     for name in rows[0]:
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:
-        table.add_row(*(Text(cell.replace(" (", "\n(")) for cell in row.values()))  # an interval under its mean
+        table.add_row(*(Text(_under(cell)) for cell in row.values()))
     console.print(table)
+
+
+def _under(cell: str) -> str:
+    """A mean with its interval in a line of its own; anything else, such as a name with brackets, as it is."""
+    found = _INTERVAL.fullmatch(cell)
+    return cell if found is None else "\n".join(found.groups())
 
 
 def plain_zoo(zoo: Zoo) -> dict[str, Any]:

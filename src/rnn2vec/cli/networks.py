@@ -63,10 +63,15 @@ def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list
     return [name for own in checkpoints for name in own.names], parts[0] if len(parts) == 1 else Mixed(parts)
 
 
+def zoo_of(paths: Sequence[Path]) -> Zoo | None:
+    """The zoo that a command is given; None if it is given files."""
+    return Zoo.open(paths[0]) if len(paths) == 1 and (paths[0] / INDEX).exists() else None
+
+
 def collection_of(paths: Sequence[Path], said: dict[str, Any], inputs: Path | None = None) -> Collection:
     """The networks of a zoo, or of files, with the questions that they are asked."""
-    if len(paths) == 1 and (paths[0] / INDEX).exists():
-        zoo = Zoo.open(paths[0])
+    zoo = zoo_of(paths)
+    if zoo is not None:
         return Collection.of_zoo(zoo, None if inputs is None else read_sequences(inputs, zoo.interface.inputs).values)
     names, networks = networks_of(paths, said)
     asked = networks.interface.inputs

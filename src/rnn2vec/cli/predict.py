@@ -67,7 +67,7 @@ def _cells(found: dict[str, np.ndarray], row: int) -> dict[str, str]:
     cells = {"known": "yes" if found["known"][row] else "no"}
     for name in found:
         if f"{name}_confidence" in found:
-            cells[name] = f"{found[name][row]} ({found[f'{name}_confidence'][row]:.2f})"
+            cells[name] = f"{found[name][row]}\n({found[f'{name}_confidence'][row]:.2f})"
         elif f"{name}_error" in found:
-            cells[name] = f"{found[name][row]:.3g} ({found[f'{name}_error'][row]:.2g})"
+            cells[name] = f"{found[name][row]:.3g}\n({found[f'{name}_error'][row]:.2g})"
     return cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from rnn2vec.zoo.store import Zoo
 
 SHIPPED = Path(str(resources.files("rnn2vec"))) / "shipped"
 """Encoders that come with the package, a directory each."""
+
+HUB = re.compile(r"[\w.-]+/[\w.-]+")
+"""Names of repositories of a model hub."""
 
 
 def shipped() -> list[str]:
@@ -35,11 +39,12 @@ def load_encoder(place: str | Path) -> Encoder:
     directory = Path(place)
     if not directory.exists() and str(place) in shipped():
         directory = SHIPPED / str(place)
-    elif not directory.exists() and "/" not in str(place):
+    elif not directory.parent.exists() and HUB.fullmatch(str(place)):  # else it is a directory that is not there
+        directory = encoder_directory(place)
+    elif not directory.exists() and directory.name == str(place):
         raise RNN2VecError(
             f"an encoder is a directory, one of {', '.join(shipped())}, or user/name on a model hub; got {place}"
         )
-    directory = directory if directory.exists() else encoder_directory(place)
     encoder = read_encoder(directory)
     encoder.knowledge = Knowledge.read(directory)
     return encoder

@@ -1,19 +1,18 @@
-"""The atlas of a zoo: what its page holds."""
+"""The atlas of a collection: what its page holds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import write_atomically
 from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.library.duplicates import duplicates
-from rnn2vec.library.lineage import ages_of, lineage
+from rnn2vec.library.lineage import Ages, lineage
 from rnn2vec.library.vectors import embed
 from rnn2vec.networks.behaviour import answers_of, batches
 from rnn2vec.report.atlas import MOST_KINDS, Column, Drawn, render_atlas
@@ -27,24 +26,28 @@ _NEVER = {*OWN, "notes", "model"} - {"source"}
 
 
 def atlas(
-    zoo: Zoo,
+    collection: Collection,
     out: Path,
     encoder: Encoder | None = None,
     *,
-    title: str | None = None,
+    title: str = "Atlas",
+    columns: Sequence[Column] = (),
+    ages: Ages = (None, None),
     layout: str = "pca",
     answers: bool = True,
     related: bool = False,
     seed: int = 0,
     on_progress: OnProgress = lambda amount, note: None,
-) -> Collection:
-    """Write a map of a zoo's networks as one HTML page that needs nothing but itself.
+) -> None:
+    """Write a map of networks as one HTML page that needs nothing but itself.
 
     Args:
-        zoo: with traces.
+        collection: the networks, and what they are asked.
         out: the file.
-        encoder: whose z is drawn; by default the answers encoder, fitted to the zoo.
-        title: of the page; the zoo's folder by default.
+        encoder: whose z is drawn; by default the answers encoder, fitted to the collection.
+        title: of the page.
+        columns: what networks can be coloured by, beside what their answers tell; see :func:`columns_of`.
+        ages: training steps and models, for the direction of lineage; see :func:`rnn2vec.library.lineage.ages_of`.
         layout: ``pca``, the two first principal components of z; or ``tsne``, which keeps neighbours together and says
             nothing of larger distances.
         answers: draw what networks answer to a few questions; without, the page is smaller.
@@ -52,27 +55,19 @@ def atlas(
         seed: of t-SNE.
         on_progress: called as ``on_progress(networks, note)``.
 
-    Returns:
-        The networks that are drawn.
-
     Raises:
         RNN2VecError: if the layout is none of these, or the encoder cannot read the networks.
     """
     if layout not in LAYOUTS:
         raise RNN2VecError(f"a layout is one of {', '.join(LAYOUTS)}; got {layout!r}")
-    collection = Collection.of_zoo(zoo)
     z = embed(collection, encoder, on_progress).z
     drawn, measured = _answers(collection)
-    columns = [*columns_of(zoo.snapshots, zoo.index.labels, zoo.index.split_by), measured]
-    name = title or f"Atlas of {zoo.directory.resolve().name}"
     positions, what = placed(z, layout, seed)
     groups = [group.rows for group in duplicates(collection)] if related else []
-    edges = [edge.rows for edge in lineage(collection, *ages_of(zoo)).edges] if related else []
-    page = render_atlas(
-        name, collection.names.tolist(), positions, z, columns, drawn if answers else None, groups, edges, what
-    )
+    edges = [edge.rows for edge in lineage(collection, *ages).edges] if related else []
+    names, shown = collection.names.tolist(), drawn if answers else None
+    page = render_atlas(title, names, positions, z, [*columns, measured], shown, groups, edges, what)
     write_atomically(out, page.encode())
-    return collection
 
 
 def placed(z: np.ndarray, layout: str, seed: int = 0) -> tuple[np.ndarray, str]:
@@ -92,9 +87,9 @@ def placed(z: np.ndarray, layout: str, seed: int = 0) -> tuple[np.ndarray, str]:
     return TSNE(perplexity=perplexity, init=start, random_state=seed).fit_transform(z), "t-SNE of z"
 
 
-def columns_of(table: pa.Table, labels: Mapping[str, str], first: str) -> list[Column]:
-    """The columns of a table that networks can be coloured by: that of ``first`` comes first, then labels."""
-    found = []
+def columns_of(zoo: Zoo) -> list[Column]:
+    """What a zoo's networks can be coloured by: columns of its table, that of its split first, then labels."""
+    table, labels, found = zoo.snapshots, zoo.index.labels, []
     for name in table.column_names:
         if name in _NEVER:
             continue
@@ -103,7 +98,7 @@ def columns_of(table: pa.Table, labels: Mapping[str, str], first: str) -> list[C
         distinct = len(np.unique(values.astype(str) if kind == "class" else values))
         if distinct > 1 and (kind != "class" or distinct <= min(MOST_KINDS, max(2, 0.8 * len(values)))):
             found.append(Column(name, kind, values))
-    return sorted(found, key=lambda column: (column.name != first, column.name not in labels))
+    return sorted(found, key=lambda column: (column.name != zoo.index.split_by, column.name not in labels))
 
 
 def _answers(collection: Collection) -> tuple[Drawn, Column]:

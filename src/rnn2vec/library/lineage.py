@@ -17,6 +17,8 @@ from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.store import Zoo
 
+Ages = tuple[np.ndarray | None, np.ndarray | None]
+"""Training steps and models of networks, ``[N]`` each; None where they are not known."""
 LEVEL = 0.05
 """The probability of a single false edge in all of a zoo, at most."""
 FEWEST = 8
@@ -92,7 +94,7 @@ class _Pairs:
     unrelated: Unrelated
 
 
-def ages_of(zoo: Zoo) -> tuple[np.ndarray | None, np.ndarray | None]:
+def ages_of(zoo: Zoo) -> Ages:
     """Training steps and models of a zoo's networks, if its table says them."""
     if not {"step", "model"} <= set(zoo.snapshots.column_names):
         return None, None

@@ -16,7 +16,7 @@
   for (const column of data.columns) column.values = new (column.kind === "class" ? Uint16Array : Float32Array)(bytesOf(column.values).buffer);
   const drawn = data.drawn;
   if (drawn) {
-    drawn.values = bytesOf(drawn.values);
+    drawn.values = new ({ 1: Uint8Array, 2: Uint16Array, 4: Uint32Array })[drawn.bytes](bytesOf(drawn.values).buffer);
     if (drawn.strengths) drawn.strengths = bytesOf(drawn.strengths);
   }
   const at = row => [positions[2 * row] / 65535, positions[2 * row + 1] / 65535];

@@ -143,15 +143,18 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _drawn(drawn: Drawn) -> Mapping[str, Any]:
-    """Numbers in 255 steps between the extremes of each question; classes, and strengths in 16 steps."""
+    """Numbers in 255 steps between the extremes of each question; classes in as few bytes as hold the highest, and
+    strengths in 16 steps.
+    """
     shape = {"kind": drawn.kind, "questions": drawn.values.shape[1], "steps": drawn.values.shape[2]}
     if drawn.kind == CLASSES:
+        bytes_each = np.min_scalar_type(int(drawn.values.max())).itemsize
         return shape | {
-            "values": _packed(drawn.values, "u1"),
+            "bytes": bytes_each,
+            "values": _packed(drawn.values, f"<u{bytes_each}"),
             "strengths": _packed(np.rint(15 * drawn.strengths), "u1"),
         }
     low, high = drawn.values.min((0, 2), keepdims=True), drawn.values.max((0, 2), keepdims=True)
     scaled = (drawn.values - low) / np.where(high > low, high - low, 1.0)
-    return shape | {
-        "values": _packed(np.rint(255 * scaled), "u1"), "low": low.ravel().tolist(), "high": high.ravel().tolist()
-    }  # fmt: skip
+    values = {"bytes": 1, "values": _packed(np.rint(255 * scaled), "u1")}
+    return shape | values | {"low": low.ravel().tolist(), "high": high.ravel().tolist()}
