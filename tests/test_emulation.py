@@ -93,7 +93,7 @@ def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
 def test_a_quiet_network_counts_as_a_loud_one() -> None:
     wave = np.random.default_rng(0).normal(size=(5, 7, 1))
     said = np.stack([wave - wave.mean(), 0.3 * (wave - wave.mean()), np.zeros_like(wave)])
-    units = Numbers(1).spreads(said)[:, None, None]
+    units = Numbers(1).units(3, [said[:2], said[2:]])[0][:, None, None]
     lost = [
         float(OF_NUMBERS["mse"](own, torch.zeros_like(own), unit))
         for own, unit in zip(torch.from_numpy(said), units, strict=True)

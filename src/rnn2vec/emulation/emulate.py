@@ -28,6 +28,7 @@ from rnn2vec.networks.mixed import perturbed
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.threads import backward_on, threads_for
 from rnn2vec.training import require_finite, train
+from rnn2vec.zoo.stored import StoredTraces
 from rnn2vec.zoo.traces import Traces
 
 NAME = "pretraining"
@@ -40,7 +41,7 @@ class Observed:
     """Networks, and what each of them read and said."""
 
     networks: Networks
-    traces: Traces
+    traces: Traces | StoredTraces
 
     def __post_init__(self) -> None:
         if len(self.networks) != len(self.traces):
@@ -49,16 +50,36 @@ class Observed:
             )
 
     @cached_property
-    def spread(self) -> Tensor:
-        """The unit of each network's outputs in losses, ``[N, 1, 1, Y]``."""
-        return self.networks.interface.outputs.spreads(self.traces.outputs)[:, None, None]
+    def units(self) -> tuple[Tensor, Tensor]:
+        """The unit of each network's outputs in losses, ``[N, 1, 1, Y]``, and that of all, ``[Y]``."""
+        blocks = (block.outputs for block in self.traces.blocks())
+        own, unit = self.networks.interface.outputs.units(len(self.traces), blocks)
+        return own[:, None, None], unit
+
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
+        """Sequences of each network, and steps that it answered."""
+        first = self.traces[0].outputs
+        return first.shape[1], first.shape[2]
 
     def tensors(
-        self, rows: Any = slice(None), sequences: Any = slice(None), steps: slice = slice(None)
+        self, rows: Any = slice(None), sequences: np.ndarray | None = None, steps: slice = slice(None)
     ) -> tuple[Tensor, Tensor]:
-        """Inputs and outputs ``[N, R, ...]`` of traces, where there are both, as losses read them."""
-        interface, traces = self.networks.interface, self.traces
-        read, said = traces.inputs[rows, sequences], traces.outputs[rows, sequences]
+        """Inputs and outputs of traces, where there are both, as losses read them.
+
+        Args:
+            rows: ``[K]``.
+            sequences: which of each network, ``[K, R]``; all by default.
+            steps: which of each sequence.
+
+        Returns:
+            ``[K, R, T, ...]`` each.
+        """
+        interface, traces = self.networks.interface, self.traces[rows]
+        read, said = traces.inputs, traces.outputs
+        if sequences is not None:
+            places = np.arange(len(traces))[:, None]
+            read, said = read[places, sequences], said[places, sequences]
         outputs = interface.outputs
         read, said = read[:, :, : said.shape[2]][:, :, steps], said[:, :, steps]
         return interface.inputs.tensor(read), outputs.compared(outputs.tensor(said))
@@ -123,16 +144,16 @@ def emulate(
         )
     loss_function = loss_of(interface, recipe.loss)
     emulator = build_emulator(interface, encoder, recipe, seed)
-    emulator.spread.copy_(interface.outputs.spread(observed.traces.outputs))
+    emulator.spread.copy_(observed.units[1])
     optimizer = torch.optim.AdamW(
         [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     every = max(1, recipe.steps // evaluations)
 
     def loss_at(step: int) -> Tensor:
-        rows, sequences, steps = _draw(recipe, seed, step, observed.traces)
-        networks, (inputs, targets) = observed.networks[rows], observed.tensors(rows[:, None], sequences, steps)
-        spread = observed.spread[rows]
+        rows, sequences, steps = _draw(recipe, seed, step, observed)
+        networks, (inputs, targets) = observed.networks[rows], observed.tensors(rows, sequences, steps)
+        spread = observed.units[0][rows]
         if recipe.relatives is not None:
             numbers = torch.Generator().manual_seed(torch_seed(seed, "relatives", step))
             networks = perturbed(networks, recipe.relatives, numbers)
@@ -217,7 +238,7 @@ def emulation_loss(encoder: Encoder, emulator: Emulator, observed: Observed, los
         rows = slice(start, start + BATCH)
         inputs, targets = observed.tensors(rows)
         predicted, _ = emulator(encoder(observed.networks[rows]), inputs)
-        losses.append(float(loss(targets, outputs.compared(predicted), observed.spread[rows])))
+        losses.append(float(loss(targets, outputs.compared(predicted), observed.units[0][rows])))
         sizes.append(len(inputs))
     encoder.train(was_training)
     return float(np.average(losses, weights=sizes))
@@ -225,18 +246,18 @@ def emulation_loss(encoder: Encoder, emulator: Emulator, observed: Observed, los
 
 @torch.no_grad()
 def _asked(networks: Networks, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """What networks say to inputs, as losses read it, and the unit of each in losses, see :attr:`Observed.spread`."""
+    """What networks say to inputs, as losses read it, and the unit of each in losses, see :attr:`Observed.units`."""
     outputs = networks.interface.outputs
     said, _ = networks.run(inputs)
-    return outputs.compared(said), outputs.spreads(said.numpy())[:, None, None]
+    return outputs.compared(said), outputs.units(len(said), [said.numpy()])[0][:, None, None]
 
 
-def _draw(recipe: PretrainRecipe, seed: int, step: int, traces: Traces) -> tuple[np.ndarray, np.ndarray, slice]:
+def _draw(recipe: PretrainRecipe, seed: int, step: int, observed: Observed) -> tuple[np.ndarray, np.ndarray, slice]:
     """Rows ``[networks]``, sequences ``[networks, traces]`` and steps of a training step."""
     numbers = generator(seed, "pretrain", step)
-    rows = numbers.choice(len(traces), recipe.networks, replace=recipe.networks > len(traces))
-    sequences = numbers.integers(0, traces.inputs.shape[1], (recipe.networks, recipe.traces))
-    length = traces.outputs.shape[2]
+    rows = numbers.choice(len(observed.traces), recipe.networks, replace=recipe.networks > len(observed.traces))
+    count, length = observed.sizes
+    sequences = numbers.integers(0, count, (recipe.networks, recipe.traces))
     window = min(recipe.window or length, length)
     first = int(numbers.integers(0, length - window + 1)) if window < length else 0
     return rows, sequences, slice(first, first + window)

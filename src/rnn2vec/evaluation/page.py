@@ -236,13 +236,13 @@ def _interrogation(zoo: Zoo, run: TrainedEncoder, rows: np.ndarray) -> Section:
 
 @torch.no_grad()
 def _answers(zoo: Zoo, trained: Sequence[TrainedEncoder], evaluations: Sequence[Evaluation], row: int) -> Section:
-    observed, view = Observed(zoo.networks([row]), zoo.traces([row])), view_of_zoo(zoo).words
-    reading = view_of_zoo(zoo).show(observed.traces.inputs[0], observed.traces.outputs[0])
+    traces, view = zoo.traces([row]), view_of_zoo(zoo).words
+    reading = view_of_zoo(zoo).show(traces.inputs[0], traces.outputs[0])
     chosen, steps, read = reading.sequence, reading.steps, reading.labels
     title = _title(zoo, row) + (f"; {reading.text}" if reading.text else "")
-    shown, _ = observed.tensors(sequences=[chosen])
+    shown, _ = Observed(zoo.networks([row]), traces).tensors(sequences=np.array([[chosen]]))
     outputs = zoo.interface.outputs
-    network = outputs.answers(outputs.tensor(observed.traces.outputs[0, chosen, :steps])).numpy()
+    network = outputs.answers(outputs.tensor(traces.outputs[0, chosen, :steps])).numpy()
     emulated = {}
     for run, evaluation in zip(trained, evaluations, strict=True):
         said, _ = run.emulator(torch.from_numpy(evaluation.embeddings[[row]]), shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -62,9 +62,9 @@ class Classes:
         """Ones ``[Y]``: probabilities need no unit."""
         return torch.from_numpy(np.ones(self.size, dtype=np.float32))
 
-    def spreads(self, outputs: np.ndarray) -> Tensor:
-        """Ones ``[N, Y]``, of each network."""
-        return self.spread(outputs).expand(len(outputs), -1)
+    def units(self, networks: int, blocks: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """Ones ``[N, Y]``, of each network, and ``[Y]``, of all; nothing is looked at."""
+        return torch.ones(networks, self.size), torch.ones(self.size)
 
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""

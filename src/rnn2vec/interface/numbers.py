@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -104,20 +104,31 @@ class Numbers:
         """The standard deviation ``[Y]`` of each output over stored outputs ``[..., Y]``: the unit of losses and
         differences; 1 for an output that does not vary.
         """
-        flat = outputs.reshape(-1, self.size)
-        found = flat.std(0, dtype=np.float64)
-        varying = found > 1e-6 * np.maximum(np.abs(flat).max(0), 1e-6)
-        return torch.from_numpy(np.where(varying, found, 1.0).astype(np.float32))
+        return self.units(1, [outputs[None]])[1]
 
-    def spreads(self, outputs: np.ndarray) -> Tensor:
-        """The unit ``[N, Y]`` of each network's losses, from stored outputs ``[N, ..., Y]``.
+    def units(self, networks: int, blocks: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+        """The unit ``[N, Y]`` of each network's losses, and that of all, ``[Y]``, see :meth:`spread`.
 
-        It is how far its outputs are from the mean of all: whoever says that mean always loses 1, at a quiet network as
-        at a loud one. It is at least a tenth of the spread of all, so that no network outweighs the rest.
+        A network's unit is how far its outputs are from the mean of all: whoever says that mean always loses 1, at a
+        quiet network as at a loud one. It is at least a tenth of the spread of all, so that no network outweighs the
+        rest.
+
+        Args:
+            networks: N.
+            blocks: stored outputs of some networks at a time, ``[K, ..., Y]``, as many of each.
         """
-        flat = outputs.reshape(len(outputs), -1, self.size).astype(np.float64)
-        own = np.sqrt(np.square(flat - flat.mean((0, 1))).mean(1))
-        return torch.from_numpy(own.astype(np.float32)).clamp(min=0.1 * self.spread(outputs))
+        means, variances, largest = [], [], np.full(self.size, 1e-6)
+        for block in blocks:
+            flat = block.reshape(len(block), -1, self.size).astype(np.float64)
+            means.append(flat.mean(1))
+            variances.append(flat.var(1))
+            largest = np.maximum(largest, np.abs(flat).max((0, 1)))
+        mean = np.concatenate(means)
+        apart = np.concatenate(variances) + np.square(mean - mean.mean(0))
+        spread = np.sqrt(apart.mean(0))
+        unit = np.where(spread > 1e-6 * largest, spread, 1.0)
+        own = np.maximum(np.sqrt(apart), 0.1 * unit)
+        return torch.from_numpy(own.astype(np.float32)), torch.from_numpy(unit.astype(np.float32))
 
     def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""

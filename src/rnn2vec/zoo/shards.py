@@ -51,20 +51,18 @@ def read_rows(
         raise RNN2VecError(f"the index of this zoo records no checksum of {path}; restore or rebuild the zoo")
     if None in own:
         tensors = read_tensors(path, whole)
-        _require(path, names, {name: array.shape for name, array in tensors.items()}, rows)
+        require_rows(path, names, {name: array.shape for name, array in tensors.items()}, rows)
         return {name: tensors[name][rows] for name in names}
     order, back = np.unique(rows, return_inverse=True)
     runs = np.split(order, np.flatnonzero(np.diff(order) != 1) + 1)
     with open_tensors(path) as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-        _require(path, names, {name: tuple(part.get_shape()) for name, part in slices.items()}, rows)
+        require_rows(path, names, {name: tuple(part.get_shape()) for name, part in slices.items()}, rows)
         found = {name: np.concatenate([slices[name][int(run[0]) : int(run[-1]) + 1] for run in runs]) for name in names}
     expected = dict(zip(rows.tolist(), own, strict=True))
     for row, checksum in zip(order.tolist(), row_checksums(found, names), strict=True):
         if checksum != expected[row]:
-            raise RNN2VecError(
-                f"row {row} of {path} differs from its recorded checksum: it was altered; restore or rebuild the zoo"
-            )
+            raise altered(path, row)
     return {name: taken(array, back) for name, array in found.items()}
 
 
@@ -78,8 +76,19 @@ def taken(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return array if np.array_equal(rows, np.arange(len(array))) else array[rows]
 
 
-def _require(path: Path, names: Sequence[str], shapes: Mapping[str, Sequence[int]], rows: np.ndarray) -> None:
-    """Refuse a file that lacks one of these tensors or one of the rows."""
+def altered(path: Path, row: int) -> RNN2VecError:
+    """What is raised where a row is not as it was written."""
+    return RNN2VecError(
+        f"row {row} of {path} differs from its recorded checksum: it was altered; restore or rebuild the zoo"
+    )
+
+
+def require_rows(path: Path, names: Sequence[str], shapes: Mapping[str, Sequence[int]], rows: np.ndarray) -> None:
+    """Refuse a file that lacks one of these tensors or one of the rows.
+
+    Raises:
+        RNN2VecError: if it does.
+    """
     if missing := [name for name in names if name not in shapes]:
         raise RNN2VecError(f"a file of this shard holds {', '.join(names)}; missing in {path}: {', '.join(missing)}")
     for name in names:

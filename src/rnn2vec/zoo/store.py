@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.index import Index, read_index
 from rnn2vec.zoo.layout import traces_path, weights_path
 from rnn2vec.zoo.schema1 import VERSION, index_of_schema_1
-from rnn2vec.zoo.shards import TRACES, population_of, read_rows
+from rnn2vec.zoo.shards import population_of, read_rows
+from rnn2vec.zoo.stored import StoredTraces
 from rnn2vec.zoo.table import places_of, read_table
 from rnn2vec.zoo.traces import Traces
 from rnn2vec.zoo.verify import problems_of_zoo
@@ -218,7 +219,8 @@ class Zoo:
         parts = []
         for shard, own in self._by_shard(chosen):
             path = weights_path(self.directory, shard)
-            tensors = self._read(path, names, own, "weights_sha256")
+            recorded = self.snapshots["weights_sha256"].take(own).to_pylist()
+            tensors = read_rows(path, names, self._places[2][own], recorded, self._recorded(path))
             parts.append(population_of(tensors, architecture, self.interface, path))
         population, order = parts[0] if len(parts) == 1 else concatenate(parts), self._order(chosen)
         return population if np.array_equal(order, np.arange(len(order))) else population[order]
@@ -233,23 +235,21 @@ class Zoo:
             RNN2VecError: if a row is not there, has no traces, or is missing in its shard or altered, or if not all
                 traces have one shape.
         """
+        return self.stored_traces(rows)[:]
+
+    def stored_traces(self, rows: Rows | None = None) -> StoredTraces:
+        """The same traces, left on disk until some of them are asked for.
+
+        Args:
+            rows: as for :meth:`networks`.
+
+        Raises:
+            RNN2VecError: if a row is not there, or has no traces.
+        """
         chosen = self._rows(rows)
-        parts = []
-        for shard, own in self._by_shard(chosen):
-            path = traces_path(self.directory, shard, self.index.version)
-            if self._recorded(path) is None:
-                raise RNN2VecError(
-                    f"networks of {self.directory} have no traces, such as {self.column('name')[own[0]]}: let them "
-                    "read inputs, Traces.of(zoo.networks(rows), inputs), or give --inputs"
-                )
-            parts.append(self._read(path, TRACES, own, "traces_sha256"))
-        try:
-            read, said = (np.concatenate([part[name] for part in parts]) for name in TRACES)
-        except ValueError as error:
-            raise RNN2VecError(
-                f"traces that are read at once have one shape; those of {self.directory} differ"
-            ) from error
-        return Traces(read, said)[self._order(chosen)]
+        files = {shard: self._file_of_traces(shard, own[0]) for shard, own in self._by_shard(chosen)}
+        checksums = self.snapshots["traces_sha256"].take(chosen).to_numpy(zero_copy_only=False)
+        return StoredTraces(files, self._places[1][chosen], self._places[2][chosen], checksums)
 
     def verify(self) -> list[str]:
         """Check everything: the index, the table against the recipe, and every file: checksum, shapes, numbers.
@@ -259,13 +259,19 @@ class Zoo:
         """
         return problems_of_zoo(self.directory, self.index, self.snapshots)
 
+    def _file_of_traces(self, shard: int, row: int) -> tuple[Path, str]:
+        """The file of a shard's traces, which a row of the table needs, and its checksum."""
+        path = traces_path(self.directory, shard, self.index.version)
+        recorded = self._recorded(path)
+        if recorded is None:
+            raise RNN2VecError(
+                f"networks of {self.directory} have no traces, such as {self.column('name')[row]}: let them read "
+                "inputs, Traces.of(zoo.networks(rows), inputs), or give --inputs"
+            )
+        return path, recorded
+
     def _recorded(self, path: Path) -> str | None:
         return self.checksums.get(path.relative_to(self.directory).as_posix())
-
-    def _read(self, path: Path, names: Sequence[str], own: np.ndarray, checksums: str) -> dict[str, np.ndarray]:
-        """Tensors of some rows of the table, which are all in this file of a shard."""
-        recorded = self.snapshots[checksums].take(own).to_pylist()
-        return read_rows(path, names, self._places[2][own], recorded, self._recorded(path))
 
     def _rows(self, rows: Rows | None) -> np.ndarray:
         return np.arange(len(self)) if rows is None else row_numbers(rows, len(self), "network")

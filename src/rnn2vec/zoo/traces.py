@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -45,3 +46,7 @@ class Traces:
         """The traces of some networks, always as traces (of one, for a single number)."""
         chosen = row_numbers(rows, len(self), "network")
         return Traces(self.inputs[chosen], self.outputs[chosen])
+
+    def blocks(self) -> Iterator[Traces]:
+        """All of them, some networks at a time, in order."""
+        yield self
