@@ -30,7 +30,12 @@ class Predictors:
 
 
 def fit_predictors(
-    zoo: Zoo, z: np.ndarray, seed: int = 0, shuffled: bool = False, readers: Sequence[str] = tuple(READERS)
+    zoo: Zoo,
+    z: np.ndarray,
+    seed: int = 0,
+    shuffled: bool = False,
+    readers: Sequence[str] = tuple(READERS),
+    seen: np.ndarray | None = None,
 ) -> Predictors:
     """Fit a predictor of every property of a zoo's networks to frozen representations (section 5.3 of the paper).
 
@@ -44,6 +49,7 @@ def fit_predictors(
         shuffled: give every network that is fitted to the labels of another. What the predictors still get right then,
             they do not have from z: a control.
         readers: those to choose from, of :data:`rnn2vec.evaluation.readers.READERS`.
+        seen: rows of the snapshots that it sees, in place of all that it may.
 
     Returns:
         Predicted values of every property from representations ``[rows, Z]``, be they of this zoo or of another.
@@ -56,7 +62,7 @@ def fit_predictors(
             f"predictors read finite numbers, a row for each of the {len(zoo)} snapshots of the zoo; got the shape "
             f"{list(z.shape)}{'' if np.isfinite(z).all() else ' with NaN or infinity'}: encode its whole population"
         )
-    seen = seen_rows(split_zoo(zoo))
+    seen = seen_rows(split_zoo(zoo)) if seen is None else seen
     tasks = np.unique(zoo.groups, axis=0, return_inverse=True)[1].reshape(-1)
     readings = {}
     for wanted in properties_of(zoo):
