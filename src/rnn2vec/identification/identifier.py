@@ -131,7 +131,8 @@ class Identifier:
         return self._likelihood[:, 0].softmax(0).numpy()
 
     def next_question(self) -> np.ndarray | None:
-        """The shortest beginning of a question that tells nearly as much as any of which network it is.
+        """The shortest beginning of a question that tells nearly as much as any of which network it is; of several, the
+        one that tells most.
 
         Where one alone is left, or no question tells the rest apart, a whole question that was not asked yet: its
         answers tell networks like them from them. None if there is none.
@@ -162,8 +163,8 @@ class Identifier:
         if best < LEAST_BITS:
             return None
         steps = torch.where(bits >= ENOUGH * best, torch.arange(1, bits.shape[1] + 1), bits.shape[1] + 1)
-        chosen = int(steps.min(1).values.argmin())
-        return self.questions[chosen, : int(steps[chosen].min())]
+        length = int(steps.min())
+        return self.questions[int(bits[:, length - 1].argmax()), :length]
 
     def _told_before(self, question: np.ndarray) -> tuple[int, np.ndarray | None]:
         """How many first steps of a question were asked before, and what was answered then, if that repeats itself."""
