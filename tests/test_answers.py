@@ -77,12 +77,23 @@ def test_components_are_the_principal_ones_of_centred_answers() -> None:
     np.testing.assert_allclose(encoder.encode(networks)[:, :3], found.detach().numpy() / lengths[:, None], atol=1e-5)
 
 
-def test_loud_answers_count_by_their_logarithm() -> None:
-    unit = torch.tensor([2.0])
-    numbers = torch.tensor([[0.002], [2e6]])
-    torch.testing.assert_close(
-        SOUND.outputs.compressed(numbers, unit), torch.tensor([[0.001], [14.5087]]), rtol=1e-5, atol=0
+def test_answers_are_taken_at_their_own_level() -> None:
+    unit = torch.tensor([[[2.0]]])
+    numbers = torch.tensor([3.0, -4.0]).view(1, 1, 2, 1)
+    levelled = numbers / 12.5**0.5
+    for loudness in (1.0, 0.5, 1e30):  # squares of the last are beyond float32
+        torch.testing.assert_close(SOUND.outputs.levelled(loudness * numbers, unit), levelled)
+    torch.testing.assert_close(SOUND.outputs.levelled(1e-3 * numbers, unit), 1e-3 * numbers / 0.2)  # nearly silent
+
+
+def test_a_louder_copy_has_the_same_z() -> None:
+    networks = amplifiers(6)
+    weights = dict(networks.weights)
+    louder = Population(
+        networks.architecture, weights | {name: 3 * weights[name] for name in ("linear.weight", "linear.bias")}, SOUND
     )
+    encoder = AnswersEncoder.fitted(networks, stimuli(SOUND.inputs, steps=80))
+    np.testing.assert_allclose(encoder.encode(louder), encoder.encode(networks), atol=1e-5)
 
 
 def test_a_free_run_feeds_networks_their_likeliest_answer(random_population: MakePopulation) -> None:

@@ -35,9 +35,9 @@ like the mean of all one direction, where without it rounding would."""
 class AnswersEncoder(AskingEncoder):
     """z from the answers to fixed questions, centred and projected on their principal components over a zoo.
 
-    Answers are probabilities, or numbers in units of each question's spread over the zoo, through an inverse hyperbolic
-    sine. Networks that predict their next token also run freely from the starts of the questions, fed their own
-    likeliest answer. Before :meth:`start`, questions are stimuli, and components a random projection.
+    Answers are probabilities, or numbers in units of each network's own level in each question, so that loudness does
+    not tell networks apart. Networks that predict their next token also run freely from the starts of the questions,
+    fed their own likeliest answer. Before :meth:`start`, questions are stimuli, and components a random projection.
 
     Args:
         interface: of the networks; it reads all whose inputs and outputs are of these kinds and sizes.
@@ -169,14 +169,14 @@ class AnswersEncoder(AskingEncoder):
         return asked.to(self.questions.dtype) if asked.is_floating_point() else asked
 
     def read(self, networks: Networks) -> Tensor:
-        """Everything networks say, compressed: ``[N, D]``."""
+        """Everything networks say, on one level: ``[N, D]``."""
         outputs = self.interface.outputs
         said = [self._answers(networks)]
         if self.interface.writes:
             sequences, steps = self.questions.shape
             lengths = 1 + torch.arange(sequences, device=self.questions.device) * (steps // 2) // sequences
             said.append(outputs.answers(free_run(networks, self._asked(), lengths)[1]))
-        return torch.cat([outputs.compressed(own, self.units).flatten(1) for own in said], 1)
+        return torch.cat([outputs.levelled(own, self.units).flatten(1) for own in said], 1)
 
     def represent(self, networks: Networks) -> Tensor:
         found = (self.read(networks) - self.mean) @ self.components.T

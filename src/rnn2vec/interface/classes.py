@@ -50,7 +50,7 @@ class Classes:
         """Outputs ``[..., Y]`` as encoders read them: probabilities."""
         return outputs.softmax(-1)
 
-    def compressed(self, answers: Tensor, unit: Tensor) -> Tensor:
+    def levelled(self, answers: Tensor, unit: Tensor) -> Tensor:
         """Answers ``[..., Y]`` for networks to be told apart by: probabilities, as they are."""
         return answers
 

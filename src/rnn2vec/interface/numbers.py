@@ -15,6 +15,9 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import are_finite_floats, counted, number, shown, whole
 from rnn2vec.losses import OF_NUMBERS, Loss
 
+QUIET = 0.1
+"""The level of answers, in units of the spread of all, below which they are not made louder."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
@@ -92,9 +95,14 @@ class Numbers:
         """Outputs as encoders read them: as they are."""
         return outputs
 
-    def compressed(self, answers: Tensor, unit: Tensor) -> Tensor:
-        """Answers ``[..., Y]`` for networks to be told apart by: what exceeds the unit counts by its logarithm."""
-        return (answers / unit).asinh()
+    def levelled(self, answers: Tensor, unit: Tensor) -> Tensor:
+        """Answers ``[..., T, Y]`` for networks to be told apart by: each sequence in units of its own level.
+
+        That is its root mean square over all steps, and at least :data:`QUIET` units: two networks that differ in
+        loudness alone are alike, and what is nearly silent stays so.
+        """
+        level = torch.linalg.vector_norm(answers, dim=-2, keepdim=True, dtype=torch.float64)  # squares overflow float32
+        return answers / (level / answers.shape[-2] ** 0.5).to(answers.dtype).maximum(QUIET * unit)
 
     def compared(self, outputs: Tensor) -> Tensor:
         """Outputs as losses read them: as they are."""
