@@ -116,6 +116,37 @@ def dsa(answers: np.ndarray, relevant: np.ndarray) -> dict[str, Any]:
     return {"dsa_best": best, "dsa_mrr": tried[best]["mrr"], "dsa_seconds": tried[best]["seconds"], "dsa_tried": tried}
 
 
+def pairs(counts: list[int], count: int) -> dict[str, Any]:
+    """Seconds for all pairs of LSTMs of 1x40 on seven sequences of 512 steps; the rival's at a count are extrapolated
+    from the largest measured, as the square.
+    """
+    try:
+        from DSA import DSA
+    except ImportError:
+        return {"dsa": "not installed"}
+    questions = stimuli(SOUND.inputs, sequences=7, steps=512)
+    delays, rank = DSA_SETTINGS[1]
+    found: dict[str, Any] = {"delays": delays, "rank": rank}
+
+    def ours(networks: Population) -> np.ndarray:
+        z = AnswersEncoder.fitted(networks[: min(len(networks), 2048)], questions).encode(networks)
+        return z @ z.T
+
+    for size in counts:
+        networks = random_lstms(size)
+        answers = answers_of(networks, questions).numpy()
+        start = time.perf_counter()
+        DSA(list(answers), n_delays=delays, rank=rank, score_method="wasserstein", n_jobs=usable_cores()).fit_score()
+        seconds = time.perf_counter() - start
+        own = median_seconds(lambda: ours(networks))  # noqa: B023 (called at once)
+        found[str(size)] = {"dsa_seconds": seconds, "seconds": own, "ratio": seconds / own}
+        print(json.dumps({size: found[str(size)]}), flush=True)
+    own, most = median_seconds(lambda: ours(random_lstms(count)), 1), max(counts)
+    theirs = found[str(most)]["dsa_seconds"] * (count / most) ** 2
+    found[str(count)] = {"dsa_seconds": theirs, "dsa_from": most, "seconds": own, "ratio": theirs / own}
+    return found
+
+
 def random_lstms(count: int, hidden_size: int = 40) -> Population:
     architecture = Architecture.stack("lstm", 1, hidden_size, 1, 1)
     flat = torch.randn(count, architecture.num_parameters, generator=torch.Generator().manual_seed(0)) * 0.3
@@ -186,9 +217,11 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=10_000, help="to embed")
     parser.add_argument("--rivals", type=int, default=100, help="of them by torch.nn")
     parser.add_argument("--vectors", type=int, nargs="*", default=[10**6, 10**7], help="to search in")
+    parser.add_argument("--pairs-of", type=int, nargs="*", default=[100, 400], help="networks that DSA compares")
     given = parser.parse_args()
     found = {
         "cores": usable_cores(),
+        "pairs": pairs(given.pairs_of, given.networks),
         "amplifiers": amplifiers(given.folder, given.pairs),
         "embedding": embedding(given.networks, given.rivals),
         "search_milliseconds": searching(given.vectors),

@@ -25,6 +25,8 @@ MOST_FITTED = 2048
 """Networks that components are fitted to; evenly spread, if there are more."""
 MOST_NUMBERS = 2**27
 """Of all the answers that components are fitted to."""
+FEW = 256
+"""Networks up to which components are exact, and take less time so."""
 MOST_AT_ONCE = 2**22
 """Of the answers of networks that are asked at once."""
 CONSTANT = 0.01
@@ -119,22 +121,23 @@ class AnswersEncoder(AskingEncoder):
         self._make_room(len(asked), asked.shape[1])
         self.to(like)
         self.questions.copy_(torch.from_numpy(asked.astype(np.float32)))
-        self.units.copy_(self._units(chosen))
         self._fit(chosen)
 
-    def _units(self, networks: Networks) -> Tensor:
-        """The spread ``[R, 1, Y]`` of the answers to each question, over networks and steps."""
-        squares = torch.zeros(self.units.shape, dtype=torch.float64)
-        sums, steps = squares.clone(), self.questions.shape[1]
-        for rows in self._batches(len(networks)):
-            said = self._answers(networks[rows]).double().cpu()
+    def _units(self, heard: np.ndarray) -> Tensor:
+        """The spread ``[R, 1, Y]`` of the answers to each question, over networks and steps, of all that was heard."""
+        own = heard.reshape(len(heard), -1, *self.questions.shape[:2], self.interface.outputs.size)[:, 0]
+        squares = np.zeros((own.shape[1], 1, own.shape[3]))
+        sums, count = squares.copy(), len(own) * own.shape[2]
+        for rows in self._batches(len(own)):
+            said = own[rows].astype(np.float64)
             sums += said.sum((0, 2))[:, None]
-            squares += said.square().sum((0, 2))[:, None]
-        mean = sums / (len(networks) * steps)
-        spread = (squares / (len(networks) * steps) - mean.square()).clamp(min=0).sqrt()
-        if not spread.isfinite().all():
+            squares += np.square(said).sum((0, 2))[:, None]
+        mean = sums / count
+        spread = np.sqrt((squares / count - mean**2).clip(min=0))
+        if not np.isfinite(spread).all():
             raise RNN2VecError("answers are finite numbers; some of these networks answer with NaN or infinity")
-        return torch.where(spread > 1e-6 * mean.abs().clamp(min=1e-6), spread, 1.0).float()
+        varying = spread > 1e-6 * np.abs(mean).clip(min=1e-6)
+        return torch.from_numpy(np.where(varying, spread, 1.0).astype(np.float32))
 
     def _batches(self, count: int) -> list[slice]:
         size = max(1, MOST_AT_ONCE // len(self.mean))
@@ -143,40 +146,50 @@ class AnswersEncoder(AskingEncoder):
     def _fit(self, networks: Networks) -> None:
         """Mean and principal components of all that networks say."""
         from sklearn.decomposition import PCA  # slow to import
+        from threadpoolctl import threadpool_limits
 
         answers = np.empty((len(networks), len(self.mean)), dtype=np.float32)
         for rows in self._batches(len(networks)):
-            answers[rows] = self.read(networks[rows]).cpu().numpy()
+            answers[rows] = self._heard(networks[rows]).cpu().numpy()
+        self.units.copy_(self._units(answers))
+        for rows in self._batches(len(networks)):
+            answers[rows] = self._levelled(torch.from_numpy(answers[rows]).to(self.units)).cpu().numpy()
         self.mean.copy_(torch.from_numpy(answers.mean(0, dtype=np.float64)))
         answers -= self.mean.cpu().numpy()
         length = float(np.sqrt(np.mean([np.dot(row, row) for row in answers])))
         rank = min(self.embedding_size - 1, len(answers) - 1, answers.shape[1])
         if rank and length > 1e-6 * float(self.mean.norm()):  # else they answer alike, but for rounding
-            found = PCA(rank, copy=False, svd_solver="randomized", iterated_power=7, random_state=0).fit(answers)
+            solver = "full" if len(answers) <= FEW else "randomized"
+            with threadpool_limits(1, "blas"):  # a second's work at most, and beside others threads wait for each other
+                found = PCA(rank, copy=False, svd_solver=solver, iterated_power=7, random_state=0).fit(answers)
             kept = found.singular_values_ > 1e-5 * found.singular_values_[0]
             self.components[:rank].copy_(torch.from_numpy(np.where(kept[:, None], found.components_, 0.0)))
         else:
             length = 1.0
         self.constant.fill_(CONSTANT * length)
 
-    def _answers(self, networks: Networks) -> Tensor:
-        """Answers ``[N, R, T, Y]`` to the questions."""
-        outputs, _ = networks.run(self._asked().expand(len(networks), *self.questions.shape))
-        return self.interface.outputs.answers(outputs)
-
     def _asked(self) -> Tensor:
         asked = self.interface.inputs.tensor(self.questions.cpu().numpy()).to(self.questions.device)
         return asked.to(self.questions.dtype) if asked.is_floating_point() else asked
 
-    def read(self, networks: Networks) -> Tensor:
-        """Everything networks say, on one level: ``[N, D]``."""
-        outputs = self.interface.outputs
-        said = [self._answers(networks)]
+    def _heard(self, networks: Networks) -> Tensor:
+        """Everything networks say, as it is: ``[N, D]``."""
+        outputs, asked = self.interface.outputs, self._asked()
+        said = [networks.run(asked.expand(len(networks), *asked.shape))[0]]
         if self.interface.writes:
             sequences, steps = self.questions.shape
             lengths = 1 + torch.arange(sequences, device=self.questions.device) * (steps // 2) // sequences
-            said.append(outputs.answers(free_run(networks, self._asked(), lengths)[1]))
-        return torch.cat([outputs.levelled(own, self.units).flatten(1) for own in said], 1)
+            said.append(free_run(networks, asked, lengths)[1])
+        return torch.cat([outputs.answers(own).flatten(1) for own in said], 1)
+
+    def _levelled(self, heard: Tensor) -> Tensor:
+        """The same on one level."""
+        parts = heard.unflatten(1, (-1, *self.questions.shape[:2], self.interface.outputs.size))
+        return self.interface.outputs.levelled(parts, self.units).flatten(1)
+
+    def read(self, networks: Networks) -> Tensor:
+        """Everything networks say, on one level: ``[N, D]``."""
+        return self._levelled(self._heard(networks))
 
     def represent(self, networks: Networks) -> Tensor:
         found = (self.read(networks) - self.mean) @ self.components.T
