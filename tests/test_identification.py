@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from rnn2vec.identification.answer_models import answer_model
 from rnn2vec.identification.box import Box, SteppedNetwork, box_of
 from rnn2vec.identification.commands import Command
 from rnn2vec.identification.information import mutual_information, partition_information
+from rnn2vec.interrogation import FunctionClass, MealyMachine, interactive_queries, realise
+from rnn2vec.networks import concatenate
 from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.networks.stimuli import stimuli
 
@@ -348,3 +351,65 @@ def test_from_the_shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(app, ["identify", "mybox:other", *declared])
     assert found.exit_code == 1
     assert "mybox:other" in str(found.exception)
+
+
+def machines(count: int, states: int, letters: int) -> Population:
+    drawn = np.random.default_rng(0)
+    return realise(
+        [
+            MealyMachine(drawn.integers(0, states, (states, letters)), drawn.integers(0, 2, (states, letters)))
+            for _ in range(count)
+        ]
+    )
+
+
+def test_what_was_asked_is_continued() -> None:
+    networks = machines(200, 5, 2)
+    pool = np.zeros((1, 3), dtype=np.int64)  # the only question of the pool says little
+    found = identify(networks[17], networks, 40, "top1", pool=pool, checks=0)
+    best = {found.candidates[0].row, *(int(name) for group in found.alike for name in group)}
+    assert 17 in best
+    asked = [told.question.tolist() for told in found.transcript]
+    assert any(len(own) > 3 for own in asked)
+    assert any(own[: len(before)] == before for before, own in itertools.pairwise(asked))
+
+
+def test_steps_that_were_asked_before_tell_nothing_however_much_noise_there_is() -> None:
+    networks = machines(60, 4, 2)
+    identifier = Identifier(networks, np.array([[0, 1, 1, 0, 1, 0]]), "top1", noise=0.2)
+    weights, groups = torch.full((60,), 1 / 60), torch.arange(60)
+    expected = identifier._answers(np.arange(60), identifier.questions)
+    before = identifier._bits(weights, groups, identifier.questions, expected)
+    identifier.tell(identifier.questions[0, :3], np.array([0, 1, 0]))
+    after = identifier._bits(weights, groups, identifier.questions, expected)
+    assert float(after[0, :3].abs().max()) == 0.0 < float(before[0, 2])
+    assert 0.0 < float(after[0, 5]) < float(before[0, 5])
+
+
+def test_it_ends_where_no_question_tells_the_rest_apart() -> None:
+    networks = machines(6, 3, 2)
+    twice = concatenate([networks, networks[[2]]])
+    found = identify(networks[2], twice, 30, "top1", pool=np.random.default_rng(1).integers(0, 2, (20, 12)), checks=0)
+    assert found.ended == "it is clear"
+    assert found.questions < 10
+    assert ("2", "6") in found.alike
+    assert found.candidates[0].probability == pytest.approx(found.candidates[1].probability)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_more_than_a_question_above_the_best_tree(seed: int) -> None:
+    answers = np.unique(np.random.default_rng(seed).integers(0, 3, (20, 8)), axis=0)
+    networks = realise([MealyMachine(((0,) * 8,), (tuple(row),)) for row in answers.tolist()])
+    most = 0
+    for row in answers:
+        identifier, asked = Identifier(networks, np.arange(8)[:, None], "top1", continued=False), 0
+        while (identifier.posterior.probabilities > 0.5 * identifier.posterior.probabilities.max()).sum() > 1:
+            question = identifier.telling()
+            assert question is not None
+            identifier.tell(question, row[question])
+            asked += len(question)
+        assert (answers[identifier.posterior.probabilities.argmax()] == row).all()
+        most = max(most, asked)
+    best = interactive_queries(FunctionClass(answers.tolist()))
+    assert best.exact
+    assert most <= min(best.count + 1, len(answers) - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,8 @@ MOST_NUMBERS = 2**26
 """Of answers to all questions of the pool that are kept."""
 MOST_WEIGHED = 512
 """Networks, the likeliest, that a question is chosen by."""
+MOST_WORDS = 64
+"""By which what was asked last is continued."""
 ENOUGH = 0.95
 """Of the bits that any question tells, what the shortest one that is asked must tell."""
 LEAST_BITS = 0.02
@@ -70,6 +73,8 @@ class Identifier:
         noise: of answers; very little by default.
         none: how likely it is beforehand that it is none of them.
         groups: what is asked for of each, ``[N]``; which network it is by default.
+        continued: whether networks that read tokens are also asked what is none of the questions: what was asked last,
+            continued by any few letters.
 
     Attributes:
         model: of answers.
@@ -87,13 +92,14 @@ class Identifier:
         noise: float | None = None,
         none: float = 0.05,
         groups: Sequence[Any] | None = None,
+        continued: bool = True,
     ) -> None:
         if not len(networks) or not len(questions):
             raise RNN2VecError(
                 f"a box is one of at least one network, asked at least one question; got {len(networks)} networks and "
                 f"{len(questions)} questions"
             )
-        self.networks, self.questions = networks, questions
+        self.networks, self.questions, self.continued = networks, questions, continued
         self.groups = np.arange(len(networks)) if groups is None else np.unique(groups, return_inverse=True)[1]
         if len(self.groups) != len(networks):
             raise RNN2VecError(f"groups are one of each network; got {len(self.groups)} for {len(networks)} networks")
@@ -111,6 +117,10 @@ class Identifier:
         """What all networks answer to all questions, if that is not too much."""
         size = len(self.networks) * int(np.prod(self.questions.shape[:2])) * self.networks.interface.outputs.size
         return self._answers(np.arange(len(self.networks)), self.questions) if size <= MOST_NUMBERS else None
+
+    def _expected(self, rows: np.ndarray) -> Tensor:
+        """What networks of some rows answer to all questions."""
+        return self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
 
     def _answers(self, rows: np.ndarray, questions: np.ndarray) -> Tensor:
         """What networks of some rows answer, ``[N, R, T, Y]``."""
@@ -131,18 +141,60 @@ class Identifier:
         return self._likelihood[:, 0].softmax(0).numpy()
 
     def next_question(self) -> np.ndarray | None:
+        """What to ask next: the question that tells most, see :meth:`telling`, or, where none tells anything, a whole
+        one that was not asked yet: its answers tell networks like them from them. None if there is none.
+        """
+        found = self.telling()
+        return self.check() if found is None else found
+
+    def telling(self) -> np.ndarray | None:
         """The shortest beginning of a question that tells nearly as much as any of which network it is; of several, the
         one that tells most.
 
-        Where one alone is left, or no question tells the rest apart, a whole question that was not asked yet: its
-        answers tell networks like them from them. None if there is none.
+        Returns:
+            None where one network or group alone is left, or no question tells the rest apart.
         """
         weights = self._members
         rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
         rows = rows[weights[rows] > 1e-6 * weights.max()]
-        several = len(np.unique(self.groups[rows])) > 1
-        telling = self._telling(rows, weights[rows]) if several else None
-        return self.check() if telling is None else telling
+        if len(np.unique(self.groups[rows])) < 2:
+            return None
+        offers = [(self.questions, self._expected(rows))]
+        if self.continued and self.networks.interface.inputs.drawn:
+            longer = self._continuations()
+            offers.append((longer, self._answers(rows, longer)))
+        shares, groups = torch.from_numpy(weights[rows] / weights[rows].sum()), torch.from_numpy(self.groups[rows])
+        told = [(questions, self._bits(shares, groups, questions, expected)) for questions, expected in offers]
+        best = max(float(bits.max()) for _, bits in told)
+        if best < LEAST_BITS:
+            return None
+        found: list[tuple[int, float, np.ndarray]] = []
+        for questions, bits in told:
+            steps = torch.where(bits >= ENOUGH * best, torch.arange(1, bits.shape[1] + 1), bits.shape[1] + 1)
+            if (length := int(steps.min())) <= bits.shape[1]:
+                most = int(bits[:, length - 1].argmax())
+                found.append((length, -float(bits[most, length - 1]), questions[most, :length]))
+        return min(found, key=lambda offer: offer[:2])[2]
+
+    def _continuations(self) -> np.ndarray:
+        """What was asked last, continued by all words of a few letters; at first, these words."""
+        letters = self.networks.interface.inputs.size
+        length = max(1, int(math.log(MOST_WORDS) / math.log(max(2, letters)) + 1e-9))
+        words = np.stack(np.unravel_index(np.arange(letters**length), (letters,) * length), 1)
+        begun = self.transcript[-1].question if self.transcript else self.questions[0, :0]
+        return np.concatenate([np.tile(begun, (len(words), 1)), words.astype(begun.dtype)], 1)
+
+    def _bits(self, weights: Tensor, groups: Tensor, questions: np.ndarray, expected: Tensor) -> Tensor:
+        """What beginnings of questions tell ``[R, T]``.
+
+        Steps that were asked before would have the same answers: they tell nothing, even of networks that gave others,
+        which noise may explain.
+        """
+        told = [self._told_before(question)[0] for question in questions]
+        if any(told):
+            known = torch.arange(questions.shape[1]) < torch.tensor(told)[:, None]
+            expected = expected.masked_fill(known[..., None], 0.0)
+        return self.model.information(weights, groups, expected)
 
     def check(self) -> np.ndarray | None:
         """The question that was asked least, whole; None if all were, and would have the same answers again."""
@@ -151,20 +203,6 @@ class Identifier:
             return self.questions[int(np.argmin([sum(own) for own in asked]))]
         steps = [max(own, default=0) for own in asked]
         return None if min(steps) == self.questions.shape[1] else self.questions[int(np.argmin(steps))]
-
-    def _telling(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        expected = self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
-        bits = self.model.information(
-            torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows]), expected
-        )
-        for bit, question in zip(bits, self.questions, strict=True):
-            bit[: self._told_before(question)[0]] = 0.0
-        best = float(bits.max())
-        if best < LEAST_BITS:
-            return None
-        steps = torch.where(bits >= ENOUGH * best, torch.arange(1, bits.shape[1] + 1), bits.shape[1] + 1)
-        length = int(steps.min())
-        return self.questions[int(bits[:, length - 1].argmax()), :length]
 
     def _told_before(self, question: np.ndarray) -> tuple[int, np.ndarray | None]:
         """How many first steps of a question were asked before, and what was answered then, if that repeats itself."""
@@ -199,24 +237,33 @@ class Identifier:
 
     def with_noise(self, noise: float) -> Identifier:
         """An identifier that was told the same, and takes answers to have more noise."""
-        other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, self.groups.tolist())
+        other = Identifier(
+            self.networks, self.questions, self.model.name, noise, self.none, self.groups.tolist(), self.continued
+        )
         for told in self.transcript:
             other.tell(told.question, told.answer)
         return other
 
     def alike(self) -> list[np.ndarray]:
         """Rows of networks, among the likely, that this kind of answers does not tell apart: groups of two and more."""
-        weights = self._members
-        rows = np.flatnonzero(weights > 0.01 * weights.max())
-        answers = self.model.cells(self._answers(rows, self.questions)).flatten(1)
-        groups, left = [], list(range(len(rows)))
-        while left:
-            first = left[0]
-            same = [other for other in left if torch.equal(answers[first], answers[other])]
-            left = [other for other in left if other not in same]
+        groups, left = [], self._likely
+        while len(left):
+            same = self.alike_to(int(left[0]), left)
+            left = np.setdiff1d(left, same)
             if len(same) > 1:
-                groups.append(rows[same])
+                groups.append(same)
         return groups
+
+    def alike_to(self, row: int, among: np.ndarray | None = None) -> np.ndarray:
+        """The likely networks, or some others, that no question of the pool tells from one, which is among them."""
+        rows = np.union1d(self._likely if among is None else among, [row])
+        answers = self.model.cells(self._expected(rows)).flatten(1)
+        return rows[(answers == answers[int(np.searchsorted(rows, row))]).all(1).numpy()]
+
+    @property
+    def _likely(self) -> np.ndarray:
+        weights = self._members
+        return np.flatnonzero(weights > 0.01 * weights.max())
 
 
 def _shared_steps(a: np.ndarray, b: np.ndarray) -> int:

@@ -165,8 +165,12 @@ def _interrogate(
     """Ask until it is clear and sure, or the budget is spent."""
     repeat, clear, checked = measure, False, 0
     while box.questions < limits.budget:
-        question = identifier.check() if clear else identifier.next_question()
-        checked += clear
+        question = None if clear else identifier.telling()
+        if question is None:
+            clear = clear or _leading(identifier, groups) >= limits.confidence
+            if clear and checked >= limits.checks:
+                return _Ended(identifier, "it is clear")
+            question, checked = identifier.check(), checked + clear
         if repeat and identifier.transcript and identifier.posterior.none > 0.5:
             repeat, question = False, identifier.transcript[-1].question  # is that the noise?
         if question is None:
@@ -190,6 +194,14 @@ def _interrogate(
         if clear and checked >= limits.checks:
             return _Ended(identifier, "it is clear")
     return _Ended(identifier, "it is clear" if clear else f"the budget of {limits.budget} questions is spent")
+
+
+def _leading(identifier: Identifier, groups: np.ndarray) -> float:
+    """How likely the first candidate is, with all that no question tells from it."""
+    posterior = identifier.posterior
+    first = _ranked(posterior, groups)[0]
+    same = groups[identifier.alike_to(first.row)]
+    return float(posterior.probabilities[np.isin(groups, [first.name, *same])].sum())
 
 
 def _ranked(posterior: Posterior, groups: np.ndarray) -> tuple[Candidate, ...]:
