@@ -60,7 +60,7 @@ def evaluate(
             that they were fitted to, or the folder holds another evaluation.
     """
     if predictors_from:
-        _check_transfer(predictors_from, zoo)
+        check_transfer(predictors_from, zoo)
     split_zoo(zoo)  # too small a zoo is refused before any work
     trained = [load_trained(directory, zoo) for directory in directories]
     names = [run.encoder.name for run in trained]
@@ -204,7 +204,7 @@ def evaluate_encoder(
     return Evaluation(encoder.name, results, z, clones)
 
 
-def _check_transfer(source: Zoo, zoo: Zoo) -> None:
+def check_transfer(source: Zoo, zoo: Zoo) -> None:
     """Raise :class:`RNN2VecError` unless predictors fitted to ``source`` may be tested on ``zoo``."""
     if source.family != zoo.family:
         raise RNN2VecError(
