@@ -25,7 +25,8 @@ MOST_LAYERS = 1000
 """Every parameter has a name with the number of its layer, and each is looked up."""
 
 _NAMES = {"lstm": "LSTM", "gru": "GRU", "elman": "Elman", "leaky": "leaky"}
-_OF_CELL = {"reset": ("gru", RESETS), "leak": ("leaky", LEAKS)}
+CHOICES = {"reset": ("gru", RESETS), "leak": ("leaky", LEAKS)}
+"""What one kind of cell alone has a choice of: the field, the cell and the choices; the first is the default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Architecture:
             raise RNN2VecError(
                 f"the nonlinearity of {_NAMES[self.cell]} cells is {choices}; got {shown(self.nonlinearity)}"
             )
-        for name, (cell, choices_of) in _OF_CELL.items():
+        for name, (cell, choices_of) in CHOICES.items():
             _require(f"the {name} of a {_NAMES[cell]} cell", getattr(self, name), choices_of)
             if self.cell != cell and getattr(self, name) != choices_of[0]:
                 raise RNN2VecError(f"only {_NAMES[cell]} cells have a choice of {name}; got {name} with {self.cell!r}")
