@@ -121,7 +121,10 @@ class Index:
         recipe = values["recipe"]
         if recipe is not None:
             if not isinstance(recipe, dict) or not architectures:
-                raise RNN2VecError(f"a recipe is a JSON object, of networks of some architecture; got {shown(recipe)}")
+                raise RNN2VecError(
+                    f"a recipe is a JSON object, of networks of at least one of the architectures; got {shown(recipe)} "
+                    f"and {len(architectures)} architectures"
+                )
             first, *others = (architecture.to_dict() for architecture in architectures)
             shared = {"architecture": first, "others": others, "family": values["family"], "seed": values["seed"]}
             recipe = recipe_from_dict(recipe | shared)
