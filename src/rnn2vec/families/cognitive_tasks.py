@@ -32,6 +32,9 @@ RANGE = 1.5
 """Inputs lie in -1.5..1.5, but for rare noise: what questions may be."""
 CLONE_TRIALS = 50
 """Trials that the emulator does for each network."""
+NEAR_IDENTITY = 0.3
+"""Of the usual random weights, what an Elman network has beside the identity at first."""
+ELMAN_RATE = 1 / 3
 KINDS = {kind.name: kind for kind in TASKS}
 
 
@@ -138,6 +141,19 @@ class CognitiveRecipe(Recipe):
     def weight_decay_of(self, model: int) -> float:
         return 0.0
 
+    def start(self, architecture: Architecture, models: Sequence[int]) -> Population:
+        """Elman networks begin near the identity (Le et al. 2015), since they have no leak to remember by."""
+        population = super().start(architecture, models)
+        if architecture.cell == "elman":
+            for layer, size in enumerate(architecture.hidden_sizes):
+                population.weights[f"weight_hh_l{layer}"].mul_(NEAR_IDENTITY).add_(torch.eye(size))
+        return population
+
+    def learning_rate(self, step: int, architecture: Architecture | None = None) -> float:
+        """A third of it for Elman networks: a step of theirs is as long as five of a leaky one."""
+        own = architecture is not None and architecture.cell == "elman"
+        return super().learning_rate(step, architecture) * (ELMAN_RATE if own else 1.0)
+
     def optimizer(self, population: Population, models: Sequence[int]) -> AdamW:
         """Gradients are clipped, and rates of leaky cells stay as they are."""
         fixed = tuple(name for name in population.weights if name.startswith("leak_"))
@@ -207,8 +223,8 @@ PRESETS: dict[str, Recipe] = {
         CognitiveTasks(),
         _LEAKY.resized(hidden_size=64),
         models=576,
-        steps=2000,
-        snapshots=(0, 100, 200, 500, 1000, 2000),
+        steps=2500,
+        snapshots=(0, 100, 200, 500, 1000, 2500),
         learning_rates=_RATES,
         traces=20,
         others=tuple(Architecture.stack(cell, len(INPUTS), 64, 1, len(OUTPUTS)) for cell in ("elman", "gru")),

@@ -126,6 +126,10 @@ class Recipe(ABC):
     def weight_decay_of(self, model: int) -> float:
         """Weight decay of AdamW for network ``model``."""
 
+    def start(self, architecture: Architecture, models: Sequence[int]) -> Population:
+        """These networks, which have this architecture, before the first step."""
+        return Population.initialise(architecture, self.seed, models)
+
     def optimizer(self, population: Population, models: Sequence[int]) -> AdamW:
         """The state of the optimiser before the first step of these networks."""
         decays = torch.tensor([self.weight_decay_of(model) for model in models], dtype=torch.float64)
@@ -144,8 +148,13 @@ class Recipe(ABC):
         inputs, outputs = self.task_set.trace_shapes
         return (self.traces, *inputs), (self.traces, *outputs)
 
-    def learning_rate(self, step: int) -> float:
-        """Learning rate of training step ``step`` (0-based): linear between the first, middle and last value."""
+    def learning_rate(self, step: int, architecture: Architecture | None = None) -> float:
+        """Learning rate of training step ``step`` (0-based): linear between the first, middle and last value.
+
+        Args:
+            step: of training.
+            architecture: of the networks, where that makes a difference.
+        """
         first, middle, last = self.learning_rates
         progress = 2 * step / max(1, self.steps)
         return first + (middle - first) * progress if progress < 1 else middle + (last - middle) * (progress - 1)

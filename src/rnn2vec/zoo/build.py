@@ -207,7 +207,7 @@ def train_population(
     kinds = {recipe.architecture_number(model) for model in numbers}
     if len(kinds) > 1:
         raise RNN2VecError(f"networks that train side by side have one architecture; got {len(kinds)} of this recipe's")
-    population = Population.initialise(recipe.architectures[kinds.pop()], recipe.seed, trained)
+    population = recipe.start(recipe.architectures[kinds.pop()], trained)
     tasks = [recipe.task(model) for model in trained]
     optimizer = recipe.optimizer(population, trained)
     unreported = 0
@@ -222,7 +222,8 @@ def train_population(
         ]
         inputs, targets, *masks = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
         mask, noise = (masks[0] if masks else None), recipe.noise(population, trained, step)
-        train_step(population, optimizer, inputs, targets, recipe.learning_rate(step), mask, noise)
+        rate = recipe.learning_rate(step, population.architecture)
+        train_step(population, optimizer, inputs, targets, rate, mask, noise)
         unreported += len(numbers)
         if on_progress and (step % 10 == 9 or step + 1 == recipe.steps):
             on_progress(unreported, f"step {step + 1}")
