@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from altered_zoos import rewrite_table
+from altered_zoos import put, rewrite_table
 from rnn2vec import Architecture, Recipe, RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
@@ -56,11 +57,19 @@ def test_a_zoo_of_two_cells_is_sound_and_balanced(zoo: Zoo) -> None:
     assert [str(own).split(",")[0] for own in zoo.architectures] == ["leaky (softplus", "GRU"]
     assert Zoo.open(zoo.directory).recipe == zoo.recipe
     counts = Counter(zip(zoo.column("architecture").tolist(), zoo.column("task").tolist(), strict=True))
-    assert counts == {(cell, task): 12 for cell in (0, 1) for task in (0, 14)}
+    assert counts == {(cell, task): 12 for cell in (0, 1) for task in ("go", "path integration")}
+    assert sorted(set(zoo.column("cell"))) == ["GRU", "leaky (softplus, leak inside)"]
     one, other = (zoo.tasks[zoo.column("architecture") == cell] for cell in (0, 1))
     assert np.array_equal(one, other)  # what a cell is cannot be read from its tasks
     shard_of = {tuple(own) for own in np.stack([zoo.column("shard"), zoo.column("architecture")], 1)}
     assert len(shard_of) == len(np.unique(zoo.column("shard"))) == 6
+
+
+def test_a_name_that_is_not_the_tasks_is_found(zoo: Zoo, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(zoo.directory, tmp_path / "copy"))
+    rewrite_table(copy, put("task", "juggling"))
+    (problem,) = Zoo.open(copy).verify()
+    assert "task of 1 rows is not what the seed of its recipe gives: juggling in row 10" in problem
 
 
 def test_an_architecture_that_is_not_the_recipes_is_found(tmp_path: Path) -> None:
@@ -194,7 +203,7 @@ def test_encoders_are_pretrained_evaluated_and_reported(zoo: Zoo, tmp_path: Path
     evaluations = evaluate(zoo, directories, supervised_steps=2)
     results = collect_results(zoo, evaluations)
     for values in results["encoders"].values():
-        assert np.isfinite(values["frozen"]["validation"]["architecture"])
+        assert np.isfinite(values["frozen"]["validation"]["cell"])
         assert np.isfinite(values["frozen"]["validation"]["dimensions_r2"])
     write_report(tmp_path / "report.html", zoo, directories, evaluations, results, "Cognitive tasks")
     page = (tmp_path / "report.html").read_text()

@@ -235,16 +235,21 @@ class Architecture:
         except (TypeError, AttributeError) as error:
             raise RNN2VecError(f"an architecture has the fields {known}; got {shown(values)}") from error
 
-    def __str__(self) -> str:
+    @property
+    def cell_name(self) -> str:
+        """The cell with its choices, for a reader."""
         kinds = {"gru": {"after": "", "before": " (reset before)"}[self.reset], "lstm": ""}
         kinds |= {"elman": f" ({self.nonlinearity})", "leaky": f" ({self.nonlinearity}, leak {self.leak})"}
+        return f"{_NAMES[self.cell]}{kinds[self.cell]}"
+
+    def __str__(self) -> str:
         same = len(set(self.hidden_sizes)) == 1
         sizes = f"{self.num_layers} x {self.widest}" if same else " + ".join(map(str, self.hidden_sizes))
         extras = [f"head {' + '.join(str(layer.size) for layer in self.head)}"] if self.head else []
         extras += [self.output_activation] if self.output_activation != "identity" else []
         extras += ["skip"] if self.skip else []
         extras += ["own initial states"] if self.initial_state else []
-        parts = [f"{_NAMES[self.cell]}{kinds[self.cell]}", sizes, counted(self.input_size, "input")]
+        parts = [self.cell_name, sizes, counted(self.input_size, "input")]
         return ", ".join([*parts, counted(self.output_size, "output"), *extras])
 
 

@@ -25,7 +25,7 @@ from rnn2vec.interface import Interface, Numbers
 from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.cognitive import TASKS
-from rnn2vec.tasks.cognitive.trials import INPUTS, OUTPUTS, PARAMETERS, STEPS, CognitiveTask
+from rnn2vec.tasks.cognitive.trials import INPUTS, KIND, OUTPUTS, PARAMETERS, STEPS, CognitiveTask
 
 NAME = "cognitive-tasks"
 RANGE = 1.5
@@ -51,7 +51,7 @@ class CognitiveTasks(TaskSet):
     noise: float = 0.05
 
     family: ClassVar[str] = NAME
-    task_columns: ClassVar[tuple[str, ...]] = ("task", *PARAMETERS)
+    task_columns: ClassVar[tuple[str, ...]] = (KIND, *PARAMETERS)
     metric_columns: ClassVar[tuple[str, ...]] = ("accuracy", "loss", "dimensions")
     learnt_accuracy: ClassVar[float] = 0.8
 
@@ -76,7 +76,7 @@ class CognitiveTasks(TaskSet):
         """Trials are drawn, and need none."""
 
     def task_from(self, parameters: Mapping[str, Any]) -> CognitiveTask:
-        kind = TASKS[_whole("task", parameters["task"], 0, len(TASKS) - 1)]
+        kind = TASKS[_whole(KIND, parameters[KIND], 0, len(TASKS) - 1)]
         set_size, delay = (_whole(name, parameters[name], 0) for name in ("set_size", "delay"))
         return kind(set_size, delay, float(parameters["strength"]), self.noise)
 
@@ -162,6 +162,11 @@ class CognitiveRecipe(Recipe):
     def noise(self, population: Population, models: Sequence[int], step: int) -> Noise | None:
         defined = is_defined(population.architecture)
         return Noise.keyed(self.recurrent_noise, self.seed, models, step) if defined else None
+
+    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float | str]:
+        """The kind of task and the cell by name, besides."""
+        names = {"task": self.task(model).name, "cell": self.architectures[self.architecture_number(model)].cell_name}
+        return super().snapshot_values(model, step, metrics) | names
 
     @torch.no_grad()
     def observe(self, population: Population, models: Sequence[int], step: int) -> dict[str, np.ndarray]:
@@ -264,7 +269,7 @@ FAMILY = Family(
     properties=(
         Property("task", "class", of_task=True),
         *(Property(name, "number", of_task=True, absent=0) for name in PARAMETERS),
-        Property("architecture", "class"),
+        Property("cell", "class"),
         Property("accuracy", "number"),
         Property("dimensions", "number"),
         Property("step", "class"),
@@ -276,7 +281,7 @@ FAMILY = Family(
         Column("set size R2", "frozen", "validation", "set_size_r2"),
         Column("delay R2", "frozen", "validation", "delay_r2"),
         Column("strength R2", "frozen", "validation", "strength_r2"),
-        Column("cell", "frozen", "validation", "architecture"),
+        Column("cell", "frozen", "validation", "cell"),
         Column("accuracy R2", "frozen", "validation", "accuracy_r2"),
         Column("dimensions R2", "frozen", "validation", "dimensions_r2"),
         Column("step", "frozen", "validation", "step"),
@@ -303,7 +308,7 @@ FAMILY = Family(
             "set_size_r2": "set size, R2",
             "delay_r2": "delay, R2",
             "strength_r2": "strength, R2",
-            "architecture": "cell",
+            "cell": "cell",
             "accuracy_r2": "performance, R2",
             "dimensions_r2": "dimensions, R2",
             "step": "training step",

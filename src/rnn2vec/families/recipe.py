@@ -139,7 +139,7 @@ class Recipe(ABC):
         """The noise in the recurrent layers of these networks in a training step; none by default."""
         return None
 
-    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
+    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float | str]:
         """What a row of the zoo's table says of a snapshot: the task's parameters and what was measured."""
         return {"model": model, "step": step, **self.task(model).parameters, **metrics}
 

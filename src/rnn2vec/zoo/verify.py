@@ -113,7 +113,7 @@ def _problems_of_recipe(table: pa.Table, recipe: Recipe) -> list[str]:
     problems += _differences(table["name"].to_numpy().astype(str), names, "name", "its shard and row")
     known = np.flatnonzero((model >= 0) & (model < recipe.models))
     given = [recipe.snapshot_values(number, 0, {}) for number in range(recipe.models)]
-    for name in (*recipe.task_set.task_columns, *recipe.task_set.setting_columns):
+    for name in (own for own in given[0] if own not in ("model", "step")):
         found, right = table[name].to_numpy(), np.array([values[name] for values in given])
         expected = found.astype(np.result_type(found, right))
         expected[known] = right[model[known].astype(np.int64)]

@@ -21,6 +21,7 @@ STEPS = 60
 """Steps of a trial: 1.2 s, if a leak of 0.2 stands for a time constant of 100 ms."""
 SETTLE = 5
 """First steps of a trial, which count in no loss: a network starts from an empty state."""
+KIND = "kind"
 PARAMETERS = ("set_size", "delay", "strength")
 """What may differ between two tasks of one kind; 0 where a kind of task has no such parameter."""
 
@@ -91,7 +92,7 @@ class CognitiveTask(ABC):
     @property
     def parameters(self) -> dict[str, float]:
         """The number of the kind of task, and its parameters."""
-        return {"task": self.number, "set_size": self.set_size, "delay": self.delay, "strength": self.strength}
+        return {KIND: self.number, "set_size": self.set_size, "delay": self.delay, "strength": self.strength}
 
     @abstractmethod
     def trials(self, size: int, generator: np.random.Generator) -> Trials:
