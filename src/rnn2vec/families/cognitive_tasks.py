@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.engine import hidden_states
@@ -23,6 +24,7 @@ from rnn2vec.families.task_set import TaskSet
 from rnn2vec.fields import make_plain, number, sequence, shown, whole
 from rnn2vec.interface import Interface, Numbers
 from rnn2vec.networks import Population
+from rnn2vec.networks.slow_points import slow_points, visited_states
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.cognitive import TASKS
 from rnn2vec.tasks.cognitive.trials import INPUTS, KIND, OUTPUTS, PARAMETERS, STEPS, CognitiveTask
@@ -32,6 +34,8 @@ RANGE = 1.5
 """Inputs lie in -1.5..1.5, but for rare noise: what questions may be."""
 CLONE_TRIALS = 50
 """Trials that the emulator does for each network."""
+SEARCHES, VISITS = 64, 6
+"""For slow points, of each network, and steps of a trial at which one may start, evenly spread."""
 NEAR_IDENTITY = 0.3
 """Of the usual random weights, what an Elman network has beside the identity at first."""
 ELMAN_RATE = 1 / 3
@@ -52,7 +56,7 @@ class CognitiveTasks(TaskSet):
 
     family: ClassVar[str] = NAME
     task_columns: ClassVar[tuple[str, ...]] = (KIND, *PARAMETERS)
-    metric_columns: ClassVar[tuple[str, ...]] = ("accuracy", "loss", "dimensions")
+    metric_columns: ClassVar[tuple[str, ...]] = ("accuracy", "loss", "dimensions", "slow_points")
     learnt_accuracy: ClassVar[float] = 0.8
 
     def __post_init__(self) -> None:
@@ -97,7 +101,8 @@ class CognitiveRecipe(Recipe):
     The loss is the squared error in the steps that count. A snapshot's traces are trials with the answers, without
     noise in the recurrent layers. Its accuracy is the performance in such trials as the literature of its task
     measures it, its dimensions the participation ratio of its hidden states: (sum of l)^2 / sum of l^2 over the
-    eigenvalues l of their covariance.
+    eigenvalues l of their covariance. Its slow points are counted under the input of a delay, in which nothing
+    happens, by searches from states that it visits; see :mod:`rnn2vec.networks.slow_points`.
 
     Attributes:
         task_set: the tasks.
@@ -187,7 +192,17 @@ class CognitiveRecipe(Recipe):
             "accuracy": np.array(accuracy, dtype=np.float32),
             "loss": ((missed * mask).sum((1, 2)) / mask.sum((1, 2))).astype(np.float32),
             "dimensions": dimensions(hidden_states(population, inputs)[0].numpy()),
+            "slow_points": self._slow_points(population, tasks, models, inputs[:, :SEARCHES], step),
         }
+
+    def _slow_points(
+        self, population: Population, tasks: Sequence[CognitiveTask], models: Sequence[int], inputs: Tensor, step: int
+    ) -> np.ndarray:
+        """How many slow points each network has at rest, from states that it visits in trials ``[N, B, T, 7]``."""
+        chosen = [generator(self.seed, model, "visited", step).integers(0, VISITS, inputs.shape[1]) for model in models]
+        states = visited_states(population, inputs, torch.from_numpy(np.stack(chosen)), STEPS // VISITS)
+        resting = torch.from_numpy(np.stack([task.resting for task in tasks]))
+        return slow_points(population, resting, states).count().astype(np.float32)
 
 
 def dimensions(states: np.ndarray) -> np.ndarray:
@@ -272,6 +287,7 @@ FAMILY = Family(
         Property("cell", "class"),
         Property("accuracy", "number"),
         Property("dimensions", "number"),
+        Property("slow_points", "number"),
         Property("step", "class"),
     ),
     columns=(
@@ -284,6 +300,7 @@ FAMILY = Family(
         Column("cell", "frozen", "validation", "cell"),
         Column("accuracy R2", "frozen", "validation", "accuracy_r2"),
         Column("dimensions R2", "frozen", "validation", "dimensions_r2"),
+        Column("slow points R2", "frozen", "validation", "slow_points_r2"),
         Column("step", "frozen", "validation", "step"),
         Column("transferred", "transferred", "validation", "task"),
         Column("end-to-end", "supervised", "validation", "task"),
@@ -295,7 +312,7 @@ FAMILY = Family(
         tasks="cognitive tasks: trials of neuroscience, numbers in and out",
         columns="Task: share of networks (that have learnt it) whose kind of task is read from the frozen z; (linear): "
         "by the linear reader alone. Set size, delay, strength: parameters of the task, read from networks whose task "
-        "has them. Dimensions: participation ratio of the hidden states.",
+        "has them. Dimensions: participation ratio of the hidden states. Slow points: how many there are at rest.",
         headline="task: share read correctly from the frozen z.",
         symbols=OUTPUTS,
         answer="its answers",
@@ -311,6 +328,7 @@ FAMILY = Family(
             "cell": "cell",
             "accuracy_r2": "performance, R2",
             "dimensions_r2": "dimensions, R2",
+            "slow_points_r2": "slow points, R2",
             "step": "training step",
         },
         knowledge_caption="Properties of validation networks; what is of the task, of those that have learnt it.",

@@ -75,7 +75,7 @@ class IntervalReproduction(IntervalTask):
     input, comes at most ``delay`` steps after Set.
     """
 
-    number, name = 11, "interval reproduction"
+    number, name, cued = 11, "interval reproduction", True
     grid = ((2, 3, 5), (6, 12), (0.5, 1.0))
     limits = ((1, 64), (2, 16), (0.1, 4.0))
 

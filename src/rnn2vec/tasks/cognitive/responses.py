@@ -23,6 +23,8 @@ class ResponseTask(CognitiveTask):
     lies within 0.2 pi of the right direction, or, where none is due, it is still above 0.5.
     """
 
+    cued = True
+
     def performance(self, trials: Trials, outputs: np.ndarray) -> np.ndarray:
         holding, wanted = trials.targets[..., FIXATION] > 0.5, trials.targets[:, -1, RESPONSE]
         held = ((outputs[..., FIXATION] > 0.5) | ~holding | (trials.mask == 0)).all(1)

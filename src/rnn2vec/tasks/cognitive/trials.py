@@ -72,6 +72,9 @@ class CognitiveTask(ABC):
     limits: ClassVar[tuple[tuple[int, int], tuple[int, int], tuple[float, float]]]
     """The lowest and the highest value that each may have."""
 
+    cued: ClassVar[bool] = False
+    """Whether the fixation cue is on until the answer is due."""
+
     input_size: ClassVar[int] = len(INPUTS)
     output_size: ClassVar[int] = len(OUTPUTS)
 
@@ -93,6 +96,11 @@ class CognitiveTask(ABC):
     def parameters(self) -> dict[str, float]:
         """The number of the kind of task, and its parameters."""
         return {KIND: self.number, "set_size": self.set_size, "delay": self.delay, "strength": self.strength}
+
+    @property
+    def resting(self) -> np.ndarray:
+        """What a network reads while nothing happens, ``[7]`` float32: the fixation cue, where there is one."""
+        return np.array([self.cued, *[0] * (len(INPUTS) - 1)], dtype=np.float32)
 
     @abstractmethod
     def trials(self, size: int, generator: np.random.Generator) -> Trials:
