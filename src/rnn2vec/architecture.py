@@ -25,7 +25,8 @@ MOST_LAYERS = 1000
 """Every parameter has a name with the number of its layer, and each is looked up."""
 
 _NAMES = {"lstm": "LSTM", "gru": "GRU", "elman": "Elman", "leaky": "leaky"}
-_OF_CELL = {"reset": ("gru", RESETS), "leak": ("leaky", LEAKS)}
+CHOICES = {"reset": ("gru", RESETS), "leak": ("leaky", LEAKS)}
+"""What one kind of cell alone has a choice of: the field, the cell and the choices; the first is the default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Architecture:
             raise RNN2VecError(
                 f"the nonlinearity of {_NAMES[self.cell]} cells is {choices}; got {shown(self.nonlinearity)}"
             )
-        for name, (cell, choices_of) in _OF_CELL.items():
+        for name, (cell, choices_of) in CHOICES.items():
             _require(f"the {name} of a {_NAMES[cell]} cell", getattr(self, name), choices_of)
             if self.cell != cell and getattr(self, name) != choices_of[0]:
                 raise RNN2VecError(f"only {_NAMES[cell]} cells have a choice of {name}; got {name} with {self.cell!r}")
@@ -234,16 +235,21 @@ class Architecture:
         except (TypeError, AttributeError) as error:
             raise RNN2VecError(f"an architecture has the fields {known}; got {shown(values)}") from error
 
-    def __str__(self) -> str:
+    @property
+    def cell_name(self) -> str:
+        """The cell with its choices, for a reader."""
         kinds = {"gru": {"after": "", "before": " (reset before)"}[self.reset], "lstm": ""}
         kinds |= {"elman": f" ({self.nonlinearity})", "leaky": f" ({self.nonlinearity}, leak {self.leak})"}
+        return f"{_NAMES[self.cell]}{kinds[self.cell]}"
+
+    def __str__(self) -> str:
         same = len(set(self.hidden_sizes)) == 1
         sizes = f"{self.num_layers} x {self.widest}" if same else " + ".join(map(str, self.hidden_sizes))
         extras = [f"head {' + '.join(str(layer.size) for layer in self.head)}"] if self.head else []
         extras += [self.output_activation] if self.output_activation != "identity" else []
         extras += ["skip"] if self.skip else []
         extras += ["own initial states"] if self.initial_state else []
-        parts = [f"{_NAMES[self.cell]}{kinds[self.cell]}", sizes, counted(self.input_size, "input")]
+        parts = [self.cell_name, sizes, counted(self.input_size, "input")]
         return ", ".join([*parts, counted(self.output_size, "output"), *extras])
 
 

@@ -32,7 +32,12 @@ def zoo_build(
     preset: Preset = "laptop",
     models: Annotated[int | None, typer.Option(min=1, help="Networks.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each.")] = None,
-    cell: Annotated[str | None, typer.Option(help="lstm, gru or elman.")] = None,
+    cells: Annotated[
+        str | None,
+        typer.Option(
+            "--cells", "--cell", help="lstm, gru, elman, leaky, or several in equal parts: gru,leaky-softplus-inside."
+        ),
+    ] = None,
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Hidden units of a layer.")] = None,
     layers: Annotated[int | None, typer.Option(min=1, help="Recurrent layers.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Strings in a training step.")] = None,
@@ -53,7 +58,7 @@ def zoo_build(
     flags = {
         "models": models,
         "steps": steps,
-        "cell": cell,
+        "cells": cells and cells.split(","),
         "hidden_size": hidden_size,
         "num_layers": layers,
         "batch_size": batch_size,
@@ -65,7 +70,8 @@ def zoo_build(
     if data and getattr(recipe.task_set, "source", None) != "mnist":
         raise RNN2VecError("--data are the files of mnist, and this zoo reads others: add --digits mnist")
     require_apart(out, [data] if data else [])
-    console.print(f"{recipe.models} networks ({recipe.architecture}), {recipe.steps} steps each, preset {preset}")
+    made = "; ".join(map(str, recipe.architectures))
+    console.print(f"{recipe.models} networks ({made}), {recipe.steps} steps each, preset {preset}")
     if ray:
         require_ray(ray)
     with stage("Zoo", [("networks x steps", recipe.models * recipe.steps)]) as on_progress:

@@ -75,6 +75,7 @@ def train(
     mask: Tensor | None,
     first: list[Tensor],
     second: list[Tensor],
+    fixed: list[bool],
     steps: Sequence[Sequence[float]],
     losses: Tensor,
     /,

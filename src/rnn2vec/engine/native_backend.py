@@ -85,13 +85,15 @@ def train_step(
     if not _covered(stack, (*read, *in_place, *_keys(noise))) or not all(tensor.is_contiguous() for tensor in in_place):
         return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate, mask, noise)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
+    clip = math.inf if optimizer.clip is None else optimizer.clip
     shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
     numbers = [
-        (1 - learning_rate * decay, *shared, optimizer.epsilon) for decay in optimizer.decays(len(stack)).tolist()
+        (1 - learning_rate * decay, *shared, optimizer.epsilon, clip) for decay in optimizer.decays(len(stack)).tolist()
     ]
+    fixed = [name in optimizer.fixed for name in stack.weights]
     losses = _empty(len(stack))
     call = _call(_native_kind(stack.architecture, False), noise, 0, (inputs, *weights))
-    _native.train(call, weights, targets, mask, first, second, numbers, losses)
+    _native.train(call, weights, targets, mask, first, second, fixed, numbers, losses)
     optimizer.step = step
     for tensor in in_place:  # so that a backward pass of what was computed before is refused, as everywhere in PyTorch
         if not tensor.is_inference():

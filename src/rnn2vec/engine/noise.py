@@ -70,9 +70,14 @@ class Noise:
         return cls(sigma, torch.tensor([torch_seed(seed, "noise", each, *counter) for each in networks]).long())
 
 
+def is_defined(architecture: Architecture) -> bool:
+    """Whether networks of this architecture can have noise in their recurrent layers."""
+    return architecture.cell in _CELLS
+
+
 def check_noise(noise: Noise, architecture: Architecture, weights: Mapping[str, Tensor]) -> None:
     """Raise :class:`RNN2VecError` if networks of this architecture, with these weights, cannot have this noise."""
-    if architecture.cell not in _CELLS:
+    if not is_defined(architecture):
         raise RNN2VecError(
             f"noise is defined for {' and '.join(_CELLS)} cells; got {architecture.cell}: run it without noise"
         )

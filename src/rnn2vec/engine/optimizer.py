@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -23,6 +24,9 @@ class AdamW:
         epsilon: added to the root of the second.
         weight_decay: one for all networks, or ``[N]``, one each.
         step: training steps done.
+        clip: the largest norm that the gradient of a network has, all its trained weights together; a larger one is
+            scaled down to it. None for no such bound.
+        fixed: names of weights that stay as they are.
     """
 
     first: dict[str, Tensor]
@@ -31,12 +35,20 @@ class AdamW:
     epsilon: float = 1e-8
     weight_decay: float | Tensor = 0.01
     step: int = 0
+    clip: float | None = None
+    fixed: Collection[str] = ()
 
     @classmethod
-    def start(cls, stack: Stack, weight_decay: float | Tensor = 0.01) -> AdamW:
+    def start(
+        cls,
+        stack: Stack,
+        weight_decay: float | Tensor = 0.01,
+        clip: float | None = None,
+        fixed: Collection[str] = (),
+    ) -> AdamW:
         """The state before the first step: moments of zero."""
         first, second = ({name: torch.zeros_like(w) for name, w in stack.weights.items()} for _ in range(2))
-        return cls(first, second, weight_decay=weight_decay)
+        return cls(first, second, weight_decay=weight_decay, clip=clip, fixed=fixed)
 
     def decays(self, models: int) -> Tensor:
         """The weight decay of each network, ``[N]`` in double precision on the CPU.
@@ -61,6 +73,12 @@ class AdamW:
         if number("epsilon", self.epsilon) == 0:
             raise RNN2VecError("epsilon is above 0: a gradient of 0 would be divided by 0")
         whole("step", self.step, 0)
+        if self.clip is not None and number("clip", self.clip) == 0:
+            raise RNN2VecError("clip is above 0: a gradient of norm 0 trains nothing")
+        if not set(self.fixed) < set(stack.weights):
+            raise RNN2VecError(
+                f"fixed weights are some of {', '.join(stack.weights)}, not all; got {', '.join(self.fixed)}"
+            )
         for moments in (self.first, self.second):
             if set(moments) != set(stack.weights):
                 wrong = ", ".join(sorted(set(moments) ^ set(stack.weights)))

@@ -123,17 +123,23 @@ def train_step(
     """Train each network for one step; see :func:`rnn2vec.engine.train_step` for the contract."""
     if torch.is_inference_mode_enabled():
         raise RNN2VecError("training on the torch backend needs autograd: leave torch.inference_mode() for it")
-    learning = {name: weight.detach().requires_grad_() for name, weight in stack.weights.items()}
+    learning = {n: weight.detach().requires_grad_() for n, weight in stack.weights.items() if n not in optimizer.fixed}
+    weights = {**stack.weights, **learning}
     with torch.enable_grad():
-        sequence, _ = _recur(stack.architecture, learning, inputs, (), noise)
-        outputs = _answer(stack.architecture, learning, inputs, sequence)
+        sequence, _ = _recur(stack.architecture, weights, inputs, (), noise)
+        outputs = _answer(stack.architecture, weights, inputs, sequence)
         losses = _losses(outputs, targets)
         losses = losses.flatten(1).mean(1) if mask is None else (losses * mask).sum((1, 2)) / mask.sum((1, 2))
         gradients = torch.autograd.grad(losses.sum(), list(learning.values()))
+    if optimizer.clip is not None:
+        squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)
+        kept = (optimizer.clip / squares.sqrt()).clamp(max=1.0)
+        gradients = tuple(gradient * kept.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients)
     step = optimizer.step + 1
     decays = optimizer.decays(len(stack)).to(stack.device, stack.dtype)
     correction1, correction2 = (1 - beta**step for beta in optimizer.betas)
-    for (name, weight), gradient in zip(stack.weights.items(), gradients, strict=True):
+    for name, gradient in zip(learning, gradients, strict=True):
+        weight = stack.weights[name]
         first, second = optimizer.first[name], optimizer.second[name]
         first.lerp_(gradient, 1 - optimizer.betas[0])
         second.mul_(optimizer.betas[1]).addcmul_(gradient, gradient, value=1 - optimizer.betas[1])

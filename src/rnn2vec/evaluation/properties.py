@@ -26,7 +26,8 @@ def properties_of(zoo: Zoo) -> tuple[Property, ...]:
 
 def shown_by(wanted: Property, zoo: Zoo) -> np.ndarray:
     """Which snapshots of a zoo show a property, ``[snapshots]``: what predictors are fitted to and scored on."""
-    return learnt(zoo) if wanted.of_task else np.ones(len(zoo), dtype=bool)
+    able = learnt(zoo) if wanted.of_task else np.ones(len(zoo), dtype=bool)
+    return able if wanted.absent is None else able & (zoo.column(wanted.name) != wanted.absent)
 
 
 def learnt(zoo: Zoo) -> np.ndarray:

@@ -22,11 +22,13 @@ class Property:
         name: a column of the zoo's table, and what the metrics are called after.
         kind: one of :data:`rnn2vec.families.kinds.KINDS`.
         of_task: whether it is a property of the task; only networks that have learnt their task can show it.
+        absent: the value that says that a network has no such property: it shows none.
     """
 
     name: str
     kind: str
     of_task: bool = False
+    absent: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)

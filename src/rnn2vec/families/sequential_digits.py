@@ -135,7 +135,7 @@ class DigitsRecipe(Recipe):
         draw = generator(self.seed, model, "weight decay").integers(len(self.weight_decays))
         return self.weight_decays[int(draw)]
 
-    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
+    def snapshot_values(self, model: int, step: int, metrics: Mapping[str, float]) -> dict[str, int | float | str]:
         values = super().snapshot_values(model, step, metrics)
         return values | {"weight_decay": self.weight_decay_of(model)}
 

@@ -13,7 +13,7 @@ class Task(Protocol):
 
     Attributes:
         input_size: X, features of an input, or the number of different tokens.
-        output_size: Y, classes that a network predicts at every step.
+        output_size: Y, classes or numbers that a network predicts at every step.
     """
 
     output_size: ClassVar[int]
@@ -28,6 +28,8 @@ class Task(Protocol):
         """The numbers that tell this task from others of its family: columns of ``snapshots.parquet``."""
         ...
 
-    def sample(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw a training batch: inputs ``[B, T]`` (tokens) or ``[B, T, X]``, and target classes ``[B, T]``."""
+    def sample(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Draw a training batch: inputs ``[B, T]`` (tokens) or ``[B, T, X]``; targets, which are classes ``[B, T]`` or
+        numbers ``[B, T, Y]``; and, where not all steps count the same in the loss, what each counts, ``[B, T]``.
+        """
         ...

@@ -13,7 +13,6 @@ import safetensors.numpy
 import torch
 
 from rnn2vec.engine import train_step
-from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.files import read_json, write_atomically, write_json
@@ -205,10 +204,12 @@ def train_population(
     # On PyTorch, a batch of one matrix is rounded differently from several: a lone network trains beside its copy.
     alone = len(numbers) == 1
     trained = [*numbers, *numbers] if alone else numbers
-    population = Population.initialise(recipe.architecture, recipe.seed, trained)
+    kinds = {recipe.architecture_number(model) for model in numbers}
+    if len(kinds) > 1:
+        raise RNN2VecError(f"networks that train side by side have one architecture; got {len(kinds)} of this recipe's")
+    population = recipe.start(recipe.architectures[kinds.pop()], trained)
     tasks = [recipe.task(model) for model in trained]
-    decays = torch.tensor([recipe.weight_decay_of(model) for model in trained], dtype=torch.float64)
-    optimizer = AdamW.start(population, decays)
+    optimizer = recipe.optimizer(population, trained)
     unreported = 0
     for step in range(recipe.steps + 1):
         if step in recipe.snapshots:
@@ -219,8 +220,10 @@ def train_population(
             task.sample(recipe.batch_size, generator(recipe.seed, model, "training", step))
             for model, task in zip(trained, tasks, strict=True)
         ]
-        inputs, targets = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
-        train_step(population, optimizer, inputs, targets, recipe.learning_rate(step))
+        inputs, targets, *masks = (torch.from_numpy(np.stack(arrays)) for arrays in zip(*batches, strict=True))
+        mask, noise = (masks[0] if masks else None), recipe.noise(population, trained, step)
+        rate = recipe.learning_rate(step, population.architecture)
+        train_step(population, optimizer, inputs, targets, rate, mask, noise)
         unreported += len(numbers)
         if on_progress and (step % 10 == 9 or step + 1 == recipe.steps):
             on_progress(unreported, f"step {step + 1}")

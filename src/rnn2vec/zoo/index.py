@@ -23,7 +23,7 @@ from rnn2vec.zoo.recipes import recipe_from_dict, task_set_from_dict
 
 SOURCE = "source"
 """The column that says which file a network is of: all networks of one are split as one."""
-_OF_RECIPE = ("family", "architecture", "seed")
+_OF_RECIPE = ("family", "architecture", "others", "seed")
 """Fields of a recipe that the index states beside it."""
 
 
@@ -80,7 +80,7 @@ class Index:
         """The index of a zoo that is built, but for its checksums."""
         return cls(
             recipe.task_set.interface,
-            (recipe.architecture,),
+            recipe.architectures,
             recipe.task_set,
             recipe,
             recipe.seed,
@@ -120,12 +120,13 @@ class Index:
         architectures = tuple(map(Architecture.from_dict, sequence("architectures", values["architectures"])))
         recipe = values["recipe"]
         if recipe is not None:
-            if not isinstance(recipe, dict) or len(architectures) != 1:
+            if not isinstance(recipe, dict) or not architectures:
                 raise RNN2VecError(
-                    f"a recipe is a JSON object, of networks of one architecture; got {shown(recipe)} and "
-                    f"{len(architectures)} architectures"
+                    f"a recipe is a JSON object, of networks of at least one of the architectures; got {shown(recipe)} "
+                    f"and {len(architectures)} architectures"
                 )
-            shared = {"architecture": architectures[0].to_dict(), "family": values["family"], "seed": values["seed"]}
+            first, *others = (architecture.to_dict() for architecture in architectures)
+            shared = {"architecture": first, "others": others, "family": values["family"], "seed": values["seed"]}
             recipe = recipe_from_dict(recipe | shared)
         return cls(
             Interface.from_dict(values["interface"]),

@@ -36,8 +36,9 @@ def check_memory(recipe: Recipe, workers: int = 1) -> None:
         total = count * sum(needed.values())
         if total > available:
             remedy = _REMEDIES[max(needed, key=needed.__getitem__)] if count == 1 else "lower workers (--workers)"
+            made = "; ".join(map(str, recipe.architectures))
             raise RNN2VecError(
-                f"a zoo of {recipe.models} networks ({recipe.architecture}) needs at least {_size(total)} of memory, "
+                f"a zoo of {recipe.models} networks ({made}) needs at least {_size(total)} of memory, "
                 f"this machine has {_size(available)}: {remedy}"
             )
 
@@ -54,7 +55,7 @@ def _bytes_of_a_shard(recipe: Recipe) -> dict[str, int]:
     """What training a shard holds at the same time, at the least."""
     networks, architecture, snapshots = (
         min(recipe.models, recipe.models_per_shard),
-        recipe.architecture,
+        max(recipe.architectures, key=lambda own: own.num_parameters),
         len(recipe.snapshots),
     )
     inputs, outputs = recipe.trace_shapes()

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from rnn2vec.architecture import Architecture
+from rnn2vec.architecture import CHOICES, NONLINEARITIES, Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import family_of
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.families.task_set import TaskSet
-from rnn2vec.fields import shown, whole
+from rnn2vec.fields import sequence, shown, whole
 
 ARCHITECTURE = {field.name for field in dataclasses.fields(Architecture)} | {"hidden_size", "num_layers"}
 
@@ -25,8 +25,9 @@ def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
         family: the name of a family of tasks.
         preset: ``demo``, ``laptop`` or ``paper``.
         overrides: fields of the family's recipe, of its set of tasks (such as ``length`` or ``source``), or of its
-            architecture (such as ``cell``, ``hidden_size``, ``num_layers``), that win over the preset. With other
-            ``steps``, snapshots beyond the last step are left out and the last step itself is kept.
+            architectures (such as ``cell``, ``hidden_size``, ``num_layers``), that win over the preset; or ``cells``,
+            what its networks are made of in equal parts, such as ``("gru", "leaky", "leaky-softplus-inside")``. With
+            other ``steps``, snapshots beyond the last step are left out and the last step itself is kept.
 
     Raises:
         RNN2VecError: if the family, the preset or a field is unknown or out of range.
@@ -46,10 +47,25 @@ def zoo_recipe(family: str, preset: str = "laptop", **overrides: Any) -> Recipe:
         task_set = dataclasses.replace(base.task_set, **task_values)
         interface = task_set.interface
         sizes = {"input_size": interface.inputs.size, "output_size": interface.outputs.size}
-        architecture = base.architecture.resized(**(sizes | architecture_values))
-        return dataclasses.replace(base, task_set=task_set, architecture=architecture, **values)
+        cells = values.pop("cells", None)
+        chosen = base.architectures if cells is None else [_of_cell(base, cell) for cell in sequence("cells", cells)]
+        made = [architecture.resized(**(sizes | architecture_values)) for architecture in chosen]
+        if not made:
+            raise RNN2VecError("cells are those of a zoo's networks, at least one; got none")
+        return dataclasses.replace(base, task_set=task_set, architecture=made[0], others=tuple(made[1:]), **values)
     except TypeError as error:
         raise RNN2VecError(f"unknown field of a zoo recipe of {family}: {error}") from error
+
+
+def _of_cell(base: Recipe, cell: object) -> Architecture:
+    """A preset's architecture with another cell: its name and, joined by hyphens, what the cell has a choice of."""
+    name, *choices = str(cell).split("-")
+    known = {choice: field for field, (of, all_of) in CHOICES.items() if of == name for choice in all_of}
+    known |= dict.fromkeys(NONLINEARITIES.get(name, ()), "nonlinearity")
+    if unknown := [choice for choice in choices if choice not in known]:
+        raise RNN2VecError(f"{name} has a choice of {', '.join(known)}; got {', '.join(unknown)} in {cell}")
+    plain: dict[str, Any] = {"nonlinearity": "tanh", **{field: all_of[0] for field, (_, all_of) in CHOICES.items()}}
+    return base.architecture.resized(**(plain | {"cell": name} | {known[choice]: choice for choice in choices}))
 
 
 def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
@@ -63,6 +79,7 @@ def recipe_from_dict(values: Mapping[str, Any]) -> Recipe:
     task_set = task_set_from_dict(values["family"])
     fields = {name: value for name, value in values.items() if name != "family"}
     fields["architecture"] = Architecture.from_dict(values["architecture"])
+    fields["others"] = tuple(map(Architecture.from_dict, sequence("others", values.get("others", ()))))
     return _made(
         family_of(task_set.family).recipe, f"a zoo recipe of {task_set.family}", fields, {"task_set": task_set}
     )

@@ -74,17 +74,19 @@ def table_of(shards: Sequence[Mapping[str, Sequence[Any] | np.ndarray]]) -> pa.T
 def snapshot_table(directory: Path, recipe: Recipe) -> pa.Table:
     """The table of a zoo that was built and whose shards are all there, from what they hold."""
     shards = []
-    parameters = list(recipe.architecture.parameter_shapes())
     for shard in range(recipe.num_shards):
         weights, traces = (read_tensors(path(directory, shard)) for path in (weights_path, traces_path))
-        snapshots = [(model, step) for model in recipe.shard_models(shard) for step in recipe.snapshots]
+        models = recipe.shard_models(shard)
+        number = recipe.architecture_number(models[0])
+        parameters = list(recipe.architectures[number].parameter_shapes())
+        snapshots = [(model, step) for model in models for step in recipe.snapshots]
         values = [
             recipe.snapshot_values(model, step, {name: traces[name][row].item() for name in metrics})
             for metrics in [recipe.task_set.metric_columns]
             for row, (model, step) in enumerate(snapshots)
         ]
         names = [snapshot_name(*at) for at in snapshots]
-        own = rows_of_shard(shard, names, [""] * len(names), parameters, weights, traces)
+        own = rows_of_shard(shard, names, [""] * len(names), parameters, weights, traces, number)
         shards.append({**own, **{name: [value[name] for value in values] for name in values[0]}})
     return table_of(shards)
 

@@ -99,17 +99,21 @@ def _problems_of_recipe(table: pa.Table, recipe: Recipe) -> list[str]:
             f"{table.num_rows}"
         ]
     model, step = table["model"].to_numpy(), table["step"].to_numpy()
-    _, shards, rows = places_of(table)
-    beyond = rows >= recipe.models_per_shard * snapshots
-    models = np.where(beyond, -1, shards * recipe.models_per_shard + rows // snapshots)
+    architectures, shards, rows = places_of(table)
+    held = [recipe.shard_models(shard) for shard in range(recipe.num_shards)]
+    there = shards < len(held)
+    first, count = (np.array(of)[shards * there] for of in ([own.start for own in held], [len(own) for own in held]))
+    models = np.where(there & (rows < count * snapshots), first + rows // snapshots, -1)
+    kinds = np.array([recipe.architecture_number(model) for model in range(recipe.models)])[models]
     steps = np.array(recipe.snapshots)[rows % snapshots]
     names = np.array([snapshot_name(*at) for at in zip(models.tolist(), steps.tolist(), strict=True)])
     problems = _differences(model, models, "model", "its shard and row")
     problems += _differences(step, steps, "step", "its shard and row")
+    problems += _differences(architectures, kinds, "architecture", "its shard and row")
     problems += _differences(table["name"].to_numpy().astype(str), names, "name", "its shard and row")
     known = np.flatnonzero((model >= 0) & (model < recipe.models))
     given = [recipe.snapshot_values(number, 0, {}) for number in range(recipe.models)]
-    for name in (*recipe.task_set.task_columns, *recipe.task_set.setting_columns):
+    for name in (own for own in given[0] if own not in ("model", "step")):
         found, right = table[name].to_numpy(), np.array([values[name] for values in given])
         expected = found.astype(np.result_type(found, right))
         expected[known] = right[model[known].astype(np.int64)]

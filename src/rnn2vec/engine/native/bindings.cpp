@@ -119,13 +119,15 @@ NB_MODULE(_native, m) {
     backward(own.call, record, {outputs, {final_first, final_second}, inputs, {state.first, state.second}, nullptr}, weights);
   }, nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg());
 
-  // weights: those of the call, which change in place; targets: classes or numbers; mask: None or what each counts; steps: for each model the seven numbers
-  // of AdamW, in the order of its fields
+  // weights: those of the call, which change in place; targets: classes or numbers; mask: None or what each counts; fixed: which weights stay as they are; steps: for
+  // each model the eight numbers of AdamW, in the order of its fields
   m.def("train", [](const CheckedCall& own, const nb::list& weights, nb::handle targets, nb::handle mask,
-                    const nb::list& first, const nb::list& second, const std::vector<std::array<float, 7>>& steps, nb::handle losses) {
+                    const nb::list& first, const nb::list& second, std::vector<bool> fixed,
+                    const std::vector<std::array<float, 8>>& steps, nb::handle losses) {
     Kept kept;
     const Shape& shape = own.call.shape;
     if (steps.size() != static_cast<std::size_t>(shape.models)) throw std::invalid_argument("steps are one a model");
+    if (fixed.size() != own.weights.size()) throw std::invalid_argument("fixed are one a weight");
     Call call = own.call;
     call.weights = memories(weights, own.weights, kept, Use::written);
     const Sizes positions{shape.models, shape.batch, shape.steps};
@@ -134,11 +136,11 @@ NB_MODULE(_native, m) {
       wanted.classes = memory<std::int64_t>(targets, positions, kept, Use::read);
     else wanted.numbers = memory(targets, own.outputs, kept, Use::read);
     const Moments moments{memories(first, own.weights, kept, Use::written),
-                          memories(second, own.weights, kept, Use::written)};
+                          memories(second, own.weights, kept, Use::written), std::move(fixed)};
     float* const means = memory(losses, {shape.models}, kept, Use::written);
     nb::gil_scoped_release release;
     std::vector<AdamW> options;
-    for (const auto& s : steps) options.push_back({s[0], s[1], s[2], s[3], s[4], s[5], s[6]});
+    for (const auto& s : steps) options.push_back({s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]});
     train(call, wanted, moments, options, means);
-  }, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+  }, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
 }

@@ -1,7 +1,9 @@
 #include "engine.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <new>
 #include <numeric>
@@ -176,6 +178,19 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
   }
 }
 
+namespace {
+
+// Scales a gradient down to this norm, if it has a larger one. What is not finite stays so.
+void clip(float* gradient, std::int64_t size, float largest) {
+  if (std::isinf(largest)) return;
+  const double squares = std::inner_product(gradient, gradient + size, gradient, 0.0,
+                                            std::plus<>(), [](double a, double b) { return a * b; });
+  if (const double norm = std::sqrt(squares); norm > largest)
+    for (std::int64_t e = 0; e < size; ++e) gradient[e] *= static_cast<float>(largest / norm);
+}
+
+}  // namespace
+
 void train(const Call& call, const Targets& targets, const Moments& moments, const std::vector<AdamW>& steps,
            float* losses) {
   const Plan plan(call, true);
@@ -187,7 +202,9 @@ void train(const Call& call, const Targets& targets, const Moments& moments, con
     float* block = memory + layout.tape + layout.workspace;
     std::memset(block, 0, plan.parameters * sizeof(float));
     const auto weights = plan.of_model(call.weights, model);
-    const auto gradients = plan.within(block, weights);
+    auto gradients = plan.within(block, weights);
+    for (std::size_t p = 0; p < gradients.size(); ++p)
+      if (moments.fixed[p]) gradients[p] = nullptr;
     const Targets own{offset(targets.classes, model * positions), offset(targets.numbers, model * positions * outputs),
                       offset(targets.mask, model * positions)};
     const double counted = own.mask ? std::accumulate(own.mask, own.mask + positions, 0.0) : positions;
@@ -197,9 +214,10 @@ void train(const Call& call, const Targets& targets, const Moments& moments, con
       loss += call.kernels->train(plan.slice(model, index, weights), memory, memory + plan.layout(index, true).tape,
                                   own, 1.0f / static_cast<float>(terms), gradients.data());
     losses[model] = static_cast<float>(loss / terms);
+    clip(block, plan.parameters, steps[model].clip);
     const auto first = plan.of_model(moments.first, model), second = plan.of_model(moments.second, model);
     for (std::size_t p = 0; p < weights.size(); ++p)
-      call.kernels->adamw(plan.size(p), weights[p], first[p], second[p], gradients[p], steps[model]);
+      if (gradients[p]) call.kernels->adamw(plan.size(p), weights[p], first[p], second[p], gradients[p], steps[model]);
   });
 }
 

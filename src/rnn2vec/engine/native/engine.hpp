@@ -33,11 +33,12 @@ void backward(const Call& call, float* tape, const Gradients& gradients, const s
 // What a training step updates besides the weights.
 struct Moments {
   std::vector<float*> first, second;
+  std::vector<bool> fixed;  // which weights stay as they are
 };
 
 // One step of AdamW for every model on the mean loss of its outputs: cross-entropy with classes [N, B, T], or squared
 // error from numbers [N, B, T, Y]. Weights and moments change in place; states begin as the networks' own, or zero.
-// steps: one for each model; losses: [N], those before the step
+// Fixed weights count in no norm. steps: one for each model; losses: [N], those before the step
 void train(const Call& call, const Targets& targets, const Moments& moments, const std::vector<AdamW>& steps,
            float* losses);
 

@@ -117,6 +117,7 @@ struct AdamW {
   float step_size;        // lr / (1 - beta1^step)
   float root_correction;  // sqrt(1 - beta2^step)
   float epsilon;
+  float clip;             // largest norm of the gradient; infinite for none
 };
 
 // One instruction set's kernels. Tapes and workspaces are 64-byte aligned and as large as Layout says.
