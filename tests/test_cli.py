@@ -635,3 +635,37 @@ def test_theory(rnn2vec_command: Command, zoo: Path, tmp_path: Path, monkeypatch
     fails(rnn2vec_command(*command, "--sizes", "two"), "whole numbers", "'two'")
     fails(rnn2vec_command("theory", "--sizes", "6", "--out", tmp_path / "six"), "power of two")
     assert not (tmp_path / "six").exists()
+
+
+def test_version_and_quiet(rnn2vec_command: Command, zoo: Path, tmp_path: Path) -> None:
+    status, said, _ = rnn2vec_command("--version")
+    assert (status, said.split()[0]) == (0, "rnn2vec")
+    loud = rnn2vec_command("embed", str(zoo), "--out", str(tmp_path / "loud.parquet"))
+    quiet = rnn2vec_command("--quiet", "embed", str(zoo), "--out", str(tmp_path / "quiet.parquet"))
+    assert loud[0] == quiet[0] == 0
+    assert "Embedding" in loud[1]
+    assert "Embedding" not in quiet[1]
+    assert "wrote" in quiet[1]
+    assert rnn2vec_command("-q", "embed", str(zoo / "nowhere"), "--out", str(tmp_path / "x"))[2].startswith("error:")
+
+
+@pytest.mark.parametrize("width", [30, 200])
+def test_no_cell_of_a_table_is_cut(width: int, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    from rnn2vec.cli.console import console, print_rows
+
+    monkeypatch.setattr(console, "width", width, raising=False)
+    rows = [{"encoder": "interactive", "language OOD": "0.0135 (0.0130 to 0.0154)", "accuracy R2": "0.94"}]
+    with console.capture() as printed:
+        print_rows("Languages", rows)
+    said = printed.get()
+    assert "…" not in said
+    assert "0.0154)" in said
+    assert ("language OOD: 0.0135" in said) == (width == 30)
+
+
+def test_no_colours_where_nobody_wants_them(zoo: Path) -> None:
+    command = [sys.executable, "-m", "rnn2vec", "zoo", "info", str(zoo / "nowhere")]
+    environment = os.environ | {"NO_COLOR": "1", "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    said = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert "\x1b[31m" not in said.stderr
+    assert "error:" in said.stderr

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
+from typing import Annotated
 
 import typer
 
 from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, identify, library, overview, predict, theory, zoo
-from rnn2vec.cli.console import print_error
+from rnn2vec.cli.console import be_quiet, print_error
 from rnn2vec.errors import RNN2VecError
 
-app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnn2vec {importlib.metadata.version('rnn2vec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show results and errors, and no progress.")] = False,
+) -> None:
+    """Representations of recurrent neural networks."""
+    be_quiet(quiet)
+
+
 app.command()(overview.demo)
 app.command()(encoders.pretrain)
 app.command("evaluate")(encoders.evaluate_command)

@@ -35,8 +35,19 @@ class _Console(Console):
 console = _Console(emoji=False)  # a name that holds :smile: is not a picture
 _INTERVAL = re.compile(r"(-?[\d.]+\S*) (\(\S+ to \S+\))")
 """A mean and its interval, see :class:`rnn2vec.evaluation.intervals.Interval`."""
+WIDE = 10_000
+"""Columns in which any table has room."""
 PROJECTION_SECONDS = 30.0
 """After which a long job says how long it will take."""
+
+
+class _Progress:
+    shown = True
+
+
+def be_quiet(quiet: bool) -> None:
+    """Whether progress is left out from now on."""
+    _Progress.shown = not quiet
 
 
 def print_error(message: str) -> None:
@@ -55,6 +66,9 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[OnProgress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
+    if not _Progress.shown:
+        yield lambda job, amount, note: None
+        return
     console.print(f"[bold]{title}[/bold]")
     with Progress(*columns, console=console) as progress:
         bars = [progress.add_task(label, total=total or None, note="") for label, total in jobs]
@@ -128,7 +142,14 @@ def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
         table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
     for row in rows:
         table.add_row(*(Text(_under(cell)) for cell in row.values()))
-    console.print(table)
+    if console.measure(table, options=console.options.update(width=WIDE)).maximum <= console.width:
+        console.print(table)
+        return
+    console.print(title, markup=False)  # cells would be cut: a line a cell
+    for row in rows:
+        console.print()
+        for name, cell in row.items():
+            console.print(f"{name}: {cell}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _under(cell: str) -> str:
