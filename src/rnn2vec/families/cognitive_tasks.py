@@ -85,8 +85,8 @@ class CognitiveTasks(TaskSet):
         return kind(set_size, delay, float(parameters["strength"]), self.noise)
 
     def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """Of each kind, the 15 % with the largest parameters, each counted by its rank in the kind's grid; but one, where
-        that would be none of several.
+        """Of each kind, the 15 % with the largest parameters, each counted by its rank in the grid; of several at
+        least one.
         """
         held_out = []
         for kind in np.unique(tasks[:, 0]):
