@@ -168,6 +168,8 @@ def test_the_largest_parameters_of_a_kind_are_held_out() -> None:
     assert (0, 8, 20, 1.0) in held
     assert (14, 4, 15, 1.0) in held
     assert len(held) == 3
+    few = tasks[[0, 5, 12]]
+    assert [tuple(few[row]) for row in CognitiveTasks().ood_tasks(few, np.arange(3))] == [tuple(few[1])]
 
 
 def test_a_parameter_that_a_task_has_not_is_not_read_from_it(zoo: Zoo) -> None:

@@ -85,12 +85,15 @@ class CognitiveTasks(TaskSet):
         return kind(set_size, delay, float(parameters["strength"]), self.noise)
 
     def ood_tasks(self, tasks: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """Of each kind, the 15 % with the largest parameters, each counted by its rank in the kind's grid."""
+        """Of each kind, the 15 % with the largest parameters, each counted by its rank in the grid; of several at
+        least one.
+        """
         held_out = []
         for kind in np.unique(tasks[:, 0]):
             grid, own = TASKS[int(kind)].grid, order[tasks[order, 0] == kind]
             ranks = [np.searchsorted(values, tasks[own, 1 + at]) / len(values) for at, values in enumerate(grid)]
-            held_out.append(own[np.argsort(-np.sum(ranks, axis=0), kind="stable")][: round(0.15 * len(own))])
+            count = max(round(0.15 * len(own)), int(len(own) > 1))
+            held_out.append(own[np.argsort(-np.sum(ranks, axis=0), kind="stable")][:count])
         return np.concatenate(held_out)
 
 
