@@ -20,7 +20,10 @@ DECLARATION = """cell = "leaky"
 leak = "outside"
 rate = {rate}
 nonlinearity = "{name}"
-interface = {{ inputs = {{ kind = "numbers", size = 2, low = -1, high = 1 }}, outputs = {{ kind = "numbers", size = 2 }} }}
+
+[interface]
+inputs = {{ kind = "numbers", size = 2, low = -1, high = 1 }}
+outputs = {{ kind = "numbers", size = 2 }}
 
 [tensors]
 weight_ih_l0 = "W_in"
