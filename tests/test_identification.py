@@ -30,6 +30,7 @@ from rnn2vec.cli import app
 from rnn2vec.identification.answer_models import answer_model
 from rnn2vec.identification.box import Box, SteppedNetwork, box_of
 from rnn2vec.identification.commands import Command
+from rnn2vec.identification.identify import interrogate
 from rnn2vec.identification.information import mutual_information, partition_information
 from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.networks.stimuli import stimuli
@@ -348,3 +349,16 @@ def test_from_the_shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(app, ["identify", "mybox:other", *declared])
     assert found.exit_code == 1
     assert "mybox:other" in str(found.exception)
+
+
+def test_many_boxes_share_what_the_networks_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Identifier(TEXTS, POOL, "top1")
+    apart = [identify(answering(row, "top1"), TEXTS, 16, "top1", pool=POOL) for row in (3, 8)]
+    known.next_question()
+    # all that is asked is of the pool, so nothing is computed any more
+    monkeypatch.setattr("rnn2vec.identification.identifier.answers_of", None)
+    for row, alone in zip((3, 8), apart, strict=True):
+        found = interrogate(answering(row, "top1"), known.anew(), 16)
+        assert [each.name for each in found.candidates[:1]] == [str(row)]
+        assert found.bits == alone.bits
+    assert not known.transcript

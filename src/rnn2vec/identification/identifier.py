@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from functools import cached_property
@@ -74,6 +75,8 @@ class Identifier:
     Attributes:
         model: of answers.
         transcript: what was told so far.
+        labels: names of the groups, ``[G]``.
+        groups: the number of each network's group, ``[N]``.
 
     Raises:
         RNN2VecError: if there are no networks or questions, or answers of this kind are none of theirs.
@@ -94,7 +97,8 @@ class Identifier:
                 f"{len(questions)} questions"
             )
         self.networks, self.questions = networks, questions
-        self.groups = np.arange(len(networks)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        own = np.arange(len(networks)) if groups is None else np.array(groups)
+        self.labels, self.groups = np.unique(own, return_inverse=True)
         if len(self.groups) != len(networks):
             raise RNN2VecError(f"groups are one of each network; got {len(self.groups)} for {len(networks)} networks")
         self.none = number("none", none)
@@ -117,6 +121,17 @@ class Identifier:
         chosen = self.networks[rows]
         return torch.cat([answers_of(chosen[part], questions) for part in batches(chosen, questions)])
 
+    def _answers_of_pool(self, rows: np.ndarray) -> Tensor:
+        """What networks of some rows answer to all questions of the pool."""
+        return self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
+
+    def _answers_of_all(self, question: np.ndarray) -> Tensor:
+        """What all networks answer to one question, ``[N, T, Y]``."""
+        same = [row for row, own in enumerate(self.questions) if 0 < len(question) == _shared_steps(own, question)]
+        if self._kept is not None and same:
+            return self._kept[:, same[0], : len(question)]
+        return self._answers(np.arange(len(self.networks)), question[None])[:, 0]
+
     @property
     def posterior(self) -> Posterior:
         """How likely it is which network, by all that was told."""
@@ -137,6 +152,14 @@ class Identifier:
         Where one alone is left, or no question tells the rest apart, a whole question that was not asked yet: its
         answers tell networks like them from them. None if there is none.
         """
+        return self._next() if self.transcript else self._first
+
+    @cached_property
+    def _first(self) -> np.ndarray | None:
+        """What every box is asked first."""
+        return self._next()
+
+    def _next(self) -> np.ndarray | None:
         weights = self._members
         rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
         rows = rows[weights[rows] > 1e-6 * weights.max()]
@@ -153,10 +176,8 @@ class Identifier:
         return None if min(steps) == self.questions.shape[1] else self.questions[int(np.argmin(steps))]
 
     def _telling(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        expected = self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
-        bits = self.model.information(
-            torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows]), expected
-        )
+        shares, groups = torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows])
+        bits = self.model.information(shares, groups, self._answers_of_pool(rows))
         for bit, question in zip(bits, self.questions, strict=True):
             bit[: self._told_before(question)[0]] = 0.0
         best = float(bits.max())
@@ -192,23 +213,33 @@ class Identifier:
         answer = self.model.read(said, len(question))
         steps, before = self._told_before(question)
         if steps < len(question):
-            expected = self._answers(np.arange(len(self.networks)), question[None])[:, 0]
+            expected = self._answers_of_all(question)
             self._likelihood += self.model.log_likelihood(expected[:, steps:], answer[steps:])
         self.transcript.append(Told(question, answer))
         return 0.0 if before is None else self.model.apart(answer[:steps], before)
 
     def with_noise(self, noise: float) -> Identifier:
         """An identifier that was told the same, and takes answers to have more noise."""
-        other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, self.groups.tolist())
+        groups = self.labels[self.groups].tolist()
+        other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, groups)
         for told in self.transcript:
             other.tell(told.question, told.answer)
+        return other
+
+    def anew(self) -> Identifier:
+        """An identifier of the same networks that was told nothing: what they answer, and what is asked first, is not
+        computed again.
+        """
+        other = copy.copy(self)
+        other.transcript = []
+        other._likelihood = torch.zeros_like(self._likelihood)
         return other
 
     def alike(self) -> list[np.ndarray]:
         """Rows of networks, among the likely, that this kind of answers does not tell apart: groups of two and more."""
         weights = self._members
         rows = np.flatnonzero(weights > 0.01 * weights.max())
-        answers = self.model.cells(self._answers(rows, self.questions)).flatten(1)
+        answers = self.model.cells(self._answers_of_pool(rows)).flatten(1)
         groups, left = [], list(range(len(rows)))
         while left:
             first = left[0]
@@ -222,5 +253,5 @@ class Identifier:
 def _shared_steps(a: np.ndarray, b: np.ndarray) -> int:
     """Steps that two questions begin with alike."""
     steps = min(len(a), len(b))
-    same = (a[:steps] == b[:steps]).reshape(steps, -1).all(1)
+    same = (a[:steps] == b[:steps]).reshape(steps, int(np.prod(a.shape[1:]))).all(1)
     return steps if same.all() else int(same.argmin())

@@ -104,9 +104,6 @@ def identify(
     Raises:
         RNN2VecError: if an argument is out of range, or the box fails at its first question or gives no such answer.
     """
-    budget, wanted = whole("questions", questions, 0), number("confidence", confidence)
-    if not 0.0 < wanted < 1.0:
-        raise RNN2VecError(f"confidence is between 0 and 1; got {confidence}")
     zoo = among if isinstance(among, Zoo) else None
     networks = zoo.networks() if zoo else among
     assert not isinstance(networks, Zoo)
@@ -114,11 +111,42 @@ def identify(
         pool = questions_of(zoo) if zoo else stimuli(networks.interface.inputs)
     named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
     grouped = list(groups) if groups is not None else named
-    for what, own in (("names", named), ("groups", grouped)):
-        if len(own) != len(networks):
-            raise RNN2VecError(f"{what} are one of each network; got {len(own)} for {len(networks)} networks")
-    asked = box_of(box)
     identifier = Identifier(networks, pool, answers, noise, none, grouped)
+    return interrogate(box, identifier, questions, confidence, named, checks, noise is None, on_answer)
+
+
+def interrogate(
+    box: Any,
+    identifier: Identifier,
+    questions: int = 16,
+    confidence: float = 0.99,
+    names: Sequence[str] | None = None,
+    checks: int | None = None,
+    measure: bool = True,
+    on_answer: OnAnswer = lambda told, posterior: None,
+) -> Identification:
+    """:func:`identify` with an identifier that was made before: for many boxes, give each ``identifier.anew()``.
+
+    Args:
+        box: what is asked, see :func:`rnn2vec.identification.box.box_of`.
+        identifier: of the known networks, N of them.
+        questions: at most so many sequences are asked.
+        confidence: ask no more when one candidate, or that there is none, has this probability.
+        names: of the networks, ``[N]``; numbers by default.
+        checks: see :func:`identify`.
+        measure: whether noise is measured where answers fit no network.
+        on_answer: told every answer.
+
+    Raises:
+        RNN2VecError: if an argument is out of range, or the box fails at its first question or gives no such answer.
+    """
+    budget, wanted = whole("questions", questions, 0), number("confidence", confidence)
+    if not 0.0 < wanted < 1.0:
+        raise RNN2VecError(f"confidence is between 0 and 1; got {confidence}")
+    asked, count = box_of(box), len(identifier.networks)
+    named = list(names) if names is not None else _numbers(count)
+    if len(named) != count:
+        raise RNN2VecError(f"names are one of each network; got {len(named)} for {count} networks")
     history = [identifier.posterior]
 
     def remember(told: Told, posterior: Posterior) -> None:
@@ -126,11 +154,11 @@ def identify(
         on_answer(told, posterior)
 
     limits = _Limits(budget, wanted, identifier.model.checks if checks is None else whole("checks", checks, 0))
-    ended = _interrogate(asked, identifier, limits, np.array(grouped), noise is None, remember)
+    ended = _interrogate(asked, identifier, limits, measure, remember)
     identifier = ended.identifier
     posterior = identifier.posterior
     return Identification(
-        _ranked(posterior, np.array(grouped)),
+        _ranked(identifier),
         posterior.none,
         asked.questions,
         asked.letters,
@@ -159,9 +187,7 @@ class _Limits:
     checks: int
 
 
-def _interrogate(
-    box: Box, identifier: Identifier, limits: _Limits, groups: np.ndarray, measure: bool, on_answer: OnAnswer
-) -> _Ended:
+def _interrogate(box: Box, identifier: Identifier, limits: _Limits, measure: bool, on_answer: OnAnswer) -> _Ended:
     """Ask until it is clear and sure, or the budget is spent."""
     repeat, clear, checked = measure, False, 0
     while box.questions < limits.budget:
@@ -186,20 +212,20 @@ def _interrogate(
         on_answer(identifier.transcript[-1], posterior)
         if posterior.none >= limits.confidence and not (repeat and box.questions < limits.budget):
             return _Ended(identifier, "it is none of these")
-        clear = _ranked(posterior, groups)[0].probability >= limits.confidence
+        clear = _ranked(identifier)[0].probability >= limits.confidence
         if clear and checked >= limits.checks:
             return _Ended(identifier, "it is clear")
     return _Ended(identifier, "it is clear" if clear else f"the budget of {limits.budget} questions is spent")
 
 
-def _ranked(posterior: Posterior, groups: np.ndarray) -> tuple[Candidate, ...]:
-    names, of_row = np.unique(groups, return_inverse=True)
-    shares = np.bincount(of_row, posterior.probabilities)
+def _ranked(identifier: Identifier) -> tuple[Candidate, ...]:
+    probabilities = identifier.posterior.probabilities
+    shares = np.bincount(identifier.groups, probabilities)
     found = []
     for group in np.argsort(-shares, kind="stable"):
-        rows = np.flatnonzero(of_row == group)
-        best = int(rows[posterior.probabilities[rows].argmax()])
-        found.append(Candidate(best, str(names[group]), float(shares[group])))
+        rows = np.flatnonzero(identifier.groups == group)
+        best = int(rows[probabilities[rows].argmax()])
+        found.append(Candidate(best, str(identifier.labels[group]), float(shares[group])))
     return tuple(found)
 
 
