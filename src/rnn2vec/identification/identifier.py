@@ -15,6 +15,7 @@ from torch import Tensor
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.answer_models import AnswerModel, answer_model
+from rnn2vec.identification.continuations import continuations
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, batches, unit_of
 
@@ -55,10 +56,12 @@ class Told:
     Attributes:
         question: tokens ``[T]`` or numbers ``[T, X]``.
         answer: as the answer model reads it.
+        begun: first steps that were not asked anew, since the question before goes on in this one.
     """
 
     question: np.ndarray
     answer: np.ndarray
+    begun: int = 0
 
 
 class Identifier:
@@ -160,12 +163,47 @@ class Identifier:
         return self._next()
 
     def _next(self) -> np.ndarray | None:
+        rows, weights = self._likely()
+        several = len(np.unique(self.groups[rows])) > 1
+        telling = self._telling(rows, weights) if several else None
+        return self.check() if telling is None else telling
+
+    def _likely(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the likeliest networks, and how likely each is."""
         weights = self._members
         rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
         rows = rows[weights[rows] > 1e-6 * weights.max()]
-        several = len(np.unique(self.groups[rows])) > 1
-        telling = self._telling(rows, weights[rows]) if several else None
-        return self.check() if telling is None else telling
+        return rows, weights[rows]
+
+    def _bits(self, rows: np.ndarray, weights: np.ndarray, expected: Tensor) -> Tensor:
+        """Bits ``[R, T]`` that answers of some networks ``[N, R, T, Y]`` tell of the group."""
+        shares, groups = torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows])
+        return self.model.information(shares, groups, expected)
+
+    def continuation(self) -> np.ndarray | None:
+        """The last question, gone on with by the steps that tell most each of which network it is; the first steps of
+        all, if there was none. None if no continuation tells the likely networks apart.
+        """
+        if self.transcript:
+            return self._continued(self.transcript[-1].question)
+        return self._begin
+
+    @cached_property
+    def _begin(self) -> np.ndarray | None:
+        """What every string begins with."""
+        return self._continued(self.questions[0, :0])
+
+    def _continued(self, last: np.ndarray) -> np.ndarray | None:
+        rows, weights = self._likely()
+        if len(np.unique(self.groups[rows])) == 1:
+            return None
+        further = continuations(self.questions)
+        questions = np.concatenate([np.broadcast_to(last, (len(further), *last.shape)), further], 1)
+        bits = self._bits(rows, weights, self._answers(rows, questions)[:, :, len(last) :])
+        if float(bits.max()) < LEAST_BITS:
+            return None
+        best = int((bits / torch.arange(1, bits.shape[1] + 1)).argmax())
+        return questions[best // bits.shape[1], : len(last) + best % bits.shape[1] + 1]
 
     def check(self) -> np.ndarray | None:
         """The question that was asked least, whole; None if all were, and would have the same answers again."""
@@ -176,8 +214,7 @@ class Identifier:
         return None if min(steps) == self.questions.shape[1] else self.questions[int(np.argmin(steps))]
 
     def _telling(self, rows: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-        shares, groups = torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows])
-        bits = self.model.information(shares, groups, self._answers_of_pool(rows))
+        bits = self._bits(rows, weights, self._answers_of_pool(rows))
         for bit, question in zip(bits, self.questions, strict=True):
             bit[: self._told_before(question)[0]] = 0.0
         best = float(bits.max())
@@ -197,12 +234,13 @@ class Identifier:
         best = int(np.argmax(shared))
         return shared[best], self.transcript[best].answer[: shared[best]]
 
-    def tell(self, question: np.ndarray, said: Any) -> float:
+    def tell(self, question: np.ndarray, said: Any, begun: int = 0) -> float:
         """Take an answer in. What answers the same when it is asked again counts once.
 
         Args:
             question: what was asked, one sequence.
             said: what was answered, see the answer model.
+            begun: first steps that are all of the question before, and were not asked anew.
 
         Returns:
             How far answers to the same steps are apart where they should repeat themselves, see the answer model.
@@ -212,18 +250,19 @@ class Identifier:
         """
         answer = self.model.read(said, len(question))
         steps, before = self._told_before(question)
+        steps = max(steps, begun)
         if steps < len(question):
             expected = self._answers_of_all(question)
             self._likelihood += self.model.log_likelihood(expected[:, steps:], answer[steps:])
-        self.transcript.append(Told(question, answer))
-        return 0.0 if before is None else self.model.apart(answer[:steps], before)
+        self.transcript.append(Told(question, answer, begun))
+        return 0.0 if before is None else self.model.apart(answer[: len(before)], before)
 
     def with_noise(self, noise: float) -> Identifier:
         """An identifier that was told the same, and takes answers to have more noise."""
         groups = self.labels[self.groups].tolist()
         other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, groups)
         for told in self.transcript:
-            other.tell(told.question, told.answer)
+            other.tell(told.question, told.answer, told.begun)
         return other
 
     def anew(self) -> Identifier:

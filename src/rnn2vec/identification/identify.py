@@ -78,6 +78,7 @@ def identify(
     pool: np.ndarray | None = None,
     none: float = 0.05,
     checks: int | None = None,
+    one_string: bool = False,
     on_answer: OnAnswer = lambda told, posterior: None,
 ) -> Identification:
     """Which of the known networks is behind a black box, or none of them.
@@ -99,6 +100,8 @@ def identify(
         none: how likely it is beforehand that it is none.
         checks: whole questions that are asked once it is clear which network it is like, to make sure that it is none
             like it; as many as this kind of answers needs by default.
+        one_string: go on with the sequence that was asked, a few steps at a time, as long as that tells anything: fewer
+            letters. The box must be one that can go on.
         on_answer: told every answer.
 
     Raises:
@@ -112,7 +115,7 @@ def identify(
     named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
     grouped = list(groups) if groups is not None else named
     identifier = Identifier(networks, pool, answers, noise, none, grouped)
-    return interrogate(box, identifier, questions, confidence, named, checks, noise is None, on_answer)
+    return interrogate(box, identifier, questions, confidence, named, checks, noise is None, one_string, on_answer)
 
 
 def interrogate(
@@ -123,6 +126,7 @@ def interrogate(
     names: Sequence[str] | None = None,
     checks: int | None = None,
     measure: bool = True,
+    one_string: bool = False,
     on_answer: OnAnswer = lambda told, posterior: None,
 ) -> Identification:
     """:func:`identify` with an identifier that was made before: for many boxes, give each ``identifier.anew()``.
@@ -135,6 +139,7 @@ def interrogate(
         names: of the networks, ``[N]``; numbers by default.
         checks: see :func:`identify`.
         measure: whether noise is measured where answers fit no network.
+        one_string: see :func:`identify`.
         on_answer: told every answer.
 
     Raises:
@@ -147,14 +152,23 @@ def interrogate(
     named = list(names) if names is not None else _numbers(count)
     if len(named) != count:
         raise RNN2VecError(f"names are one of each network; got {len(named)} for {count} networks")
+    if one_string and not asked.goes_on:
+        raise RNN2VecError(
+            "one string that goes on is for boxes that can: a network, or an object with reset() and step(); this box "
+            "starts anew at each question: ask without one_string"
+        )
     history = [identifier.posterior]
 
     def remember(told: Told, posterior: Posterior) -> None:
         history.append(posterior)
         on_answer(told, posterior)
 
-    limits = _Limits(budget, wanted, identifier.model.checks if checks is None else whole("checks", checks, 0))
-    ended = _interrogate(asked, identifier, limits, measure, remember)
+    checked = identifier.model.checks if checks is None else whole("checks", checks, 0)
+    plan = _Plan(budget, wanted, checked, measure, one_string)
+    try:
+        ended = _interrogate(asked, identifier, plan, remember)
+    finally:
+        asked.end()
     identifier = ended.identifier
     posterior = identifier.posterior
     return Identification(
@@ -179,26 +193,31 @@ class _Ended:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Limits:
-    """When to stop."""
+class _Plan:
+    """How to ask, and when to stop."""
 
     budget: int
     confidence: float
     checks: int
+    measure: bool
+    one_string: bool
 
 
-def _interrogate(box: Box, identifier: Identifier, limits: _Limits, measure: bool, on_answer: OnAnswer) -> _Ended:
+def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAnswer) -> _Ended:
     """Ask until it is clear and sure, or the budget is spent."""
-    repeat, clear, checked = measure, False, 0
-    while box.questions < limits.budget:
-        question = identifier.check() if clear else identifier.next_question()
+    repeat, clear, checked = plan.measure, False, 0
+    while box.questions < plan.budget:  # a string that goes on is one
+        question = identifier.check() if clear else _next(identifier, plan.one_string)
         checked += clear
         if repeat and identifier.transcript and identifier.posterior.none > 0.5:
             repeat, question = False, identifier.transcript[-1].question  # is that the noise?
         if question is None:
             return _Ended(identifier, "it is clear" if clear else "no question of the pool tells more")
         try:
-            apart = identifier.tell(question, box.ask(question))
+            strings, letters = box.questions, box.letters
+            said = box.ask(question)
+            begun = len(question) - (box.letters - letters) if box.questions == strings else 0
+            apart = identifier.tell(question, said, begun)
         except RNN2VecError as error:
             if not identifier.transcript:
                 raise
@@ -206,16 +225,21 @@ def _interrogate(box: Box, identifier: Identifier, limits: _Limits, measure: boo
         if apart and identifier.transcript[-1].answer.ndim == 1:
             why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
             return _Ended(identifier, why, failed=True)
-        if apart and measure:
+        if apart and plan.measure:
             identifier = identifier.with_noise(apart / math.sqrt(2))
         posterior = identifier.posterior
         on_answer(identifier.transcript[-1], posterior)
-        if posterior.none >= limits.confidence and not (repeat and box.questions < limits.budget):
+        if posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget):
             return _Ended(identifier, "it is none of these")
-        clear = _ranked(identifier)[0].probability >= limits.confidence
-        if clear and checked >= limits.checks:
+        clear = _ranked(identifier)[0].probability >= plan.confidence
+        if clear and checked >= plan.checks:
             return _Ended(identifier, "it is clear")
-    return _Ended(identifier, "it is clear" if clear else f"the budget of {limits.budget} questions is spent")
+    return _Ended(identifier, "it is clear" if clear else f"the budget of {plan.budget} questions is spent")
+
+
+def _next(identifier: Identifier, one_string: bool) -> np.ndarray | None:
+    further = identifier.continuation() if one_string else None
+    return identifier.next_question() if further is None else further
 
 
 def _ranked(identifier: Identifier) -> tuple[Candidate, ...]:
