@@ -115,6 +115,29 @@ def members(networks: Networks, pool: np.ndarray, form: str, boxes: int) -> dict
     }
 
 
+def one_string(networks: Networks, pool: np.ndarray, form: str, boxes: int) -> dict[str, Any]:
+    """Members as boxes that are asked one string that goes on, until it is clear and no more."""
+    known = Identifier(networks, pool, form)
+    known.continuation()
+    right, strings, letters, asked, start = 0, [], [], 0, time.perf_counter()
+    for row in np.linspace(0, len(networks) - 1, boxes).astype(int):
+        found = interrogate(networks[row : row + 1], known.anew(), FORMS[form], CONFIDENCE, checks=0, one_string=True)
+        best = found.candidates[0].name
+        right += best == str(row) or any({best, str(row)} <= set(group) for group in found.alike)
+        strings.append(found.questions)
+        letters.append(found.letters)
+        asked += len(found.transcript)
+    return {
+        "right": right / boxes,
+        "right_interval": wilson(right, boxes),
+        "strings": of_median(strings),
+        "most_strings": max(strings),
+        "letters": of_median(letters),
+        "most_letters": max(letters),
+        "seconds_a_continuation": (time.perf_counter() - start) / asked,
+    }
+
+
 def strangers(networks: Networks, pool: np.ndarray, tasks: np.ndarray, form: str, boxes: int) -> dict[str, Any]:
     """A fifth of the tasks are unknown: boxes of these and of known ones, by how likely it is that they are none."""
     known = np.unique(tasks)
@@ -148,6 +171,14 @@ def main() -> None:
     networks, pool = zoo.networks(last), questions_of(zoo)
     tasks = np.unique(zoo.groups[last], axis=0, return_inverse=True)[1].reshape(-1)
     report: dict[str, Any] = {"networks": len(last), "questions": list(pool.shape), "members": {}, "strangers": {}}
+    report["one_string"] = {form: one_string(networks, pool, form, arguments.boxes) for form in ("full", "top1")}
+    for form, own in report["one_string"].items():
+        print(
+            f"one string, {form}: right {own['right']:.3f}, strings {own['strings'][0]:g} (most "
+            f"{own['most_strings']}), letters {own['letters'][0]:g} (most {own['most_letters']}), "
+            f"{own['seconds_a_continuation']:.3f} s each",
+            flush=True,
+        )
     for form in FORMS:
         report["members"][form] = own = members(networks, pool, form, arguments.boxes)
         print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -362,3 +363,61 @@ def test_many_boxes_share_what_the_networks_answer(monkeypatch: pytest.MonkeyPat
         assert [each.name for each in found.candidates[:1]] == [str(row)]
         assert found.bits == alone.bits
     assert not known.transcript
+
+
+def test_one_string_goes_on_and_counts_its_letters_once() -> None:
+    known, fresh, letters = Identifier(TEXTS, POOL, "top1"), [], []
+    known.next_question(), known.continuation()
+    for row in range(0, len(TEXTS), 3):
+        found = interrogate(TEXTS[row : row + 1], known.anew(), 4, checks=0, one_string=True)
+        assert found.candidates[0].row == row
+        assert found.letters == sum(len(told.question) - told.begun for told in found.transcript)
+        assert found.questions == sum(told.begun == 0 for told in found.transcript)
+        for before, told in itertools.pairwise(found.transcript):
+            assert told.begun in (0, len(before.question))
+        again = known.anew()
+        for told in found.transcript:
+            again.tell(told.question, told.answer, told.begun)
+        assert again.posterior.none == found.none_of_these
+        letters.append(found.letters)
+        fresh.append(interrogate(TEXTS[row : row + 1], known.anew(), 4, checks=0).letters)
+    assert np.mean(letters) < np.mean(fresh)
+
+
+def test_a_drawn_answer_that_goes_on_is_new_only_in_its_last_steps() -> None:
+    once, in_two = Identifier(TEXTS, POOL, "sampled"), Identifier(TEXTS, POOL, "sampled")
+    answer = answering(3, "sampled")(POOL[0])
+    once.tell(POOL[0], answer)
+    in_two.tell(POOL[0, :8], answer[:8])
+    in_two.tell(POOL[0], answer, begun=8)
+    assert in_two.posterior.probabilities == pytest.approx(once.posterior.probabilities, rel=1e-9)
+
+
+def test_a_system_goes_on_without_being_started_again() -> None:
+    calls = []
+
+    class System:
+        def pre(self) -> None:
+            calls.append("pre")
+
+        def step(self, letter: int) -> int:
+            calls.append(str(letter))
+            return letter
+
+        def post(self) -> None:
+            calls.append("post")
+
+    box = box_of(System())
+    assert np.asarray(box.ask(np.array([1, 2]))).tolist() == [1, 2]
+    assert np.asarray(box.ask(np.array([1, 2, 3]))).tolist() == [1, 2, 3]
+    assert (box.questions, box.letters) == (1, 3)
+    box.ask(np.array([1, 2, 3]))
+    box.end()
+    box.end()
+    assert calls == ["pre", "1", "2", "3", "post", "pre", "1", "2", "3", "post"]
+    assert (box.questions, box.letters) == (2, 6)
+
+
+def test_a_function_cannot_go_on() -> None:
+    with pytest.raises(RNN2VecError, match="starts anew"):
+        identify(answering(3), TEXTS, pool=POOL, one_string=True)

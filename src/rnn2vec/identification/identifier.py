@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import entropy
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -182,7 +183,8 @@ class Identifier:
 
     def continuation(self) -> np.ndarray | None:
         """The last question, gone on with by the steps that tell most each of which network it is; the first steps of
-        all, if there was none. None if no continuation tells the likely networks apart.
+        all, if there was none. Where one network is clear, steps that tell strangers from it. None if no continuation
+        tells the likely networks apart.
         """
         if self.transcript:
             return self._continued(self.transcript[-1].question)
@@ -195,10 +197,11 @@ class Identifier:
 
     def _continued(self, last: np.ndarray) -> np.ndarray | None:
         rows, weights = self._likely()
-        if len(np.unique(self.groups[rows])) == 1:
-            return None
         further = continuations(self.questions)
         questions = np.concatenate([np.broadcast_to(last, (len(further), *last.shape)), further], 1)
+        shares = np.bincount(self.groups[rows], weights / weights.sum())
+        if entropy(shares, base=2) < LEAST_BITS:
+            return questions[len(self.transcript) % len(questions)]
         bits = self._bits(rows, weights, self._answers(rows, questions)[:, :, len(last) :])
         if float(bits.max()) < LEAST_BITS:
             return None
