@@ -20,7 +20,9 @@ import numpy as np
 from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
 
-from rnn2vec import Zoo, identify
+from rnn2vec import Identifier, Zoo, identify
+from rnn2vec.identification.identify import interrogate
+from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.randomness import generator
@@ -28,6 +30,7 @@ from rnn2vec.zoo.questions import questions_of
 
 FORMS = {"full": 16, "rounded:2": 16, "top1": 16, "sampled": 64}
 """Kinds of answers, and how many questions may be asked."""
+CONFIDENCE = 0.99
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
@@ -62,20 +65,68 @@ def box(network: Networks, form: str, random: np.random.Generator, noise: float 
 
 
 def members(networks: Networks, pool: np.ndarray, form: str, boxes: int) -> dict[str, Any]:
-    """Members of a zoo as boxes."""
+    """Members of a zoo as boxes: letters until it is clear, and in all, with the questions that make sure."""
     rows = np.linspace(0, len(networks) - 1, boxes).astype(int)
-    names = [str(row) for row in range(len(networks))]
-    right, strings, letters, seconds = 0, [], [], 0.0
+    start = time.perf_counter()
+    known = Identifier(networks, pool, form)
+    known.next_question()
+    setup, seconds = time.perf_counter() - start, 0.0
+    right, strings, letters, until, waited = 0, [], [], [], 0.0
     for row in rows:
-        random, start = generator(0, "boxes", int(row)), time.perf_counter()
-        found = identify(
-            box(networks[row : row + 1], form, random), networks, FORMS[form], form, names=names, pool=pool
-        )
+        answer = box(networks[row : row + 1], form, generator(0, "boxes", int(row)))
+
+        def ask(question: np.ndarray, answer: Callable[..., Any] = answer) -> Any:
+            nonlocal waited
+            began = time.perf_counter()
+            said = answer(question)
+            waited += time.perf_counter() - began
+            return said
+
+        lengths: list[int] = []
+        clear: list[int] = []
+
+        def note(told: Told, posterior: Posterior, lengths: list[int] = lengths, clear: list[int] = clear) -> None:
+            lengths.append(len(told.question))
+            if posterior.probabilities.max() >= CONFIDENCE:
+                clear.append(len(lengths))
+
+        start = time.perf_counter()
+        found = interrogate(ask, known.anew(), FORMS[form], CONFIDENCE, on_answer=note)
         seconds += time.perf_counter() - start
         best = found.candidates[0].name
         right += best == str(row) or any({best, str(row)} <= set(group) for group in found.alike)
         strings.append(found.questions)
         letters.append(found.letters)
+        first = clear[0] if clear else len(lengths)
+        until.append((first, sum(lengths[:first])))
+    return {
+        "right": right / boxes,
+        "right_interval": wilson(right, boxes),
+        "strings": of_median(strings),
+        "most_strings": max(strings),
+        "strings_until_clear": of_median([own[0] for own in until]),
+        "most_strings_until_clear": max(own[0] for own in until),
+        "letters": of_median(letters),
+        "most_letters": max(letters),
+        "letters_until_clear": of_median([own[1] for own in until]),
+        "most_letters_until_clear": max(own[1] for own in until),
+        "seconds_before": setup,
+        "seconds_a_question": (seconds - waited) / sum(strings),
+    }
+
+
+def one_string(networks: Networks, pool: np.ndarray, form: str, boxes: int) -> dict[str, Any]:
+    """Members as boxes that are asked one string that goes on, until it is clear and no more."""
+    known = Identifier(networks, pool, form)
+    known.continuation()
+    right, strings, letters, asked, start = 0, [], [], 0, time.perf_counter()
+    for row in np.linspace(0, len(networks) - 1, boxes).astype(int):
+        found = interrogate(networks[row : row + 1], known.anew(), FORMS[form], CONFIDENCE, checks=0, one_string=True)
+        best = found.candidates[0].name
+        right += best == str(row) or any({best, str(row)} <= set(group) for group in found.alike)
+        strings.append(found.questions)
+        letters.append(found.letters)
+        asked += len(found.transcript)
     return {
         "right": right / boxes,
         "right_interval": wilson(right, boxes),
@@ -83,7 +134,7 @@ def members(networks: Networks, pool: np.ndarray, form: str, boxes: int) -> dict
         "most_strings": max(strings),
         "letters": of_median(letters),
         "most_letters": max(letters),
-        "seconds_a_question": seconds / sum(strings),
+        "seconds_a_continuation": (time.perf_counter() - start) / asked,
     }
 
 
@@ -120,11 +171,21 @@ def main() -> None:
     networks, pool = zoo.networks(last), questions_of(zoo)
     tasks = np.unique(zoo.groups[last], axis=0, return_inverse=True)[1].reshape(-1)
     report: dict[str, Any] = {"networks": len(last), "questions": list(pool.shape), "members": {}, "strangers": {}}
+    report["one_string"] = {form: one_string(networks, pool, form, arguments.boxes) for form in ("full", "top1")}
+    for form, own in report["one_string"].items():
+        print(
+            f"one string, {form}: right {own['right']:.3f}, strings {own['strings'][0]:g} (most "
+            f"{own['most_strings']}), letters {own['letters'][0]:g} (most {own['most_letters']}), "
+            f"{own['seconds_a_continuation']:.3f} s each",
+            flush=True,
+        )
     for form in FORMS:
         report["members"][form] = own = members(networks, pool, form, arguments.boxes)
         print(
             f"{form:10s} right {own['right']:.2f}, strings {own['strings'][0]:g} (most {own['most_strings']}), letters "
-            f"{own['letters'][0]:g} (most {own['most_letters']}), {own['seconds_a_question']:.3f} s a question",
+            f"{own['letters'][0]:g} (most {own['most_letters']}); until clear {own['strings_until_clear'][0]:g} (most "
+            f"{own['most_strings_until_clear']}), {own['letters_until_clear'][0]:g} (most "
+            f"{own['most_letters_until_clear']}); {own['seconds_a_question']:.3f} s a question",
             flush=True,
         )
         report["strangers"][form] = own = strangers(networks, pool, tasks, form, arguments.boxes)

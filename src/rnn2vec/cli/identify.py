@@ -19,8 +19,8 @@ from rnn2vec.cli.options import AsJson, Declare, Force, Inputs, Knob, Threads
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import write_atomically
 from rnn2vec.identification.commands import SECONDS, Command
-from rnn2vec.identification.identifier import Posterior, Told
 from rnn2vec.identification.identify import Identification, identify
+from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.identification.transcript import identification_page, plain_identification
 from rnn2vec.outputs import require_new_file
 from rnn2vec.zoo.layout import INDEX
@@ -49,6 +49,9 @@ def identify_command(
     group_by: Annotated[
         str | None, typer.Option(help="Columns of the zoo's table, commas between: ask for these, not for the network.")
     ] = None,
+    one_string: Annotated[
+        bool, typer.Option("--one-string", help="Go on with the sequence that was asked, a few steps at a time.")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=0.0, help="That a command may take for an answer.")] = SECONDS,
     out: Annotated[Path | None, typer.Option("--out", help="Also write a page with the transcript.")] = None,
     inputs: Inputs = None,
@@ -70,15 +73,15 @@ def identify_command(
         if not as_json:
             best = int(posterior.probabilities.argmax())
             console.print(
-                f"asked {len(told.question):4d} steps: {posterior.bits:6.2f} bits left, {posterior.none:.3f} none, "
-                f"{posterior.probabilities[best]:.3f} {names[best]}",
+                f"asked {len(told.question) - told.begun:4d} steps: {posterior.bits:6.2f} bits left, "
+                f"{posterior.none:.3f} none, {posterior.probabilities[best]:.3f} {names[best]}",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 
     with _asked(box, said, seconds) as thing:
         found = identify(
             thing, known.networks, questions, answers, noise, confidence, names, groups, known.questions,
-            on_answer=on_answer,
+            one_string=one_string, on_answer=on_answer,
         )  # fmt: skip
     if out is not None:
         write_atomically(out, identification_page(found, box).encode())

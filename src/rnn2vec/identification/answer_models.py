@@ -133,23 +133,32 @@ class Full:
 
 
 @dataclasses.dataclass(frozen=True)
-class Likeliest:
-    """The likeliest class of every step, ``[T]`` whole numbers, or ``[T, Y]`` of which the largest counts.
+class OneClass:
+    """One class at every step, ``[T]`` whole numbers: what :class:`Likeliest` and :class:`Sampled` have in common.
 
     Attributes:
         size: Y.
-        slip: how often a box answers another class than its network.
+        slip: how often a box answers another class than its network, or any of them alike.
     """
 
     size: int
     slip: float = 1e-3
-    name: str = "top1"
-    repeats: ClassVar[bool] = True
-    checks: ClassVar[int] = 1
 
     @property
     def noises(self) -> Tensor:
         return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
+
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        return float((answer != other).mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Likeliest(OneClass):
+    """The likeliest class of every step; of numbers ``[T, Y]`` the largest counts."""
+
+    name: ClassVar[str] = "top1"
+    repeats: ClassVar[bool] = True
+    checks: ClassVar[int] = 1
 
     def read(self, said: Any, steps: int) -> np.ndarray:
         return _classes(said, steps, self.size)
@@ -157,9 +166,6 @@ class Likeliest:
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
         right = (expected.argmax(-1) == torch.from_numpy(answer)).double().sum(1)[:, None]
         return right * (-self.noises).log1p() + (len(answer) - right) * (self.noises / (self.size - 1)).log()
-
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
-        return float((answer != other).mean())
 
     def cells(self, expected: Tensor) -> Tensor:
         return expected.argmax(-1, keepdim=True)
@@ -169,23 +175,12 @@ class Likeliest:
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampled:
-    """A class drawn at every step from the network's probabilities, ``[T]`` whole numbers.
+class Sampled(OneClass):
+    """A class drawn at every step from the network's probabilities."""
 
-    Attributes:
-        size: Y.
-        slip: how often it is drawn from all classes alike.
-    """
-
-    size: int
-    slip: float = 1e-3
-    name: str = "sampled"
+    name: ClassVar[str] = "sampled"
     repeats: ClassVar[bool] = False
     checks: ClassVar[int] = 8
-
-    @property
-    def noises(self) -> Tensor:
-        return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
 
     def read(self, said: Any, steps: int) -> np.ndarray:
         answer = np.asarray(said)
@@ -196,9 +191,6 @@ class Sampled:
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
         chosen = expected.double().gather(-1, torch.from_numpy(answer)[None, :, None].expand(len(expected), -1, 1))
         return ((1 - self.noises) * chosen + self.noises / self.size).log().sum(1)
-
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
-        return float((answer != other).mean())
 
     def cells(self, expected: Tensor) -> Tensor:
         return (expected.double() / self.slip).round().long()

@@ -10,7 +10,7 @@ import torch
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.networks import Networks
-from rnn2vec.networks.behaviour import answers_of
+from rnn2vec.networks.behaviour import as_inputs
 
 Ask = Callable[[np.ndarray], Any]
 """One sequence, tokens ``[T]`` or numbers ``[T, X]``, to answers ``[T, Y]``, or classes ``[T]``. Each starts anew."""
@@ -22,26 +22,43 @@ class Box:
     Args:
         ask: see :data:`Ask`.
         name: for messages and transcripts.
+        go_on: takes further steps of the sequence that was asked last, and returns the answers to these, where the box
+            can do so.
+        end: called when a sequence has ended.
 
     Attributes:
-        questions: sequences asked so far.
-        letters: their steps.
+        questions: sequences asked so far; one that goes on is one.
+        letters: their steps, of which those before it went on count once.
     """
 
-    def __init__(self, ask: Ask, name: str = "the box") -> None:
-        self.name, self._ask = name, ask
+    def __init__(
+        self, ask: Ask, name: str = "the box", go_on: Ask | None = None, end: Callable[[], Any] = lambda: None
+    ) -> None:
+        self.name, self._ask, self._go_on, self._end = name, ask, go_on, end
         self.questions = self.letters = 0
+        self._last: tuple[np.ndarray, Any] | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a sequence that was asked can be continued."""
+        return self._go_on is not None
 
     def ask(self, question: np.ndarray) -> Any:
-        """What it says to one sequence.
+        """What it says to one sequence. One that begins with the last, and is longer, goes on where that ended.
 
         Raises:
             RNN2VecError: if it raises anything.
         """
-        self.questions += 1
-        self.letters += len(question)
+        last, self._last = self._last, None
+        steps = 0 if last is None or self._go_on is None else _begun(question, last[0])
+        self.letters += len(question) - steps
         try:
-            return self._ask(question.copy())
+            if last is not None and self._go_on is not None and steps:
+                said = np.concatenate([last[1], np.asarray(self._go_on(question[steps:].copy()))])
+            else:
+                self.questions += 1
+                self._end_last(last)
+                said = self._ask(question.copy())
         except RNN2VecError:
             raise
         except Exception as error:
@@ -49,6 +66,22 @@ class Box:
                 f"{self.name} failed at its question {self.questions}, of {len(question)} steps: "
                 f"{type(error).__name__}: {error}"
             ) from error
+        self._last = question, said
+        return said
+
+    def end(self) -> None:
+        """The last sequence has ended."""
+        last, self._last = self._last, None
+        self._end_last(last)
+
+    def _end_last(self, last: tuple[np.ndarray, Any] | None) -> None:
+        if last is not None:
+            self._end()
+
+
+def _begun(question: np.ndarray, last: np.ndarray) -> int:
+    """Steps of the last question, if this one is longer and begins with it."""
+    return len(last) if len(question) > len(last) and np.array_equal(question[: len(last)], last) else 0
 
 
 def box_of(thing: Any, name: str = "the box") -> Box:
@@ -57,7 +90,7 @@ def box_of(thing: Any, name: str = "the box") -> Box:
     Args:
         thing: a function of one sequence, see :data:`Ask`; one network; an object with ``reset()`` and ``step(input)``,
             which returns an answer ``[Y]`` or a class; or with ``pre()``, ``step(input)`` and ``post()``, as AALpy's
-            systems under learning have.
+            systems under learning have. All but functions can go on with a sequence.
         name: for messages and transcripts.
 
     Raises:
@@ -66,11 +99,11 @@ def box_of(thing: Any, name: str = "the box") -> Box:
     if isinstance(thing, Box):
         return thing
     if hasattr(thing, "interface") and hasattr(thing, "run"):
-        return Box(_of_network(thing), name)
+        return _of_network(thing, name)
     if all(callable(getattr(thing, method, None)) for method in ("pre", "step", "post")):
-        return Box(_by_steps(thing.pre, thing.step, thing.post), name)
+        return _by_steps(thing.pre, thing.step, thing.post, name)
     if all(callable(getattr(thing, method, None)) for method in ("reset", "step")):
-        return Box(_by_steps(thing.reset, thing.step, lambda: None), name)
+        return _by_steps(thing.reset, thing.step, lambda: None, name)
     if callable(thing):
         return Box(thing, name)
     raise RNN2VecError(
@@ -79,21 +112,37 @@ def box_of(thing: Any, name: str = "the box") -> Box:
     )
 
 
-def _of_network(network: Networks) -> Ask:
+def _of_network(network: Networks, name: str) -> Box:
     if len(network) != 1:
         raise RNN2VecError(f"a box is one network; got {len(network)}: choose one, networks[row : row + 1]")
-    return lambda question: answers_of(network, question[None])[0, 0].numpy()
+    state: Any = None
+
+    def go_on(question: np.ndarray) -> np.ndarray:
+        nonlocal state
+        outputs, state = network.run(as_inputs(network, question[None])[None], state)
+        return np.asarray(network.interface.outputs.answers(outputs)[0, 0])
+
+    def ask(question: np.ndarray) -> np.ndarray:
+        nonlocal state
+        state = None
+        return go_on(question)
+
+    return Box(torch.no_grad()(ask), name, torch.no_grad()(go_on))
 
 
-def _by_steps(start: Callable[[], Any], step: Callable[[Any], Any], end: Callable[[], Any]) -> Ask:
+def _by_steps(start: Callable[[], Any], step: Callable[[Any], Any], end: Callable[[], Any], name: str) -> Box:
+    def go_on(question: np.ndarray) -> np.ndarray:
+        return np.asarray([step(each.item() if each.ndim == 0 else each) for each in question])
+
     def ask(question: np.ndarray) -> np.ndarray:
         start()
         try:
-            return np.asarray([step(each.item() if each.ndim == 0 else each) for each in question])
-        finally:
+            return go_on(question)
+        except BaseException:
             end()
+            raise
 
-    return ask
+    return Box(ask, name, go_on, end)
 
 
 class SteppedNetwork:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import copy
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import entropy
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.answer_models import AnswerModel, answer_model
+from rnn2vec.identification.continuations import after, continuations, shared_steps, words
+from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, batches, unit_of
 
@@ -28,39 +30,6 @@ ENOUGH = 0.95
 """Of the bits that any question tells, what the shortest one that is asked must tell."""
 LEAST_BITS = 0.02
 """Below which a question that tells networks apart is not worth asking."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Posterior:
-    """How likely it is which network.
-
-    Attributes:
-        probabilities: of each network, ``[N]``.
-        none: that it is none of them; all add up to one.
-    """
-
-    probabilities: np.ndarray
-    none: float
-
-    @property
-    def bits(self) -> float:
-        """Entropy that is left."""
-        shares = np.append(self.probabilities, self.none)
-        shares = shares[shares > 0]
-        return float(-(shares * np.log2(shares)).sum())
-
-
-@dataclasses.dataclass(frozen=True)
-class Told:
-    """A question and its answer.
-
-    Attributes:
-        question: tokens ``[T]`` or numbers ``[T, X]``.
-        answer: as the answer model reads it.
-    """
-
-    question: np.ndarray
-    answer: np.ndarray
 
 
 class Identifier:
@@ -79,6 +48,8 @@ class Identifier:
     Attributes:
         model: of answers.
         transcript: what was told so far.
+        labels: names of the groups, ``[G]``.
+        groups: the number of each network's group, ``[N]``.
 
     Raises:
         RNN2VecError: if there are no networks or questions, or answers of this kind are none of theirs.
@@ -100,7 +71,8 @@ class Identifier:
                 f"{len(questions)} questions"
             )
         self.networks, self.questions, self.continued = networks, questions, continued
-        self.groups = np.arange(len(networks)) if groups is None else np.unique(groups, return_inverse=True)[1]
+        own = np.arange(len(networks)) if groups is None else np.array(groups)
+        self.labels, self.groups = np.unique(own, return_inverse=True)
         if len(self.groups) != len(networks):
             raise RNN2VecError(f"groups are one of each network; got {len(self.groups)} for {len(networks)} networks")
         self.none = number("none", none)
@@ -118,14 +90,21 @@ class Identifier:
         size = len(self.networks) * int(np.prod(self.questions.shape[:2])) * self.networks.interface.outputs.size
         return self._answers(np.arange(len(self.networks)), self.questions) if size <= MOST_NUMBERS else None
 
-    def _expected(self, rows: np.ndarray) -> Tensor:
-        """What networks of some rows answer to all questions."""
-        return self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
-
     def _answers(self, rows: np.ndarray, questions: np.ndarray) -> Tensor:
         """What networks of some rows answer, ``[N, R, T, Y]``."""
         chosen = self.networks[rows]
         return torch.cat([answers_of(chosen[part], questions) for part in batches(chosen, questions)])
+
+    def _answers_of_pool(self, rows: np.ndarray) -> Tensor:
+        """What networks of some rows answer to all questions of the pool."""
+        return self._answers(rows, self.questions) if self._kept is None else self._kept[torch.from_numpy(rows)]
+
+    def _answers_of_all(self, question: np.ndarray) -> Tensor:
+        """What all networks answer to one question, ``[N, T, Y]``."""
+        same = [row for row, own in enumerate(self.questions) if 0 < len(question) == shared_steps(own, question)]
+        if self._kept is not None and same:
+            return self._kept[:, same[0], : len(question)]
+        return self._answers(np.arange(len(self.networks)), question[None])[:, 0]
 
     @property
     def posterior(self) -> Posterior:
@@ -154,17 +133,22 @@ class Identifier:
         Returns:
             None where one network or group alone is left, or no question tells the rest apart.
         """
-        weights = self._members
-        rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
-        rows = rows[weights[rows] > 1e-6 * weights.max()]
+        return self._telling() if self.transcript else self._first
+
+    @cached_property
+    def _first(self) -> np.ndarray | None:
+        """What every box is asked first."""
+        return self._telling()
+
+    def _telling(self) -> np.ndarray | None:
+        rows, weights = self._likely()
         if len(np.unique(self.groups[rows])) < 2:
             return None
-        offers = [(self.questions, self._expected(rows))]
+        offers = [(self.questions, self._answers_of_pool(rows))]
         if self.continued and self.networks.interface.inputs.drawn:
-            longer = self._continuations()
+            longer = after(self._last, words(self.networks.interface.inputs.size, MOST_WORDS))
             offers.append((longer, self._answers(rows, longer)))
-        shares, groups = torch.from_numpy(weights[rows] / weights[rows].sum()), torch.from_numpy(self.groups[rows])
-        told = [(questions, self._bits(shares, groups, questions, expected)) for questions, expected in offers]
+        told = [(questions, self._bits(rows, weights, questions, expected)) for questions, expected in offers]
         best = max(float(bits.max()) for _, bits in told)
         if best < LEAST_BITS:
             return None
@@ -176,29 +160,60 @@ class Identifier:
                 found.append((length, -float(bits[most, length - 1]), questions[most, :length]))
         return min(found, key=lambda offer: offer[:2])[2]
 
-    def _continuations(self) -> np.ndarray:
-        """What was asked last, continued by all words of a few letters; at first, these words."""
-        letters = self.networks.interface.inputs.size
-        length = max(1, int(math.log(MOST_WORDS) / math.log(max(2, letters)) + 1e-9))
-        words = np.stack(np.unravel_index(np.arange(letters**length), (letters,) * length), 1)
-        begun = self.transcript[-1].question if self.transcript else self.questions[0, :0]
-        return np.concatenate([np.tile(begun, (len(words), 1)), words.astype(begun.dtype)], 1)
+    @property
+    def _last(self) -> np.ndarray:
+        """The last question; none of its steps, if there was none."""
+        return self.transcript[-1].question if self.transcript else self.questions[0, :0]
 
-    def _bits(self, weights: Tensor, groups: Tensor, questions: np.ndarray, expected: Tensor) -> Tensor:
-        """What beginnings of questions tell ``[R, T]``.
+    def _likely(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the likeliest networks, and how likely each is."""
+        weights = self._members
+        rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
+        rows = rows[weights[rows] > 1e-6 * weights.max()]
+        return rows, weights[rows]
 
-        Steps that were asked before would have the same answers: they tell nothing, even of networks that gave others,
-        which noise may explain.
+    def _bits(
+        self, rows: np.ndarray, weights: np.ndarray, questions: np.ndarray, expected: Tensor, begun: int = 0
+    ) -> Tensor:
+        """Bits ``[R, T]`` that beginnings of questions tell of the group, by answers of some networks ``[N, R, T, Y]``.
+
+        Steps that were asked before would have the same answers, and the first ``begun`` steps are not asked anew: they
+        tell nothing, even of networks that gave others, which noise may explain.
         """
-        told = [self._told_before(question)[0] for question in questions]
+        told = [max(begun, self._told_before(question)[0]) for question in questions]
         if any(told):
             known = torch.arange(questions.shape[1]) < torch.tensor(told)[:, None]
             expected = expected.masked_fill(known[..., None], 0.0)
-        return self.model.information(weights, groups, expected)
+        shares, groups = torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows])
+        return self.model.information(shares, groups, expected)
+
+    def continuation(self) -> np.ndarray | None:
+        """The last question, gone on with by the steps that tell most each of which network it is; the first steps of
+        all, if there was none. Where one network is clear, steps that tell strangers from it. None if no continuation
+        tells the likely networks apart.
+        """
+        return self._continued() if self.transcript else self._begin
+
+    @cached_property
+    def _begin(self) -> np.ndarray | None:
+        """What every string begins with."""
+        return self._continued()
+
+    def _continued(self) -> np.ndarray | None:
+        (rows, weights), begun = self._likely(), len(self._last)
+        questions = after(self._last, continuations(self.questions))
+        shares = np.bincount(self.groups[rows], weights / weights.sum())
+        if entropy(shares, base=2) < LEAST_BITS:
+            return questions[len(self.transcript) % len(questions)]
+        bits = self._bits(rows, weights, questions, self._answers(rows, questions), begun)[:, begun:]
+        if float(bits.max()) < LEAST_BITS:
+            return None
+        best = int((bits / torch.arange(1, bits.shape[1] + 1)).argmax())
+        return questions[best // bits.shape[1], : begun + best % bits.shape[1] + 1]
 
     def check(self) -> np.ndarray | None:
         """The question that was asked least, whole; None if all were, and would have the same answers again."""
-        asked = [[_shared_steps(own, told.question) for told in self.transcript] for own in self.questions]
+        asked = [[shared_steps(own, told.question) for told in self.transcript] for own in self.questions]
         if not self.model.repeats:
             return self.questions[int(np.argmin([sum(own) for own in asked]))]
         steps = [max(own, default=0) for own in asked]
@@ -208,18 +223,19 @@ class Identifier:
         """How many first steps of a question were asked before, and what was answered then, if that repeats itself."""
         if not self.model.repeats:
             return 0, None
-        shared = [_shared_steps(question, told.question) for told in self.transcript]
+        shared = [shared_steps(question, told.question) for told in self.transcript]
         if not any(shared):
             return 0, None
         best = int(np.argmax(shared))
         return shared[best], self.transcript[best].answer[: shared[best]]
 
-    def tell(self, question: np.ndarray, said: Any) -> float:
+    def tell(self, question: np.ndarray, said: Any, begun: int = 0) -> float:
         """Take an answer in. What answers the same when it is asked again counts once.
 
         Args:
             question: what was asked, one sequence.
             said: what was answered, see the answer model.
+            begun: first steps that are all of the question before, and were not asked anew.
 
         Returns:
             How far answers to the same steps are apart where they should repeat themselves, see the answer model.
@@ -229,24 +245,33 @@ class Identifier:
         """
         answer = self.model.read(said, len(question))
         steps, before = self._told_before(question)
+        steps = max(steps, begun)
         if steps < len(question):
-            expected = self._answers(np.arange(len(self.networks)), question[None])[:, 0]
+            expected = self._answers_of_all(question)
             self._likelihood += self.model.log_likelihood(expected[:, steps:], answer[steps:])
-        self.transcript.append(Told(question, answer))
-        return 0.0 if before is None else self.model.apart(answer[:steps], before)
+        self.transcript.append(Told(question, answer, begun))
+        return 0.0 if before is None else self.model.apart(answer[: len(before)], before)
 
     def with_noise(self, noise: float) -> Identifier:
         """An identifier that was told the same, and takes answers to have more noise."""
-        other = Identifier(
-            self.networks, self.questions, self.model.name, noise, self.none, self.groups.tolist(), self.continued
-        )
+        groups = self.labels[self.groups].tolist()
+        other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, groups, self.continued)
         for told in self.transcript:
-            other.tell(told.question, told.answer)
+            other.tell(told.question, told.answer, told.begun)
+        return other
+
+    def anew(self) -> Identifier:
+        """An identifier of the same networks that was told nothing: what they answer, and what is asked first, is not
+        computed again.
+        """
+        other = copy.copy(self)
+        other.transcript = []
+        other._likelihood = torch.zeros_like(self._likelihood)
         return other
 
     def alike(self) -> list[np.ndarray]:
         """Rows of networks, among the likely, that this kind of answers does not tell apart: groups of two and more."""
-        groups, left = [], self._likely
+        groups, left = [], self._alive
         while len(left):
             same = self.alike_to(int(left[0]), left)
             left = np.setdiff1d(left, same)
@@ -256,18 +281,12 @@ class Identifier:
 
     def alike_to(self, row: int, among: np.ndarray | None = None) -> np.ndarray:
         """The likely networks, or some others, that no question of the pool tells from one, which is among them."""
-        rows = np.union1d(self._likely if among is None else among, [row])
-        answers = self.model.cells(self._expected(rows)).flatten(1)
+        rows = np.union1d(self._alive if among is None else among, [row])
+        answers = self.model.cells(self._answers_of_pool(rows)).flatten(1)
         return rows[(answers == answers[int(np.searchsorted(rows, row))]).all(1).numpy()]
 
     @property
-    def _likely(self) -> np.ndarray:
+    def _alive(self) -> np.ndarray:
+        """Rows of the networks that answers have not ruled out."""
         weights = self._members
         return np.flatnonzero(weights > 0.01 * weights.max())
-
-
-def _shared_steps(a: np.ndarray, b: np.ndarray) -> int:
-    """Steps that two questions begin with alike."""
-    steps = min(len(a), len(b))
-    same = (a[:steps] == b[:steps]).reshape(steps, -1).all(1)
-    return steps if same.all() else int(same.argmin())

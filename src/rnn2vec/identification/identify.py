@@ -12,7 +12,8 @@ import numpy as np
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.identification.box import Box, box_of
-from rnn2vec.identification.identifier import Identifier, Posterior, Told
+from rnn2vec.identification.identifier import Identifier
+from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.zoo.questions import questions_of
@@ -78,6 +79,7 @@ def identify(
     pool: np.ndarray | None = None,
     none: float = 0.05,
     checks: int | None = None,
+    one_string: bool = False,
     on_answer: OnAnswer = lambda told, posterior: None,
 ) -> Identification:
     """Which of the known networks is behind a black box, or none of them.
@@ -99,6 +101,46 @@ def identify(
         none: how likely it is beforehand that it is none.
         checks: whole questions that are asked once it is clear which network it is like, to make sure that it is none
             like it; as many as this kind of answers needs by default.
+        one_string: go on with the sequence that was asked, a few steps at a time, as long as that tells anything: fewer
+            letters. The box must be one that can go on.
+        on_answer: told every answer.
+
+    Raises:
+        RNN2VecError: if an argument is out of range, or the box fails at its first question or gives no such answer.
+    """
+    zoo = among if isinstance(among, Zoo) else None
+    networks = zoo.networks() if zoo else among
+    assert not isinstance(networks, Zoo)
+    if pool is None:
+        pool = questions_of(zoo) if zoo else stimuli(networks.interface.inputs)
+    named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
+    grouped = list(groups) if groups is not None else named
+    identifier = Identifier(networks, pool, answers, noise, none, grouped)
+    return interrogate(box, identifier, questions, confidence, named, checks, noise is None, one_string, on_answer)
+
+
+def interrogate(
+    box: Any,
+    identifier: Identifier,
+    questions: int = 16,
+    confidence: float = 0.99,
+    names: Sequence[str] | None = None,
+    checks: int | None = None,
+    measure: bool = True,
+    one_string: bool = False,
+    on_answer: OnAnswer = lambda told, posterior: None,
+) -> Identification:
+    """:func:`identify` with an identifier that was made before: for many boxes, give each ``identifier.anew()``.
+
+    Args:
+        box: what is asked, see :func:`rnn2vec.identification.box.box_of`.
+        identifier: of the known networks, N of them.
+        questions: at most so many sequences are asked.
+        confidence: ask no more when one candidate, or that there is none, has this probability.
+        names: of the networks, ``[N]``; numbers by default.
+        checks: see :func:`identify`.
+        measure: whether noise is measured where answers fit no network.
+        one_string: see :func:`identify`.
         on_answer: told every answer.
 
     Raises:
@@ -107,30 +149,31 @@ def identify(
     budget, wanted = whole("questions", questions, 0), number("confidence", confidence)
     if not 0.0 < wanted < 1.0:
         raise RNN2VecError(f"confidence is between 0 and 1; got {confidence}")
-    zoo = among if isinstance(among, Zoo) else None
-    networks = zoo.networks() if zoo else among
-    assert not isinstance(networks, Zoo)
-    if pool is None:
-        pool = questions_of(zoo) if zoo else stimuli(networks.interface.inputs)
-    named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
-    grouped = list(groups) if groups is not None else named
-    for what, own in (("names", named), ("groups", grouped)):
-        if len(own) != len(networks):
-            raise RNN2VecError(f"{what} are one of each network; got {len(own)} for {len(networks)} networks")
-    asked = box_of(box)
-    identifier = Identifier(networks, pool, answers, noise, none, grouped)
+    asked, count = box_of(box), len(identifier.networks)
+    named = list(names) if names is not None else _numbers(count)
+    if len(named) != count:
+        raise RNN2VecError(f"names are one of each network; got {len(named)} for {count} networks")
+    if one_string and not asked.goes_on:
+        raise RNN2VecError(
+            "one string that goes on is for boxes that can: a network, or an object with reset() and step(); this box "
+            "starts anew at each question: ask without one_string"
+        )
     history = [identifier.posterior]
 
     def remember(told: Told, posterior: Posterior) -> None:
         history.append(posterior)
         on_answer(told, posterior)
 
-    limits = _Limits(budget, wanted, identifier.model.checks if checks is None else whole("checks", checks, 0))
-    ended = _interrogate(asked, identifier, limits, np.array(grouped), noise is None, remember)
+    checked = identifier.model.checks if checks is None else whole("checks", checks, 0)
+    plan = _Plan(budget, wanted, checked, measure, one_string)
+    try:
+        ended = _interrogate(asked, identifier, plan, remember)
+    finally:
+        asked.end()
     identifier = ended.identifier
     posterior = identifier.posterior
     return Identification(
-        _ranked(posterior, np.array(grouped)),
+        _ranked(identifier),
         posterior.none,
         asked.questions,
         asked.letters,
@@ -151,24 +194,24 @@ class _Ended:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Limits:
-    """When to stop."""
+class _Plan:
+    """How to ask, and when to stop."""
 
     budget: int
     confidence: float
     checks: int
+    measure: bool
+    one_string: bool
 
 
-def _interrogate(
-    box: Box, identifier: Identifier, limits: _Limits, groups: np.ndarray, measure: bool, on_answer: OnAnswer
-) -> _Ended:
+def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAnswer) -> _Ended:
     """Ask until it is clear and sure, or the budget is spent."""
-    repeat, clear, checked = measure, False, 0
-    while box.questions < limits.budget:
-        question = None if clear else identifier.telling()
+    repeat, clear, checked = plan.measure, False, 0
+    while box.questions < plan.budget:  # a string that goes on is one
+        question = None if clear else _telling(identifier, plan.one_string)
         if question is None:
-            clear = clear or _leading(identifier, groups) >= limits.confidence
-            if clear and checked >= limits.checks:
+            clear = clear or _leading(identifier) >= plan.confidence
+            if clear and checked >= plan.checks:
                 return _Ended(identifier, "it is clear")
             question, checked = identifier.check(), checked + clear
         if repeat and identifier.transcript and identifier.posterior.none > 0.5:
@@ -176,7 +219,10 @@ def _interrogate(
         if question is None:
             return _Ended(identifier, "it is clear" if clear else "no question of the pool tells more")
         try:
-            apart = identifier.tell(question, box.ask(question))
+            strings, letters = box.questions, box.letters
+            said = box.ask(question)
+            begun = len(question) - (box.letters - letters) if box.questions == strings else 0
+            apart = identifier.tell(question, said, begun)
         except RNN2VecError as error:
             if not identifier.transcript:
                 raise
@@ -184,34 +230,37 @@ def _interrogate(
         if apart and identifier.transcript[-1].answer.ndim == 1:
             why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
             return _Ended(identifier, why, failed=True)
-        if apart and measure:
+        if apart and plan.measure:
             identifier = identifier.with_noise(apart / math.sqrt(2))
         posterior = identifier.posterior
         on_answer(identifier.transcript[-1], posterior)
-        if posterior.none >= limits.confidence and not (repeat and box.questions < limits.budget):
+        if posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget):
             return _Ended(identifier, "it is none of these")
-        clear = _ranked(posterior, groups)[0].probability >= limits.confidence
-        if clear and checked >= limits.checks:
+        clear = _ranked(identifier)[0].probability >= plan.confidence
+        if clear and checked >= plan.checks:
             return _Ended(identifier, "it is clear")
-    return _Ended(identifier, "it is clear" if clear else f"the budget of {limits.budget} questions is spent")
+    return _Ended(identifier, "it is clear" if clear else f"the budget of {plan.budget} questions is spent")
 
 
-def _leading(identifier: Identifier, groups: np.ndarray) -> float:
+def _telling(identifier: Identifier, one_string: bool) -> np.ndarray | None:
+    further = identifier.continuation() if one_string else None
+    return identifier.telling() if further is None else further
+
+
+def _leading(identifier: Identifier) -> float:
     """How likely the first candidate is, with all that no question tells from it."""
-    posterior = identifier.posterior
-    first = _ranked(posterior, groups)[0]
-    same = groups[identifier.alike_to(first.row)]
-    return float(posterior.probabilities[np.isin(groups, [first.name, *same])].sum())
+    same = identifier.groups[identifier.alike_to(_ranked(identifier)[0].row)]
+    return float(identifier.posterior.probabilities[np.isin(identifier.groups, same)].sum())
 
 
-def _ranked(posterior: Posterior, groups: np.ndarray) -> tuple[Candidate, ...]:
-    names, of_row = np.unique(groups, return_inverse=True)
-    shares = np.bincount(of_row, posterior.probabilities)
+def _ranked(identifier: Identifier) -> tuple[Candidate, ...]:
+    probabilities = identifier.posterior.probabilities
+    shares = np.bincount(identifier.groups, probabilities)
     found = []
     for group in np.argsort(-shares, kind="stable"):
-        rows = np.flatnonzero(of_row == group)
-        best = int(rows[posterior.probabilities[rows].argmax()])
-        found.append(Candidate(best, str(names[group]), float(shares[group])))
+        rows = np.flatnonzero(identifier.groups == group)
+        best = int(rows[probabilities[rows].argmax()])
+        found.append(Candidate(best, str(identifier.labels[group]), float(shares[group])))
     return tuple(found)
 
 

@@ -28,6 +28,8 @@ def partition_information(weights: Tensor, groups: Tensor, cells: Tensor) -> Ten
             state = (state ^ part) * _MULTIPLIER + (state >> 29)
         prefixes.append(state)
     answers = torch.stack(prefixes, -1)
+    if len(groups.unique()) == len(groups):
+        return _entropies(weights, answers)  # who is known says what is answered
     both = (answers ^ groups[:, None, None]) * _MULTIPLIER + (answers >> 31)
     of_groups = _entropies(weights, groups[:, None, None])
     return (of_groups + _entropies(weights, answers) - _entropies(weights, both)).clamp(min=0)

@@ -29,7 +29,8 @@ def plain_identification(found: Identification) -> dict[str, Any]:
         "failed": found.failed,
         "alike": [list(names) for names in found.alike],
         "transcript": [
-            {"question": told.question.tolist(), "answer": told.answer.tolist()} for told in found.transcript
+            {"question": told.question.tolist(), "answer": told.answer.tolist(), "begun": told.begun}
+            for told in found.transcript
         ],
     }
 
@@ -40,7 +41,11 @@ def identification_page(found: Identification, box: str, footer: str = "") -> st
         {"candidate": "none of these", "probability": f"{found.none_of_these:.4f}"}
     ]
     asked = [
-        {"question": str(number + 1), "steps": str(len(told.question)), "asked": _short(told.question)}
+        {
+            "question": str(number + 1),
+            "steps": str(len(told.question) - told.begun),
+            "asked": ("... " if told.begun else "") + _short(told.question[told.begun :]),
+        }
         for number, told in enumerate(found.transcript)
     ]
     bits, none = np.array(found.bits), np.array(found.none)
@@ -50,7 +55,7 @@ def identification_page(found: Identification, box: str, footer: str = "") -> st
             "Bits that are left of which network it is, and the probability that it is none, after each question.",
             narrowing(bits, none),
         ),
-        Section("What was asked", "Each question begins anew.", table=asked),
+        Section("What was asked", "Each question begins anew, but for those with dots, which go on.", table=asked),
     ]
     if found.alike:
         alike = [{"networks": ", ".join(names)} for names in found.alike]
