@@ -21,7 +21,8 @@ from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
 from rnn2vec.evaluation.properties import properties_of, shown_by
 from rnn2vec.evaluation.results import collect_results
-from rnn2vec.families.cognitive_tasks import CognitiveRecipe, CognitiveTasks, dimensions
+from rnn2vec.families.cognitive_tasks import CognitiveRecipe, CognitiveTasks
+from rnn2vec.networks.dimensions import dimensions
 from rnn2vec.tasks.cognitive import TASKS
 from rnn2vec.tasks.cognitive.reaching import Go
 from rnn2vec.zoo.build import train_population

@@ -24,6 +24,7 @@ from rnn2vec.families.task_set import TaskSet
 from rnn2vec.fields import make_plain, number, sequence, shown, whole
 from rnn2vec.interface import Interface, Numbers
 from rnn2vec.networks import Population
+from rnn2vec.networks.dimensions import dimensions
 from rnn2vec.networks.slow_points import slow_points, visited_states
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.cognitive import TASKS
@@ -215,15 +216,6 @@ class CognitiveRecipe(Recipe):
 
 def _kind_of(architecture: Architecture) -> tuple[str, str]:
     return architecture.cell, architecture.nonlinearity
-
-
-def dimensions(states: np.ndarray) -> np.ndarray:
-    """The participation ratio ``[N]`` of hidden states ``[N, B, T, H]``: in how many dimensions they vary."""
-    flat = states.reshape(len(states), -1, states.shape[-1]).astype(np.float64)
-    centred = flat - flat.mean(1, keepdims=True)
-    covariance = centred.transpose(0, 2, 1) @ centred
-    squares = np.square(covariance).sum((1, 2))
-    return (np.square(np.trace(covariance, axis1=1, axis2=2)) / np.maximum(squares, 1e-30)).astype(np.float32)
 
 
 @functools.cache
