@@ -14,14 +14,15 @@ import pytest
 import torch
 
 from altered_zoos import put, rewrite_table
-from rnn2vec import Architecture, Recipe, RNN2VecError, Zoo, build_zoo, zoo_recipe
+from rnn2vec import Architecture, Population, Recipe, RNN2VecError, Zoo, build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.evaluation.evaluate import evaluate
 from rnn2vec.evaluation.page import write_report
 from rnn2vec.evaluation.properties import properties_of, shown_by
 from rnn2vec.evaluation.results import collect_results
-from rnn2vec.families.cognitive_tasks import CognitiveRecipe, CognitiveTasks, dimensions
+from rnn2vec.families.cognitive_tasks import CognitiveRecipe, CognitiveTasks
+from rnn2vec.networks.dimensions import dimensions
 from rnn2vec.tasks.cognitive import TASKS
 from rnn2vec.tasks.cognitive.reaching import Go
 from rnn2vec.zoo.build import train_population
@@ -107,6 +108,23 @@ def test_rates_of_leaky_cells_stay(zoo: Zoo) -> None:
 def trained(recipe: Recipe, models: slice = slice(0, 2)) -> torch.Tensor:
     """Weights after the last step."""
     return [population.flatten().clone() for _, population in train_population(recipe, models)][-1]
+
+
+def test_each_cell_begins_where_it_can_learn_to_remember() -> None:
+    for cell, times in (("elman", 1 / 3), ("leaky-softplus-inside", 3.0), ("leaky", 1.0), ("lstm", 1.0), ("gru", 1.0)):
+        recipe = recipe_of(cells=[cell])
+        ours, usual = (
+            make.weights
+            for make in (recipe.start(recipe.architecture, [5]), Population.initialise(recipe.architecture, 0, [5]))
+        )
+        assert recipe.learning_rate(0, recipe.architecture) == pytest.approx(0.003 * times)
+        difference = ours["weight_hh_l0"][0] - usual["weight_hh_l0"][0]
+        assert bool(difference.any()) == (times != 1)
+        if times != 1:
+            torch.testing.assert_close(ours["weight_hh_l0"][0], torch.eye(8) + 0.3 * usual["weight_hh_l0"][0])
+        gates = torch.zeros(ours["bias_hh_l0"].shape[1])
+        gates[8:16] = float(cell == "lstm")
+        torch.testing.assert_close(ours["bias_hh_l0"][0] - usual["bias_hh_l0"][0], gates)
 
 
 @dataclasses.dataclass(frozen=True)

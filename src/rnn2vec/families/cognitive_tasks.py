@@ -24,6 +24,7 @@ from rnn2vec.families.task_set import TaskSet
 from rnn2vec.fields import make_plain, number, sequence, shown, whole
 from rnn2vec.interface import Interface, Numbers
 from rnn2vec.networks import Population
+from rnn2vec.networks.dimensions import dimensions
 from rnn2vec.networks.slow_points import slow_points, visited_states
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.cognitive import TASKS
@@ -36,9 +37,10 @@ CLONE_TRIALS = 50
 """Trials that the emulator does for each network."""
 SEARCHES, VISITS = 64, 6
 """For slow points, of each network, and steps of a trial at which one may start, evenly spread."""
-NEAR_IDENTITY = 0.3
-"""Of the usual random weights, what an Elman network has beside the identity at first."""
-ELMAN_RATE = 1 / 3
+NEAR_IDENTITY = {("elman", "tanh"): 1 / 3, ("elman", "relu"): 1 / 3, ("leaky", "softplus"): 3.0}
+"""Cells whose recurrent weights begin near the identity, and what their learning rate is times that of the others."""
+BESIDE_IDENTITY = 0.3
+"""Of the usual random weights, what such a network has beside the identity at first."""
 KINDS = {kind.name: kind for kind in TASKS}
 
 
@@ -150,17 +152,21 @@ class CognitiveRecipe(Recipe):
         return 0.0
 
     def start(self, architecture: Architecture, models: Sequence[int]) -> Population:
-        """Elman networks begin near the identity (Le et al. 2015), since they have no leak to remember by."""
+        """Elman and softplus networks begin near the identity (Le et al. 2015) and LSTMs with forget gates that are
+        open (a bias of 1, Jozefowicz et al. 2015): from the usual weights, neither learns to remember.
+        """
         population = super().start(architecture, models)
-        if architecture.cell == "elman":
-            for layer, size in enumerate(architecture.hidden_sizes):
-                population.weights[f"weight_hh_l{layer}"].mul_(NEAR_IDENTITY).add_(torch.eye(size))
+        for layer, size in enumerate(architecture.hidden_sizes):
+            if _kind_of(architecture) in NEAR_IDENTITY:
+                population.weights[f"weight_hh_l{layer}"].mul_(BESIDE_IDENTITY).add_(torch.eye(size))
+            if architecture.has_cell_state:
+                population.weights[f"bias_hh_l{layer}"][:, size : 2 * size] += 1
         return population
 
     def learning_rate(self, step: int, architecture: Architecture | None = None) -> float:
-        """A third of it for Elman networks: a step of theirs is as long as five of a leaky one."""
-        own = architecture is not None and architecture.cell == "elman"
-        return super().learning_rate(step, architecture) * (ELMAN_RATE if own else 1.0)
+        """A third of it for Elman networks, whose step is as long as five of a leaky one; see :data:`NEAR_IDENTITY`."""
+        times = NEAR_IDENTITY.get(_kind_of(architecture), 1.0) if architecture else 1.0
+        return super().learning_rate(step, architecture) * times
 
     def optimizer(self, population: Population, models: Sequence[int]) -> AdamW:
         """Gradients are clipped, and rates of leaky cells stay as they are."""
@@ -208,13 +214,8 @@ class CognitiveRecipe(Recipe):
         return slow_points(population, resting, states).count().astype(np.float32)
 
 
-def dimensions(states: np.ndarray) -> np.ndarray:
-    """The participation ratio ``[N]`` of hidden states ``[N, B, T, H]``: in how many dimensions they vary."""
-    flat = states.reshape(len(states), -1, states.shape[-1]).astype(np.float64)
-    centred = flat - flat.mean(1, keepdims=True)
-    covariance = centred.transpose(0, 2, 1) @ centred
-    squares = np.square(covariance).sum((1, 2))
-    return (np.square(np.trace(covariance, axis1=1, axis2=2)) / np.maximum(squares, 1e-30)).astype(np.float32)
+def _kind_of(architecture: Architecture) -> tuple[str, str]:
+    return architecture.cell, architecture.nonlinearity
 
 
 @functools.cache
