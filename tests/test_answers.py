@@ -77,13 +77,14 @@ def test_components_are_the_principal_ones_of_centred_answers() -> None:
     np.testing.assert_allclose(encoder.encode(networks)[:, :3], found.detach().numpy() / lengths[:, None], atol=1e-5)
 
 
-def test_answers_are_taken_at_their_own_level() -> None:
-    unit = torch.tensor([[[2.0]]])
-    numbers = torch.tensor([3.0, -4.0]).view(1, 1, 2, 1)
-    levelled = numbers / 12.5**0.5
+def test_answers_are_taken_at_the_networks_own_level() -> None:
+    unit = torch.tensor([2.0, 4.0]).view(2, 1, 1)  # of two questions
+    numbers = torch.tensor([3.0, -4.0, 2.0, 0.0]).view(1, 2, 2, 1)
+    own = numbers / unit  # 1.5, -2, .5, 0: root mean square 1.274...
+    levelled = own / float((1.5**2 + 2**2 + 0.5**2) / 4) ** 0.5
     for loudness in (1.0, 0.5, 1e30):  # squares of the last are beyond float32
         torch.testing.assert_close(SOUND.outputs.levelled(loudness * numbers, unit), levelled)
-    torch.testing.assert_close(SOUND.outputs.levelled(1e-3 * numbers, unit), 1e-3 * numbers / 0.2)  # nearly silent
+    torch.testing.assert_close(SOUND.outputs.levelled(1e-3 * numbers, unit), 1e-3 * own / 0.1)  # nearly silent
 
 
 def test_a_louder_copy_has_the_same_z() -> None:

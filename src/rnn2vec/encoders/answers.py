@@ -37,8 +37,7 @@ like the mean of all one direction, where without it rounding would."""
 class AnswersEncoder(AskingEncoder):
     """z from the answers to fixed questions, centred and projected on their principal components over a zoo.
 
-    Answers are probabilities, or numbers in units of each network's own level in each question, so that loudness does
-    not tell networks apart. Networks that predict their next token also run freely from the starts of the questions,
+    Answers are probabilities, or numbers at each network's own level, so that loudness does not tell networks apart. Networks that predict their next token also run freely from the starts of the questions,
     fed their own likeliest answer. Before :meth:`start`, questions are stimuli, and components a random projection.
 
     Args:

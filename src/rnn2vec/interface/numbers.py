@@ -16,7 +16,7 @@ from rnn2vec.fields import are_finite_floats, counted, number, shown, whole
 from rnn2vec.losses import OF_NUMBERS, Loss
 
 QUIET = 0.1
-"""The level of answers, in units of the spread of all, below which they are not made louder."""
+"""The level of a network's answers, in units of the spread of all, below which they are not made louder."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,13 +96,14 @@ class Numbers:
         return outputs
 
     def levelled(self, answers: Tensor, unit: Tensor) -> Tensor:
-        """Answers ``[..., T, Y]`` for networks to be told apart by: each sequence in units of its own level.
+        """Answers ``[..., R, T, Y]`` for networks to be told apart by: in units ``[R, 1, Y]``, at each network's own level.
 
-        That is its root mean square over all steps, and at least :data:`QUIET` units: two networks that differ in
-        loudness alone are alike, and what is nearly silent stays so.
+        That is the root mean square of all its answers in these units, and at least :data:`QUIET`: two networks that
+        differ in loudness alone are alike, and what is nearly silent stays so.
         """
-        level = torch.linalg.vector_norm(answers, dim=-2, keepdim=True, dtype=torch.float64)  # squares overflow float32
-        return answers / (level / answers.shape[-2] ** 0.5).to(answers.dtype).maximum(QUIET * unit)
+        own = answers / unit
+        length = torch.linalg.vector_norm(own, dim=(-3, -2, -1), keepdim=True, dtype=torch.float64)  # squares overflow
+        return own / (length / math.prod(own.shape[-3:]) ** 0.5).to(own.dtype).clamp(min=QUIET)
 
     def compared(self, outputs: Tensor) -> Tensor:
         """Outputs as losses read them: as they are."""
