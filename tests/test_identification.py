@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from rnn2vec import (
     Architecture,
+    Callables,
     Classes,
     Identifier,
     Interface,
@@ -33,6 +34,7 @@ from rnn2vec.identification.box import Box, SteppedNetwork, box_of
 from rnn2vec.identification.commands import Command
 from rnn2vec.identification.identify import interrogate
 from rnn2vec.identification.information import mutual_information, partition_information
+from rnn2vec.interrogation import FunctionClass, interactive_queries
 from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.networks.stimuli import stimuli
 
@@ -421,3 +423,41 @@ def test_a_system_goes_on_without_being_started_again() -> None:
 def test_a_function_cannot_go_on() -> None:
     with pytest.raises(RNN2VecError, match="starts anew"):
         identify(answering(3), TEXTS, pool=POOL, one_string=True)
+
+
+def of_table(table: np.ndarray) -> Identifier:
+    """Functions of one letter ``[F, Q]`` as networks, which answer as the table says."""
+    classes = np.eye(int(table.max()) + 1, dtype=np.float32)
+    functions = [lambda letters, row=row: classes[row[letters]] for row in table]
+    interface = Interface(Tokens(table.shape[1]), Classes(len(classes)))
+    return Identifier(Callables(functions, interface), np.arange(table.shape[1])[:, None], "top1", none=1e-9)
+
+
+def most_questions(table: np.ndarray) -> int:
+    """Questions in the worst case until it is clear which function of a table it is."""
+    known, counts = of_table(table), []
+    for row in table:
+        told = known.anew()
+        while told.posterior.probabilities.max() < 0.9:  # each contradicted one keeps a thousandth
+            question = told.next_question()
+            assert question is not None
+            told.tell(question, row[question])
+        counts.append(len(told.transcript))
+    return max(counts)
+
+
+def test_of_exact_answers_nearly_as_few_questions_as_any_interrogation_needs() -> None:
+    extra = []
+    for seed in range(8):
+        numbers = np.random.default_rng(seed)
+        shape = int(numbers.integers(3, 65)), int(numbers.integers(6, 17))
+        table = np.unique(numbers.integers(0, numbers.integers(2, 4), shape), axis=0)
+        best = interactive_queries(FunctionClass(table), seconds=0.5)
+        found = most_questions(table)
+        assert best.lower_bound <= found <= len(table) - 1
+        extra.append(found - best.count)
+    assert max(extra) <= 1
+
+
+def test_point_functions_need_all_questions_but_one() -> None:
+    assert most_questions(np.eye(16, dtype=int)) == 15
