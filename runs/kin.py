@@ -41,9 +41,8 @@ def main() -> None:
         "nearest_of_another_cell_same_task": float(across.mean()),
         "kin": {},
     }
-    print(
-        f"{len(rows)} networks: the nearest does the same task for {nearest.mean():.2f}, of another cell {across.mean():.2f}"
-    )
+    shares = f"{nearest.mean():.2f}, of another cell {across.mean():.2f}"
+    print(f"{len(rows)} networks: the nearest does the same task for {shares}")
     for kind in np.unique(kinds):
         names, counts = np.unique(kin[kinds == kind], return_counts=True)
         order = np.argsort(-counts, kind="stable")

@@ -37,8 +37,9 @@ like the mean of all one direction, where without it rounding would."""
 class AnswersEncoder(AskingEncoder):
     """z from the answers to fixed questions, centred and projected on their principal components over a zoo.
 
-    Answers are probabilities, or numbers at each network's own level, so that loudness does not tell networks apart. Networks that predict their next token also run freely from the starts of the questions,
-    fed their own likeliest answer. Before :meth:`start`, questions are stimuli, and components a random projection.
+    Answers are probabilities, or numbers at each network's own level, so that loudness does not tell networks apart.
+    Networks that predict their next token also run freely from the starts of the questions, fed their own likeliest
+    answer. Before :meth:`start`, questions are stimuli, and components a random projection.
 
     Args:
         interface: of the networks; it reads all whose inputs and outputs are of these kinds and sizes.

@@ -96,7 +96,7 @@ class Numbers:
         return outputs
 
     def levelled(self, answers: Tensor, unit: Tensor) -> Tensor:
-        """Answers ``[..., R, T, Y]`` for networks to be told apart by: in units ``[R, 1, Y]``, at each network's own level.
+        """Answers ``[..., R, T, Y]`` for networks to be told apart by: in units ``[R, 1, Y]``, at each network's level.
 
         That is the root mean square of all its answers in these units, and at least :data:`QUIET`: two networks that
         differ in loudness alone are alike, and what is nearly silent stays so.
