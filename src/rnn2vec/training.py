@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from rnn2vec.allocation import keep_freed_memory
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_record, write_record
 from rnn2vec.threads import on_threads
@@ -89,6 +90,7 @@ def train(
     Raises:
         RNN2VecError: if the checkpoint is damaged or belongs to another training, or the training diverges.
     """
+    keep_freed_memory()
     groups = [own.parameters() for own in modules] if apart else [_parameters(optimizer)]
     clipped = [list(group) for group in groups]
     kept = Checkpoint(checkpoint, identity, nn.ModuleList(modules), optimizer, generator)
