@@ -97,7 +97,7 @@ class Transfer:
 
     def read(self, directory: Path, zoos: list[str]) -> list[dict[str, Any]]:
         """All readings of one encoder, those that are there kept."""
-        found, path = [], self.out / f"{directory.name}.json"
+        path = self.out / f"{directory.name}.json"
         kept = {each["networks"]: each for each in read_json(path, "readings")["readings"]} if path.exists() else {}
         wanted = ["LSTM 2x32, as trained on", *COPIES, "half trained", *zoos]
         if missing := [name for name in wanted if name not in kept]:
@@ -118,8 +118,7 @@ class Transfer:
                 kept[name] = {"networks": name, "seed": seed, **read}
                 write_json(path, {"readings": list(kept.values())})
                 print(json.dumps(kept[name]), flush=True)
-        found += [kept[name] for name in wanted]
-        return found
+        return [kept[name] for name in wanted]
 
     def half(self, rows: np.ndarray, said: dict[str, np.ndarray]) -> dict[str, float]:
         """Exact languages of networks that have half learnt theirs."""

@@ -84,7 +84,7 @@ def test_build_flags_win_over_the_preset(zoo: Path, rnn2vec_command: Command) ->
 
 @pytest.mark.parametrize("cell", ["gru", "elman"])
 def test_other_cells_and_layers_are_built(cell: str, tmp_path: Path, rnn2vec_command: Command) -> None:
-    options = f"--preset demo --cell {cell} --layers 2 --hidden-size 5 --models 2 --steps 2 --workers 1".split()
+    options = f"--preset demo --cells {cell} --layers 2 --hidden-size 5 --models 2 --steps 2 --workers 1".split()
     assert rnn2vec_command("zoo", "build", "formal-languages", "--out", tmp_path / "z", *options)[0] == 0
     architecture = Zoo.open(tmp_path / "z").architecture
     assert (architecture.cell, architecture.num_layers, architecture.widest) == (cell, 2, 5)
@@ -201,7 +201,7 @@ def test_mistakes_in_arguments(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
     out = ("--out", tmp_path / "out")
     fails(rnn2vec_command("zoo", "build", "poems", *out), "formal-languages", "'poems'")
     fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--preset", "huge"), "demo, laptop, paper")
-    fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--cell", "qrnn"), "lstm, gru, elman")
+    fails(rnn2vec_command("zoo", "build", "formal-languages", *out, "--cells", "qrnn"), "lstm, gru, elman")
     fails(rnn2vec_command("zoo", "build", "formal-languages", "--out", zoo), str(zoo), "one directory holds one zoo")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "oracle", *out), "interactive", "'oracle'")
     fails(rnn2vec_command("pretrain", zoo, "--encoder", "flat", *out, "--loss", "hinge"), "total-variation")

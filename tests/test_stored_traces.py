@@ -67,3 +67,13 @@ def test_units_do_not_depend_on_blocks() -> None:
     assert unit[2] == 1.0
     assert own[:, 2].tolist() == pytest.approx([0.1] * 5)
     assert Classes(3).units(5, iter([]))[0].shape == (5, 3)
+
+
+def test_rows_without_checksums_have_their_file_checked_whole(tiny_zoo: Zoo, tmp_path: Path) -> None:
+    directory = tmp_path / "zoo"
+    shutil.copytree(tiny_zoo.directory, directory)
+    stored = Zoo.open(directory).stored_traces()
+    stored.checksums[np.flatnonzero(stored.shards == 1)[1:]] = None  # the first, which has one, is sound
+    flip_a_byte(directory / "traces" / "00001.safetensors")
+    with pytest.raises(RNN2VecError, match="altered"):
+        stored[stored.shards == 1]

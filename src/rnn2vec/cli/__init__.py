@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, identify, library, overview, predict, theory, zoo
-from rnn2vec.cli.console import be_quiet, print_error
+from rnn2vec.cli.console import console, print_error
 from rnn2vec.errors import RNN2VecError
 
 app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def options(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show results and errors, and no progress.")] = False,
 ) -> None:
     """Representations of recurrent neural networks."""
-    be_quiet(quiet)
+    console.shows_progress = not quiet
 
 
 app.command()(overview.demo)

@@ -26,6 +26,8 @@ from rnn2vec.zoo.store import Zoo
 class _Console(Console):
     """A console whose reader may leave: what is said then goes nowhere, and the work, which writes files, goes on."""
 
+    shows_progress = True
+
     def on_broken_pipe(self) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
@@ -39,15 +41,6 @@ WIDE = 10_000
 """Columns in which any table has room."""
 PROJECTION_SECONDS = 30.0
 """After which a long job says how long it will take."""
-
-
-class _Progress:
-    shown = True
-
-
-def be_quiet(quiet: bool) -> None:
-    """Whether progress is left out from now on."""
-    _Progress.shown = not quiet
 
 
 def print_error(message: str) -> None:
@@ -66,7 +59,7 @@ def stage(title: str, jobs: Sequence[tuple[str, int]]) -> Iterator[OnProgress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    if not _Progress.shown:
+    if not console.shows_progress:
         yield lambda job, amount, note: None
         return
     console.print(f"[bold]{title}[/bold]")

@@ -34,9 +34,7 @@ def zoo_build(
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps of each.")] = None,
     cells: Annotated[
         str | None,
-        typer.Option(
-            "--cells", "--cell", help="lstm, gru, elman, leaky, or several in equal parts: gru,leaky-softplus-inside."
-        ),
+        typer.Option(help="lstm, gru, elman, leaky, or several in equal parts: gru,leaky-softplus-inside."),
     ] = None,
     hidden_size: Annotated[int | None, typer.Option(min=1, help="Hidden units of a layer.")] = None,
     layers: Annotated[int | None, typer.Option(min=1, help="Recurrent layers.")] = None,

@@ -59,9 +59,11 @@ class Box:
                 self.questions += 1
                 self._end_last(last)
                 said = self._ask(question.copy())
-        except RNN2VecError:
-            raise
         except Exception as error:
+            if steps:  # what began before has ended; a sequence that fails at its beginning ends itself
+                self._end()
+            if isinstance(error, RNN2VecError):
+                raise
             raise RNN2VecError(
                 f"{self.name} failed at its question {self.questions}, of {len(question)} steps: "
                 f"{type(error).__name__}: {error}"

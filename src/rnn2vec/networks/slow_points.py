@@ -19,8 +19,6 @@ SLOW = 0.01
 """A point is slow if a step moves it by less, in these units."""
 APART = 0.2
 """Two slow points are one if they are less apart, or joined by a chain of such."""
-_BY_ROW_AND_COLUMN = ((slice(None), None), (None, slice(None)))
-BETAS, EPSILON = (0.9, 0.999), 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +59,12 @@ def visited_states(population: Population, inputs: torch.Tensor, chosen: torch.T
     for start in range(0, inputs.shape[2] - every + 1, every):
         _, state = engine.run(population, inputs[:, :, start : start + every], state)
         found.append(_parts(state))
-    rows, columns = (torch.arange(size)[shape] for size, shape in zip(chosen.shape, _BY_ROW_AND_COLUMN, strict=True))
+    rows, columns = torch.arange(len(chosen))[:, None], torch.arange(chosen.shape[1])
     parts = [torch.stack(own)[chosen, rows, :, columns].transpose(1, 2) for own in zip(*found, strict=True)]
     return (parts[0], parts[1]) if len(parts) == 2 else parts[0]
 
 
+@torch.enable_grad()  # also where the caller needs none
 def slow_points(population: Population, inputs: torch.Tensor, states: State) -> SlowPoints:
     """Minimise the squared length of a step, |F(h, u) - h|^2, from given states.
 
@@ -74,38 +73,30 @@ def slow_points(population: Population, inputs: torch.Tensor, states: State) -> 
         inputs: the constant input u of each, ``[N, X]``.
         states: where the searches start, ``[N, L, B, H]``, or a pair of such.
     """
-    started = [part.numpy() for part in _parts(states)]
-    batch = started[0].shape[2]
-    asked = inputs[:, None, None].expand(-1, batch, 1, -1).contiguous()
-    unit = _unit(started)
-    points = [part / unit for part in started]
-    first, second = ([np.zeros_like(part) for part in points] for _ in range(2))
-    for iteration in range(ITERATIONS):
-        gradients, _ = _gradients(population, asked, points, unit)
-        rate = RATE * (1 - iteration / ITERATIONS)
-        corrections = [1 - beta ** (iteration + 1) for beta in BETAS]
-        for place, gradient in enumerate(gradients):
-            first[place] += (1 - BETAS[0]) * (gradient - first[place])
-            second[place] += (1 - BETAS[1]) * (np.square(gradient) - second[place])
-            length = np.sqrt(second[place] / corrections[1]) + EPSILON
-            points[place] = (points[place] - rate * first[place] / corrections[0] / length).astype(np.float32)
-    _, speeds = _gradients(population, asked, points, unit)
-    return SlowPoints(_flat(points), speeds)
+    started = _parts(states)
+    asked = inputs[:, None, None].expand(-1, started[0].shape[2], 1, -1).contiguous()
+    unit = torch.from_numpy(_unit([part.numpy() for part in started]))
+    points = [(part / unit).requires_grad_() for part in started]
+    optimizer = torch.optim.Adam(points, RATE, eps=1e-12)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, ITERATIONS)
+    for _ in range(ITERATIONS):
+        optimizer.zero_grad()
+        _squared_steps(population, asked, points, unit).sum().backward()
+        optimizer.step()
+        schedule.step()
+    with torch.no_grad():
+        speeds = _squared_steps(population, asked, points, unit).sqrt().numpy()
+    return SlowPoints(_flat([part.detach().numpy() for part in points]), speeds)
 
 
-def _gradients(
-    population: Population, asked: torch.Tensor, points: list[np.ndarray], unit: np.ndarray
-) -> tuple[list[np.ndarray], np.ndarray]:
-    """The gradients of the squared length of a step, and the length ``[N, B]``."""
-    scale = torch.from_numpy(unit)
-    given = [torch.from_numpy(part).requires_grad_() for part in points]
-    with torch.enable_grad():
-        scaled = [part * scale for part in given]
-        _, state = engine.run(population, asked, (scaled[0], scaled[1]) if len(scaled) == 2 else scaled[0])
-        moved = [(after - before) / scale for after, before in zip(_parts(state), scaled, strict=True)]
-        squares = torch.stack([part.square().sum((1, 3)) for part in moved]).sum(0)
-        gradients = torch.autograd.grad(squares.sum(), given)
-    return [gradient.numpy() for gradient in gradients], squares.detach().sqrt().numpy()
+def _squared_steps(
+    population: Population, asked: torch.Tensor, points: list[torch.Tensor], unit: torch.Tensor
+) -> torch.Tensor:
+    """The squared length ``[N, B]`` of a step from each point."""
+    scaled = [part * unit for part in points]
+    _, state = engine.run(population, asked, (scaled[0], scaled[1]) if len(scaled) == 2 else scaled[0])
+    moved = [(after - before) / unit for after, before in zip(_parts(state), scaled, strict=True)]
+    return torch.stack([part.square().sum((1, 3)) for part in moved]).sum(0)
 
 
 def _unit(states: list[np.ndarray]) -> np.ndarray:

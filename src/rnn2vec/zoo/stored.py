@@ -58,7 +58,7 @@ class StoredTraces:
         chosen = row_numbers(rows, len(self), "network")
         read: tuple[list[np.ndarray], ...] = tuple([] for _ in TRACES)
         for row, shard, place in zip(chosen, self.shards[chosen].tolist(), self.rows[chosen].tolist(), strict=True):
-            own = [part[place : place + 1] for part in self._parts(shard, self.checksums[row] is None)]
+            own = [part[place : place + 1] for part in self._parts(shard)]
             if not self._sound[row]:
                 if self.checksums[row] not in (None, *row_checksums(dict(zip(TRACES, own, strict=True)), TRACES)):
                     raise altered(self.files[shard][0], place)
@@ -73,15 +73,15 @@ class StoredTraces:
         """All of them, some networks at a time, in order."""
         return (self[start : start + BLOCK] for start in range(0, len(self), BLOCK))
 
-    def _parts(self, shard: int, as_a_whole: bool) -> tuple[Any, ...]:
+    def _parts(self, shard: int) -> tuple[Any, ...]:
         """The tensors of a shard, to be read row by row."""
         if shard not in self._opened:
-            path, checksum = self.files[shard]
-            if as_a_whole:
+            (path, checksum), own = self.files[shard], self.shards == shard
+            if None in self.checksums[own]:
                 read_tensors(path, checksum)
             file = self._stack.enter_context(open_tensors(path))
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
-            require_rows(path, TRACES, shapes, self.rows[self.shards == shard])
+            require_rows(path, TRACES, shapes, self.rows[own])
             self._opened[shard] = tuple(slices[name] for name in TRACES)
         return self._opened[shard]
