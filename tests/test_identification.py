@@ -507,3 +507,10 @@ def test_of_exact_answers_nearly_as_few_questions_as_any_interrogation_needs() -
 
 def test_point_functions_need_all_questions_but_one() -> None:
     assert most_questions(np.eye(16, dtype=int)) == 15
+
+
+def test_one_string_has_an_end() -> None:
+    found = identify(TEXTS[[3]], TEXTS, 1, "top1", confidence=1 - 1e-15, pool=POOL, one_string=True)
+    assert found.ended.startswith("the budget of 1 questions")
+    assert found.questions == 1
+    assert POOL.shape[1] <= found.letters < POOL.shape[1] + 8

@@ -43,14 +43,21 @@ class Box:
         """Whether a sequence that was asked can be continued."""
         return self._go_on is not None
 
+    def begun(self, question: np.ndarray) -> int:
+        """First steps of a question that need not be asked anew: all of the last, if it goes on with it and can."""
+        if self._last is None or self._go_on is None:
+            return 0
+        last, _ = self._last
+        return len(last) if len(question) > len(last) and np.array_equal(question[: len(last)], last) else 0
+
     def ask(self, question: np.ndarray) -> Any:
         """What it says to one sequence. One that begins with the last, and is longer, goes on where that ended.
 
         Raises:
             RNN2VecError: if it raises anything.
         """
+        steps = self.begun(question)
         last, self._last = self._last, None
-        steps = 0 if last is None or self._go_on is None else _begun(question, last[0])
         self.letters += len(question) - steps
         try:
             if last is not None and self._go_on is not None and steps:
@@ -79,11 +86,6 @@ class Box:
     def _end_last(self, last: tuple[np.ndarray, Any] | None) -> None:
         if last is not None:
             self._end()
-
-
-def _begun(question: np.ndarray, last: np.ndarray) -> int:
-    """Steps of the last question, if this one is longer and begins with it."""
-    return len(last) if len(question) > len(last) and np.array_equal(question[: len(last)], last) else 0
 
 
 def box_of(thing: Any, name: str = "the box") -> Box:

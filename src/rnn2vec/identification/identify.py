@@ -102,7 +102,7 @@ def identify(
         checks: whole questions that are asked once it is clear which network it is like, to make sure that it is none
             like it; as many as this kind of answers needs by default.
         one_string: go on with the sequence that was asked, a few steps at a time, as long as that tells anything: fewer
-            letters. The box must be one that can go on.
+            letters, and at most as many as so many whole questions have. The box must be one that can go on.
         on_answer: told every answer.
 
     Raises:
@@ -207,7 +207,8 @@ class _Plan:
 def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAnswer) -> _Ended:
     """Ask until it is clear and sure, or the budget is spent."""
     repeat, clear, checked = plan.measure, False, 0
-    while box.questions < plan.budget:  # a string that goes on is one
+    most = plan.budget * identifier.questions.shape[1]
+    while True:
         question = None if clear else _telling(identifier, plan.one_string)
         if question is None:
             clear = clear or _leading(identifier) >= plan.confidence
@@ -218,11 +219,11 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             repeat, question = False, identifier.transcript[-1].question  # is that the noise?
         if question is None:
             return _Ended(identifier, "it is clear" if clear else "no question of the pool tells more")
+        begun = box.begun(question)
+        if box.letters >= most if begun else box.questions >= plan.budget:  # a string that goes on is one
+            return _Ended(identifier, "it is clear" if clear else f"the budget of {plan.budget} questions is spent")
         try:
-            strings, letters = box.questions, box.letters
-            said = box.ask(question)
-            begun = len(question) - (box.letters - letters) if box.questions == strings else 0
-            apart = identifier.tell(question, said, begun)
+            apart = identifier.tell(question, box.ask(question), begun)
         except RNN2VecError as error:
             if not identifier.transcript:
                 raise
@@ -239,7 +240,6 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
         clear = _ranked(identifier)[0].probability >= plan.confidence
         if clear and checked >= plan.checks:
             return _Ended(identifier, "it is clear")
-    return _Ended(identifier, "it is clear" if clear else f"the budget of {plan.budget} questions is spent")
 
 
 def _telling(identifier: Identifier, one_string: bool) -> np.ndarray | None:
