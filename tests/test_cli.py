@@ -386,7 +386,7 @@ def test_info_names_the_backend(rnn2vec_command: Command) -> None:
 
 
 def test_digits_from_build_to_report(tmp_path: Path, rnn2vec_command: Command) -> None:
-    options = {"preset": "demo", "models": 24, "steps": 20, "hidden-size": 6, "workers": 1, "cell": "gru"}
+    options = {"preset": "demo", "models": 24, "steps": 20, "hidden-size": 6, "workers": 1, "cells": "gru"}
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     assert rnn2vec_command("zoo", "build", "sequential-digits", "--out", tmp_path / "zoo", *flags)[0] == 0
     for encoder in ("interactive", "statistics"):
