@@ -19,7 +19,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from strangers import strangers
 
-from rnn2vec import Zoo, build_zoo, load_encoder, zoo_recipe
+from rnn2vec import Encoder, Networks, Zoo, build_zoo, load_encoder, zoo_recipe
 from rnn2vec.emulation.recipe import recipe_for
 from rnn2vec.emulation.store import EMULATOR, RECORD, load_trained, pretrain_into
 from rnn2vec.encoders.directory import CONFIG, KNOWLEDGE, WEIGHTS
@@ -27,6 +27,8 @@ from rnn2vec.evaluation.calibration import calibration_error
 from rnn2vec.evaluation.pretrained import SHIPPED, learn_labels
 from rnn2vec.evaluation.properties import learnt, measure, properties_of, shown_by, view_of_zoo
 from rnn2vec.files import read_json, write_json
+from rnn2vec.identification.asked import Asked
+from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.threads import default_threads
 from rnn2vec.zoo.split import split_zoo
 
@@ -58,6 +60,7 @@ def figures(zoo: Zoo, directory: Path) -> dict[str, float]:
                 error = calibration_error(said[f"{wanted.name}_confidence"][scored], right)
                 found[f"{wanted.name} calibration {part}"] = error
         found[f"refused {part}"] = float(1 - said["known"][rows[able[rows]]].mean())
+        found |= boxes(zoo, encoder, rows[able[rows]], part)
     tested = np.concatenate(list(split_zoo(zoo).tested.values()))
     near = said["distance"][tested[able[tested]]]
     for kind, networks in strangers(zoo).items():
@@ -66,6 +69,27 @@ def figures(zoo: Zoo, directory: Path) -> dict[str, float]:
         found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, far["distance"]])))
         found[f"called unknown {kind}"] = float(1 - far["known"].mean())
     return found
+
+
+def boxes(zoo: Zoo, encoder: Encoder, rows: np.ndarray, part: str) -> dict[str, float]:
+    """What is read of the same networks as black boxes."""
+
+    def asked(row: int) -> np.ndarray:
+        network = zoo.networks([row])
+        return encoder.encode(Asked(lambda question: answered(network, question), zoo.interface))[0]
+
+    assert encoder.knowledge is not None
+    said = encoder.knowledge(np.stack([asked(row) for row in rows]))
+    measured = measure(zoo, rows, {name: said[name] for name in (each.name for each in properties_of(zoo))})
+    kept = {name: value for name, value in measured.items() if name != "learnt"}
+    return {f"boxes {name} {part}": value for name, value in kept.items()} | {
+        f"boxes refused {part}": float(1 - said["known"].mean())
+    }
+
+
+def answered(network: Networks, question: np.ndarray) -> np.ndarray:
+    """What a network answers to one sequence, to two digits."""
+    return answers_of(network, question[None])[0, 0].numpy().astype(float).round(2)
 
 
 def worse(found: dict[str, float], before: dict[str, float]) -> list[str]:
@@ -115,8 +139,10 @@ its predictors were fitted to (`ood`: out of distribution):
 `calibration` is the expected calibration error of a class's confidence. `refused` is the share of networks of the
 family that are called unknown, `called unknown` that of strangers; AUROC is that of the distance to known networks.
 
-Limits: its questions are mixtures of tokens, or numbers, so that a black box which takes tokens alone cannot be asked
-them. Networks that have not learnt their task, or read it in another encoding, are unknown to it. Labels are those
+`boxes` are of the same networks as black boxes that take single tokens and answer with probabilities of two digits: in
+place of each mixture, they are asked its likeliest token.
+
+Limits: networks that have not learnt their task, or read it in another encoding, are unknown to it. Labels are those
 of the training family alone. Errors that nine of ten predictions do not exceed are of networks like those of the zoo.
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -24,6 +25,10 @@ from rnn2vec import (
     cli,
     zoo_recipe,
 )
+from rnn2vec.engine import train_step
+from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.randomness import generator
+from rnn2vec.tasks.formal_language import FormalLanguage
 
 settings.register_profile("rnn2vec", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile("rnn2vec")
@@ -44,6 +49,21 @@ def tokens(architecture: Architecture) -> Interface:
 def form(name: str, architecture: Architecture) -> Architecture | Interface:
     """What an encoder of this name is built for, if networks read tokens and answer with classes."""
     return architecture if ENCODERS[name].reads is Architecture else tokens(architecture)
+
+
+LANGUAGES = (FormalLanguage(2, -1, 1), FormalLanguage(-2, 0, 2), FormalLanguage(1, 1, -3))
+
+
+@pytest.fixture(scope="session")
+def grus() -> Population:
+    """GRUs that learnt three languages, by a loop of its own."""
+    population = Population.initialise(Architecture.stack("gru", 6, 24, 1, 6), 7, range(len(LANGUAGES)))
+    optimizer = AdamW.start(population, 0.0)
+    for step in range(1200):
+        drawn = [language.sample(16, generator(step, "test")) for language in LANGUAGES]
+        inputs, targets = (torch.from_numpy(np.stack(parts)) for parts in zip(*drawn, strict=True))
+        train_step(population, optimizer, inputs, targets, 0.01 if step < 700 else 0.002)
+    return population.with_interface(Interface(Tokens(6), Classes(6)))
 
 
 MakePopulation = Callable[..., Population]

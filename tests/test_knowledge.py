@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-import torch
 from scipy.special import softmax
 from typer.testing import CliRunner
 
-from rnn2vec import Classes, Interface, Population, RNN2VecError, Tokens, Zoo, build_encoder, build_zoo, load_encoder
+from conftest import LANGUAGES
+from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, load_encoder
 from rnn2vec import zoo_recipe as recipe_of
 from rnn2vec.architecture import Architecture
 from rnn2vec.cli import app
-from rnn2vec.engine import train_step
-from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.evaluation.calibration import (
     calibration_error,
     confidence_of,
@@ -31,8 +29,6 @@ from rnn2vec.evaluation.predictors import fit_predictors, seen_rows
 from rnn2vec.evaluation.pretrained import SHIPPED, shipped
 from rnn2vec.evaluation.readers import READERS
 from rnn2vec.interrogation import MealyMachine, realise
-from rnn2vec.randomness import generator
-from rnn2vec.tasks.formal_language import FormalLanguage
 from rnn2vec.zoo.split import split_zoo
 
 
@@ -212,21 +208,6 @@ def test_encoders_of_the_package_are_small_and_tell_their_figures() -> None:
         card = (SHIPPED / name / "README.md").read_text()
         figures = json.loads((SHIPPED / name / "figures.json").read_text())
         assert all(f"| {key} | {value:.4f} |" in card for key, value in figures.items())
-
-
-LANGUAGES = (FormalLanguage(2, -1, 1), FormalLanguage(-2, 0, 2), FormalLanguage(1, 1, -3))
-
-
-@pytest.fixture(scope="module")
-def grus() -> Population:
-    """GRUs that learnt three languages, by a loop of its own."""
-    population = Population.initialise(Architecture.stack("gru", 6, 24, 1, 6), 7, range(len(LANGUAGES)))
-    optimizer = AdamW.start(population, 0.0)
-    for step in range(1200):
-        drawn = [language.sample(16, generator(step, "test")) for language in LANGUAGES]
-        inputs, targets = (torch.from_numpy(np.stack(parts)) for parts in zip(*drawn, strict=True))
-        train_step(population, optimizer, inputs, targets, 0.01 if step < 700 else 0.002)
-    return population.with_interface(Interface(Tokens(6), Classes(6)))
 
 
 def test_the_encoder_of_the_package_tells_the_language_of_any_gru(grus: Population) -> None:

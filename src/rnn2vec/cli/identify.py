@@ -17,9 +17,11 @@ from rnn2vec.cli.console import console, print_rows
 from rnn2vec.cli.networks import collection_of, declared, network_of
 from rnn2vec.cli.options import AsJson, Declare, Force, Inputs, Knob, Threads
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation.pretrained import load_encoder, shipped
 from rnn2vec.files import write_atomically
 from rnn2vec.identification.commands import SECONDS, Command
 from rnn2vec.identification.identify import Identification, identify
+from rnn2vec.identification.place import place
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.identification.transcript import identification_page, plain_identification
 from rnn2vec.outputs import require_new_file
@@ -49,6 +51,13 @@ def identify_command(
     group_by: Annotated[
         str | None, typer.Option(help="Columns of the zoo's table, commas between: ask for these, not for the network.")
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Place a box that somebody else trained: this encoder asks it its own questions, and reads the columns "
+            f"of --group-by from z; {', '.join(shipped())}, a directory that pretrain wrote, or user/name on a hub."
+        ),
+    ] = None,
     one_string: Annotated[
         bool, typer.Option("--one-string", help="Go on with the sequence that was asked, a few steps at a time.")
     ] = False,
@@ -60,14 +69,23 @@ def identify_command(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find out which of the known networks is behind a black box, with as few questions as possible."""
+    """Find out which of the known networks is behind a black box, with as few questions as possible.
+
+    With --encoder: which of their tasks a box does that is none of them.
+    """
     torch.set_num_threads(threads)
     if out is not None:
         require_new_file(out, force, [among])
     said = declared(declare, knob)
     known = collection_of([among], said, inputs)
     names = known.names.tolist()
-    groups = None if group_by is None else _groups(among, group_by)
+    columns, rows = ([], []) if group_by is None else _columns(among, group_by)
+    groups = [", ".join(f"{name} {value}" for name, value in zip(columns, row, strict=True)) for row in rows] or None
+    if encoder is not None and (not columns or answers.partition(":")[0] in ("top1", "sampled") or one_string):
+        raise RNN2VecError(
+            "an encoder places a box by columns of the zoo, from all its probabilities or numbers: give --group-by, "
+            "leave --answers at full or rounded:K, and leave out --one-string"
+        )
 
     def on_answer(told: Told, posterior: Posterior) -> None:
         if not as_json:
@@ -79,10 +97,13 @@ def identify_command(
             )  # fmt: skip
 
     with _asked(box, said, seconds) as thing:
-        found = identify(
-            thing, known.networks, questions, answers, noise, confidence, names, groups, known.questions,
-            one_string=one_string, on_answer=on_answer,
-        )  # fmt: skip
+        if encoder is not None:
+            found = place(thing, load_encoder(encoder), rows, columns)
+        else:
+            found = identify(
+                thing, known.networks, questions, answers, noise, confidence, names, groups, known.questions,
+                one_string=one_string, on_answer=on_answer,
+            )  # fmt: skip
     if out is not None:
         write_atomically(out, identification_page(found, box).encode())
     if as_json:
@@ -121,13 +142,13 @@ def _imported(place: str) -> Any:
     return found
 
 
-def _groups(among: Path, columns: str) -> list[str]:
+def _columns(among: Path, columns: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Names of columns, and their values of each network."""
     if not (among / INDEX).exists():
         raise RNN2VecError(f"--group-by names columns of a zoo; {among} is a folder of files: `rnn2vec zoo import` it")
     zoo = Zoo.open(among)
     names = [name.strip() for name in columns.split(",")]
-    rows = zip(*(zoo.column(name).tolist() for name in names), strict=True)
-    return [", ".join(f"{name} {value}" for name, value in zip(names, row, strict=True)) for row in rows]
+    return names, list(zip(*(zoo.column(name).tolist() for name in names), strict=True))
 
 
 def _print(found: Identification) -> None:

@@ -251,6 +251,10 @@ class Knowledge(Protocol):
         """Arrays ``[N]`` by name from representations ``[N, Z]``."""
         ...
 
+    def chances(self, name: str, z: np.ndarray) -> dict[Any, np.ndarray]:
+        """The probability ``[N]`` of each class of one property."""
+        ...
+
     def write(self, directory: Path) -> None:
         """Write it beside its encoder."""
         ...

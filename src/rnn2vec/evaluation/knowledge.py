@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from scipy.special import softmax
 
 from rnn2vec.checksums import CHECKSUMS, recorded_checksum, require_unaltered, sealed
 from rnn2vec.encoders.directory import KNOWLEDGE
@@ -30,8 +31,12 @@ from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
 RECORD, TENSORS = KNOWLEDGE
-REFUSED = 0.05
-"""The share of networks of tasks unknown to it, of the zoo's own family, that would be called unknown."""
+NEAR, MARGIN = 0.95, 2.0
+"""A network is known within so many times the distance that this share of the zoo's own keeps from those of other tasks.
+
+Twice, since other cells, sizes and boxes asked letter by letter are further off, and strangers much further
+(``docs/predict.md``).
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +71,13 @@ class Labels:
             return {name: found, f"{name}_error": np.full(len(z), self.sure)}
         chosen = np.searchsorted(self.fitted.classes, found)
         return {name: found, f"{name}_confidence": confidence_of(self.fitted.scores(z), chosen, self.sure)}
+
+    def chances(self, z: np.ndarray) -> dict[Any, np.ndarray]:
+        """The probability ``[N]`` of each class, from representations ``[N, Z]``; of a number, none."""
+        if self.fitted.scores is None:
+            return {}
+        likely = softmax(self.fitted.scores(z) / self.sure, axis=1)
+        return dict(zip(self.fitted.classes.tolist(), likely.T, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +129,17 @@ class Knowledge:
             found |= each.read(z)
         distance = nearest_distance(z, self.z)
         return found | {"distance": distance, "known": distance <= self.limit}
+
+    def chances(self, name: str, z: np.ndarray) -> dict[Any, np.ndarray]:
+        """How likely each class of one property is: calibrated probabilities ``[N]`` by class.
+
+        Raises:
+            RNN2VecError: if the property is unknown, or no class.
+        """
+        classes = {each.wanted.name: each for each in self.labels if each.wanted.kind == "class"}
+        if name not in classes:
+            raise RNN2VecError(f"classes that this encoder knows are {', '.join(classes) or 'none'}; got {name!r}")
+        return classes[name].chances(z)
 
     def write(self, directory: Path) -> None:
         """Write both files."""
@@ -174,10 +197,10 @@ def _labels(wanted: Property, z: np.ndarray, truth: np.ndarray, tasks: np.ndarra
 
 
 def _limit(z: np.ndarray, tasks: np.ndarray) -> float:
-    """The distance to networks of other tasks that all but :data:`REFUSED` of the networks do not exceed."""
+    """:data:`MARGIN` times the distance to networks of other tasks that :data:`NEAR` of the networks do not exceed."""
     z = z.astype(np.float32)
     distances = [nearest_distance(z[tasks == own], z[tasks != own]) for own in np.unique(tasks) if (tasks != own).any()]
-    return float(np.quantile(np.concatenate(distances), 1 - REFUSED, method="higher")) if distances else 2.0
+    return MARGIN * float(np.quantile(np.concatenate(distances), NEAR, method="higher")) if distances else 2.0
 
 
 def _vectors(z: np.ndarray) -> np.ndarray:

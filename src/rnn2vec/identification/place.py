@@ -1,0 +1,74 @@
+"""Place: what a box that nobody knows was trained to do, read from the z of an encoder that asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn2vec.encoders import Encoder
+from rnn2vec.encoders.forms import AskingEncoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.identification.asked import Asked
+from rnn2vec.identification.identify import Candidate, Identification
+from rnn2vec.identification.posterior import Posterior, Told
+
+
+def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: Sequence[str]) -> Identification:
+    """Which of the known tasks a box was trained on, by somebody else: another network, cell, size or seed.
+
+    The encoder asks the box its own questions, and the labels of its zoo tell from z how likely each task is: the
+    product of the calibrated probabilities of its columns. What is left is the probability that it is none of these;
+    a box unlike all networks that the encoder knows is none of them. Of each question a probing encoder asks all of its
+    sequences the next step, by all that was answered; they are the transcript. A box that cannot be asked several at
+    once is asked their beginnings again and again, which its counts of questions and letters say.
+
+    Args:
+        box: see :func:`rnn2vec.identification.box.box_of`; it answers with numbers, or with all probabilities.
+        encoder: one that asks, with knowledge of these columns (:func:`rnn2vec.load_encoder`).
+        among: the known tasks, a value of each column for each of N networks; those of the same values are one.
+        columns: names of the columns, classes that the encoder knows.
+
+    Raises:
+        RNN2VecError: if the encoder does not ask or does not know a column, or the box fails.
+    """
+    if not isinstance(encoder, AskingEncoder) or encoder.knowledge is None:
+        raise RNN2VecError(
+            f"a box is placed by an encoder that asks and knows the labels of its zoo; the {encoder.name} encoder "
+            f"{'knows none' if isinstance(encoder, AskingEncoder) else 'reads weights'}: use formal-languages, or "
+            "what `rnn2vec pretrain --encoder interactive` wrote of a zoo with labels"
+        )
+    tasks = [tuple(values) for values in among]
+    if not tasks or not columns:
+        raise RNN2VecError("a box is placed among tasks, one at least, by columns, one at least; got none")
+    asked = Asked(box, encoder.interface)
+    try:
+        z = encoder.encode(asked)
+    finally:
+        asked.box.end()
+    assert asked.asked is not None
+    strings = zip(asked.asked.inputs[0].numpy(), asked.asked.outputs[0].numpy(), strict=True)
+    known = bool(encoder.knowledge(z)["known"][0])
+    chances = [encoder.knowledge.chances(name, z) for name in columns]
+    likely: dict[str, Candidate] = {}
+    for row, task in enumerate(tasks):
+        name = ", ".join(f"{column} {value}" for column, value in zip(columns, task, strict=True))
+        if name not in likely:
+            each = [own.get(value, np.zeros(1))[0] for own, value in zip(chances, task, strict=True)]
+            likely[name] = Candidate(row, name, float(np.prod(each)) * known)
+    candidates = tuple(sorted(likely.values(), key=lambda each: -each.probability))
+    total = sum(each.probability for each in candidates)
+    posterior = Posterior(np.array([each.probability for each in candidates]), max(0.0, 1.0 - total))
+    return Identification(
+        candidates,
+        posterior.none,
+        asked.box.questions,
+        asked.box.letters,
+        tuple(Told(question, answer) for question, answer in strings),
+        "all questions of the encoder are asked" if known else "it is unlike all networks that the encoder knows",
+        False,
+        (),
+        (posterior.bits,),
+        (posterior.none,),
+    )
