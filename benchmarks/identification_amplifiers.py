@@ -2,11 +2,12 @@
 
     python benchmarks/identification_amplifiers.py AMPS_FOLDER
 
-The folder holds GuitarML files; those with a knob count at three positions. Members answer exactly, or with 8 bits (steps
-of 1/128) and Gaussian noise of 1 % of the spread of their output. Captures by others are made, as `captures.py` makes
-them. A capture is no member: devices are ranked by how likely its answers are of each, and the rank of its own is compared
-with fixed sets of as many questions, ranked by the root mean square of differences. The best of 300 random sets is chosen
-in hindsight, with the captures themselves. Intervals are 95 % (Wilson). The last line is JSON.
+The folder holds GuitarML files; those with a knob count at three positions. Members answer exactly, or with 8 bits
+(steps of 1/128) and Gaussian noise of 1 % of the spread of their output, of which nothing is declared. Captures by
+others are made, as `captures.py` makes them. A capture is no member: devices are ranked by how likely its answers are of
+each, and the rank of its own is compared with fixed sets of as many questions, ranked by the root mean square of
+differences. The best of 300 random sets is chosen in hindsight, with the captures themselves. Intervals are 95 %
+(Wilson). The last line is JSON.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def main() -> None:
         zoo = import_zoo([arguments.folder], Path(place) / "zoo", knob=[0, 0.5, 1])
         networks, questions = zoo.networks(), questions_of(zoo)
         assert isinstance(networks, Population)
-        for name, form, noise, budget in (("exact", "full", 0.0, 16), ("8 bits, 1 % noise", "rounded:2", NOISE, 4)):
+        for name, form, noise, budget in (("exact", "full", 0.0, 16), ("8 bits, 1 % noise", "full", NOISE, 4)):
             report["members"][name] = own = members(networks, questions[:, :STEPS], form, noise, budget)
             print(
                 f"members, {name}: right {own['right']:.3f} of {len(networks)}, called none {own['called_none']:.3f}, "

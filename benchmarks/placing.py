@@ -2,9 +2,9 @@
 
     python benchmarks/placing.py ZOO... [--encoder formal-languages] [--out runs/out/placing.json]
 
-Each ZOO holds networks that the encoder never saw, of any cell and size (`rnn2vec zoo build formal-languages --cells gru
---hidden-size 32 --models 216 --seed 1`). Every network that has learnt its task by the last snapshot is a box that takes
-tokens and answers with probabilities rounded to two digits. A fifth of the tasks is held out of what a box may be.
+Each ZOO holds networks that the encoder never saw, of any cell and size (`rnn2vec zoo build formal-languages --cells
+gru --models 216`, or those of `runs/transfer.py`). Every network that has learnt its task by the last snapshot is a box
+that takes tokens and answers with probabilities rounded to two digits. A fifth of the tasks is held out of what a box may be.
 `unseen` are tasks that the encoder and the readers of its z were not trained on. Intervals are 95 % (Wilson). The last
 line is JSON.
 """

@@ -80,11 +80,10 @@ def boxes(zoo: Zoo, encoder: Encoder, rows: np.ndarray, part: str) -> dict[str, 
 
     assert encoder.knowledge is not None
     said = encoder.knowledge(np.stack([asked(row) for row in rows]))
-    measured = measure(zoo, rows, {name: said[name] for name in (each.name for each in properties_of(zoo))})
-    kept = {name: value for name, value in measured.items() if name != "learnt"}
-    return {f"boxes {name} {part}": value for name, value in kept.items()} | {
-        f"boxes refused {part}": float(1 - said["known"].mean())
-    }
+    names = [each.name for each in properties_of(zoo) if each.of_task]
+    found = {name: np.mean(said[name] == zoo.column(name)[rows]) for name in names if f"{name}_confidence" in said}
+    found |= {"refused": 1 - said["known"].mean()}
+    return {f"boxes {name} {part}": float(value) for name, value in found.items()}
 
 
 def answered(network: Networks, question: np.ndarray) -> np.ndarray:

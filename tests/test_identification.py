@@ -29,14 +29,14 @@ from rnn2vec import (
     identify,
 )
 from rnn2vec.cli import app
-from rnn2vec.identification.answer_models import answer_model
+from rnn2vec.identification.answer_models import answer_model, step_of
 from rnn2vec.identification.box import Box, SteppedNetwork, box_of
 from rnn2vec.identification.commands import Command
 from rnn2vec.identification.identify import interrogate
 from rnn2vec.identification.information import mutual_information, partition_information
 from rnn2vec.interrogation import FunctionClass, MealyMachine, interactive_queries, realise
 from rnn2vec.networks import concatenate
-from rnn2vec.networks.behaviour import answers_of
+from rnn2vec.networks.behaviour import answers_of, unit_of
 from rnn2vec.networks.stimuli import stimuli
 
 TOKENS = Interface(Tokens(5), Classes(5))
@@ -60,6 +60,7 @@ def various(count: int, seed: int = 0) -> Population:
 
 
 POOL = stimuli(TOKENS.inputs, 0, 24, 20)
+SOUNDS = stimuli(SOUND.inputs, 0, 16, 64)
 TEXTS, AMPLIFIERS = various(40), population(SOUND, 20)
 
 
@@ -514,3 +515,24 @@ def test_one_string_has_an_end() -> None:
     assert found.ended.startswith("the budget of 1 questions")
     assert found.questions == 1
     assert POOL.shape[1] <= found.letters < POOL.shape[1] + 8
+
+
+def test_rounding_is_seen_in_answers() -> None:
+    numbers = np.random.default_rng(0)
+    assert step_of((numbers.normal(size=64) * 128).round() / 128) == pytest.approx(1 / 128)
+    assert step_of((numbers.normal(size=64) * 100).round() / 100 + 0.003) == pytest.approx(0.01)
+    assert step_of(numbers.normal(size=64)) == 0.0
+    assert step_of(numbers.integers(0, 2, 64).astype(float)) == 0.0  # zeros and ones are answers like others
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_what_rounds_to_eight_bits_is_found_without_being_told(noise: float) -> None:
+    unit, numbers = unit_of(SOUND, answers_of(AMPLIFIERS, SOUNDS)).numpy(), np.random.default_rng(1)
+    for row in range(len(AMPLIFIERS)):
+
+        def ask(question: np.ndarray, row: int = row) -> np.ndarray:
+            answer = answers_of(AMPLIFIERS[[row]], question[None])[0, 0].numpy().astype(float)
+            return ((answer + noise * unit * numbers.normal(size=answer.shape)) * 128).round() / 128
+
+        found = identify(ask, AMPLIFIERS, 4, pool=SOUNDS)
+        assert (found.candidates[0].name, found.none_of_these < 0.01) == (str(row), True)

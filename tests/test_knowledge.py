@@ -24,7 +24,7 @@ from rnn2vec.evaluation.calibration import (
     out_of_fold,
     temperature_of,
 )
-from rnn2vec.evaluation.knowledge import RECORD, TENSORS, Knowledge, nearest_distance
+from rnn2vec.evaluation.knowledge import MARGIN, RECORD, TENSORS, Knowledge, nearest_distance
 from rnn2vec.evaluation.predictors import fit_predictors, seen_rows
 from rnn2vec.evaluation.pretrained import SHIPPED, shipped
 from rnn2vec.evaluation.readers import READERS
@@ -120,7 +120,7 @@ def test_most_networks_of_other_tasks_are_within_the_limit(zoo: Zoo, z: np.ndarr
     seen = seen_rows(split_zoo(zoo))
     tasks = np.unique(zoo.groups, axis=0, return_inverse=True)[1].reshape(-1)[seen]
     apart = [nearest_distance(z[seen][[row]], z[seen][tasks != tasks[row]])[0] for row in range(len(seen))]
-    assert 0.93 <= (np.array(apart) <= knowledge.limit).mean() <= 0.97
+    assert 0.93 <= (MARGIN * np.array(apart) <= knowledge.limit).mean() <= 0.97
 
 
 def test_what_is_far_away_is_unknown(z: np.ndarray, knowledge: Knowledge) -> None:

@@ -32,7 +32,7 @@ from rnn2vec.zoo.store import Zoo
 
 RECORD, TENSORS = KNOWLEDGE
 NEAR, MARGIN = 0.95, 2.0
-"""A network is known within so many times the distance that this share of the zoo's own keeps from those of other tasks.
+"""A network is known within so many times the distance that this share of the zoo keeps from networks of other tasks.
 
 Twice, since other cells, sizes and boxes asked letter by letter are further off, and strangers much further
 (``docs/predict.md``).

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ STRANGERS = 12
 """Noises of a box that is none of the networks, on a logarithmic scale."""
 APART = 10.0
 """How many times the noise of a box that is one of the networks the least of those is, of numbers."""
+FEWEST = 8
+"""Different numbers by which rounding is recognised."""
 OTHERWISE = 0.05
 """The least share of classes that a box answers otherwise which is none of the networks."""
 
@@ -64,6 +67,10 @@ class AnswerModel(Protocol):
 
     def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
         """How far two answers are apart, as noise is measured: in units, or as the share of classes that differ."""
+        ...
+
+    def seen_in(self, answers: Sequence[np.ndarray]) -> str:
+        """The name of the model that answers show: rounded ones, where all of them are multiples of a step."""
         ...
 
     def cells(self, expected: Tensor) -> Tensor:
@@ -124,6 +131,10 @@ class Full:
     def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
         return float(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean()))
 
+    def seen_in(self, answers: Sequence[np.ndarray]) -> str:
+        step = step_of(np.concatenate([answer.reshape(-1) for answer in answers]))
+        return f"rounded:{math.floor(-math.log10(step))}" if 1e-8 < step < 0.1 else self.name
+
     def cells(self, expected: Tensor) -> Tensor:
         # what differs by less than a few standard deviations is not told apart
         return (expected.double() / (self.unit * 6 * self.sigma)).round().long()
@@ -144,12 +155,17 @@ class OneClass:
     size: int
     slip: float = 1e-3
 
+    name: ClassVar[str]
+
     @property
     def noises(self) -> Tensor:
         return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
 
     def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
         return float((answer != other).mean())
+
+    def seen_in(self, answers: Sequence[np.ndarray]) -> str:
+        return self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,6 +243,17 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
         slip = min(max(given or 0.0, 1e-3), 0.3)
         return Likeliest(size, slip) if kind == "top1" else Sampled(size, slip)
     raise RNN2VecError(f"answers are full, rounded:K (0 to 8 digits), top1 or sampled; got {name!r}")
+
+
+def step_of(numbers: np.ndarray) -> float:
+    """The step whose multiples numbers ``[K]`` are, from the first; 0 if there is none, or too few to tell."""
+    values = np.unique(numbers)
+    if len(values) < FEWEST:
+        return 0.0
+    steps = np.diff(values)
+    least = float(steps[steps > 1e-9].min(initial=np.inf))
+    shares = (values - values[0]) / least
+    return least if np.abs(shares - shares.round()).max() < 0.01 else 0.0
 
 
 def _scale(own: float, least: float, high: float) -> Tensor:

@@ -252,10 +252,10 @@ class Identifier:
         self.transcript.append(Told(question, answer, begun))
         return 0.0 if before is None else self.model.apart(answer[: len(before)], before)
 
-    def with_noise(self, noise: float) -> Identifier:
-        """An identifier that was told the same, and takes answers to have more noise."""
-        groups = self.labels[self.groups].tolist()
-        other = Identifier(self.networks, self.questions, self.model.name, noise, self.none, groups, self.continued)
+    def with_noise(self, noise: float | None) -> Identifier:
+        """An identifier that was told the same, and takes answers to have this noise, rounded if they look so."""
+        groups, name = self.labels[self.groups].tolist(), self.model.seen_in([told.answer for told in self.transcript])
+        other = Identifier(self.networks, self.questions, name, noise, self.none, groups, self.continued)
         for told in self.transcript:
             other.tell(told.question, told.answer, told.begun)
         return other

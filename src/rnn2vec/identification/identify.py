@@ -22,6 +22,9 @@ from rnn2vec.zoo.store import Zoo
 OnAnswer = Callable[[Told, Posterior], None]
 """Told every question with its answer, and what is likely then."""
 
+MEASURED = 8
+"""Steps whose answers, given twice, tell how much noise there is; after a shorter question a whole one follows."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
@@ -215,8 +218,12 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             if clear and checked >= plan.checks:
                 return _Ended(identifier, "it is clear")
             question, checked = identifier.check(), checked + clear
-        if repeat and identifier.transcript and identifier.posterior.none > 0.5:
-            repeat, question = False, identifier.transcript[-1].question  # is that the noise?
+        again = False
+        if repeat and identifier.transcript and identifier.posterior.none > 0.5:  # is that the noise, or rounding?
+            last = identifier.transcript[-1].question
+            whole_one = identifier.check() if len(last) < MEASURED else None
+            again = whole_one is None
+            repeat, question = not again, last if whole_one is None else whole_one
         if question is None:
             return _Ended(identifier, "it is clear" if clear else "no question of the pool tells more")
         begun = box.begun(question)
@@ -231,8 +238,8 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
         if apart and identifier.transcript[-1].answer.ndim == 1:
             why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
             return _Ended(identifier, why, failed=True)
-        if apart and plan.measure:
-            identifier = identifier.with_noise(apart / math.sqrt(2))
+        if plan.measure and (apart or again):
+            identifier = identifier.with_noise(apart / math.sqrt(2) or None)
         posterior = identifier.posterior
         on_answer(identifier.transcript[-1], posterior)
         if posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget):
