@@ -4,8 +4,8 @@
 
 The folder holds GuitarML files; those with a knob count at three positions. Members answer exactly, or with 8 bits
 (steps of 1/128) and Gaussian noise of 1 % of the spread of their output, of which nothing is declared. Captures by
-others are made, as `captures.py` makes them. A capture is no member: devices are ranked by how likely its answers are of
-each, and the rank of its own is compared with fixed sets of as many questions, ranked by the root mean square of
+others are made, as `captures.py` makes them. A capture is no member: devices are ranked by how likely its answers are
+of each, and the rank of its own is compared with fixed sets of as many questions, ranked by the root mean square of
 differences. The best of 300 random sets is chosen in hindsight, with the captures themselves. Intervals are 95 %
 (Wilson). The last line is JSON.
 """

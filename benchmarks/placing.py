@@ -3,10 +3,10 @@
     python benchmarks/placing.py ZOO... [--encoder formal-languages] [--out runs/out/placing.json]
 
 Each ZOO holds networks that the encoder never saw, of any cell and size (`rnn2vec zoo build formal-languages --cells
-gru --models 216`, or those of `runs/transfer.py`). Every network that has learnt its task by the last snapshot is a box
-that takes tokens and answers with probabilities rounded to two digits. A fifth of the tasks is held out of what a box may be.
-`unseen` are tasks that the encoder and the readers of its z were not trained on. Intervals are 95 % (Wilson). The last
-line is JSON.
+gru --models 216`, or those of `runs/transfer.py`). Every network that has learnt its task by the last snapshot is a
+box that takes tokens and answers with probabilities rounded to two digits. A fifth of the tasks is held out of what a
+box may be. `unseen` are tasks that the encoder and the readers of its z were not trained on. Intervals are 95 %
+(Wilson). The last line is JSON.
 """
 
 from __future__ import annotations

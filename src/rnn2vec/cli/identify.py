@@ -54,8 +54,8 @@ def identify_command(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Place a box that somebody else trained: this encoder asks its own questions, and reads the columns of "
-            f"--group-by from z; {', '.join(shipped())}, a directory that pretrain wrote, or user/name on a hub."
+            help="Place a box that somebody else trained: this encoder asks it, and reads columns of the zoo "
+            f"(--group-by) from z; {', '.join(shipped())}, a directory that pretrain wrote, or user/name on a hub."
         ),
     ] = None,
     one_string: Annotated[
