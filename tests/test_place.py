@@ -114,6 +114,8 @@ def test_what_an_encoder_must_be_to_place_a_box(grus: Population) -> None:
         place(grus[[0]], build_encoder("flat", grus.architecture, 0), TASKS, COLUMNS)
     with pytest.raises(RNN2VecError, match="mb, mc, md; got 'accuracy'"):
         place(grus[[0]], load_encoder("formal-languages"), [(0.5,)], ["accuracy"])
+    with pytest.raises(RNN2VecError, match=r"of md it knows .*, not 7"):
+        placed(grus[[0]], [(2, -1, 7)])
     with pytest.raises(RNN2VecError, match="one at least"):
         placed(grus[[0]], [])
 

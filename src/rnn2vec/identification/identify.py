@@ -221,7 +221,7 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
         again = False
         if repeat and identifier.transcript and identifier.posterior.none > 0.5:  # is that the noise, or rounding?
             last = identifier.transcript[-1].question
-            whole_one = identifier.check() if len(last) < MEASURED else None
+            whole_one = identifier.check() if len(last) < min(MEASURED, identifier.questions.shape[1]) else None
             again = whole_one is None
             repeat, question = not again, last if whole_one is None else whole_one
         if question is None:

@@ -30,8 +30,11 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
         among: the known tasks, a value of each column for each of N networks; those of the same values are one.
         columns: names of the columns, classes that the encoder knows.
 
+    Returns:
+        Tasks as candidates, each with the row of the first network that has it.
+
     Raises:
-        RNN2VecError: if the encoder does not ask or does not know a column, or the box fails.
+        RNN2VecError: if the encoder does not ask or does not know a column or a value, or the box fails.
     """
     if not isinstance(encoder, AskingEncoder) or encoder.knowledge is None:
         raise RNN2VecError(
@@ -51,11 +54,17 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
     strings = zip(asked.asked.inputs[0].numpy(), asked.asked.outputs[0].numpy(), strict=True)
     known = bool(encoder.knowledge(z)["known"][0])
     chances = [encoder.knowledge.chances(name, z) for name in columns]
+    for name, own, values in zip(columns, chances, zip(*tasks, strict=True), strict=True):
+        if unknown := sorted(set(values) - set(own)):
+            raise RNN2VecError(
+                f"a box is placed among tasks that the encoder knows; of {name} it knows {', '.join(map(str, own))}, "
+                f"not {', '.join(map(str, unknown))}: leave networks of these out"
+            )
     likely: dict[str, Candidate] = {}
     for row, task in enumerate(tasks):
         name = ", ".join(f"{column} {value}" for column, value in zip(columns, task, strict=True))
         if name not in likely:
-            each = [own.get(value, np.zeros(1))[0] for own, value in zip(chances, task, strict=True)]
+            each = [own[value][0] for own, value in zip(chances, task, strict=True)]
             likely[name] = Candidate(row, name, float(np.prod(each)) * known)
     candidates = tuple(sorted(likely.values(), key=lambda each: -each.probability))
     total = sum(each.probability for each in candidates)
