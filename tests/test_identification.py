@@ -536,3 +536,10 @@ def test_what_rounds_to_eight_bits_is_found_without_being_told(noise: float) -> 
 
         found = identify(ask, AMPLIFIERS, 4, pool=SOUNDS)
         assert (found.candidates[0].name, found.none_of_these < 0.01) == (str(row), True)
+
+
+def test_noise_is_measured_by_questions_that_are_all_short() -> None:
+    """A whole question of the pool has fewer steps than would tell the noise well: it is asked again as it is."""
+    found = identify(answering(3, "full 0.03"), TEXTS, 48, pool=POOL[:, :4])
+    assert any(a.question.tolist() == b.question.tolist() for a, b in itertools.pairwise(found.transcript))
+    assert (found.candidates[0].row, found.none_of_these < 0.1) == (3, True)

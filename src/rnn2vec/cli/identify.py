@@ -21,7 +21,8 @@ from rnn2vec.evaluation.pretrained import load_encoder, shipped
 from rnn2vec.files import write_atomically
 from rnn2vec.identification.commands import SECONDS, Command
 from rnn2vec.identification.identify import Identification, identify
-from rnn2vec.identification.place import place
+from rnn2vec.identification.place import place, task_name
+from rnn2vec.identification.pools import joined, learned
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.identification.transcript import identification_page, plain_identification
 from rnn2vec.outputs import require_new_file
@@ -58,6 +59,10 @@ def identify_command(
             f"(--group-by) from z; {', '.join(shipped())}, a directory that pretrain wrote, or user/name on a hub."
         ),
     ] = None,
+    questions_of: Annotated[
+        str | None,
+        typer.Option(help="Also offer the questions that this encoder learned to ask; named as for --encoder."),
+    ] = None,
     one_string: Annotated[
         bool, typer.Option("--one-string", help="Go on with the sequence that was asked, a few steps at a time.")
     ] = False,
@@ -80,12 +85,17 @@ def identify_command(
     known = collection_of([among], said, inputs)
     names = known.names.tolist()
     columns, rows = ([], []) if group_by is None else _columns(among, group_by)
-    groups = [", ".join(f"{name} {value}" for name, value in zip(columns, row, strict=True)) for row in rows] or None
-    if encoder is not None and (not columns or answers.partition(":")[0] in ("top1", "sampled") or one_string):
+    groups = [task_name(columns, row) for row in rows] or None
+    others = one_string or questions_of is not None
+    if encoder is not None and (not columns or answers.partition(":")[0] in ("top1", "sampled") or others):
         raise RNN2VecError(
-            "an encoder places a box by columns of the zoo, from all its probabilities or numbers: give --group-by, "
-            "leave --answers at full or rounded:K, and leave out --one-string"
+            "an encoder places a box by columns of the zoo, from all its probabilities or numbers, by its own "
+            "questions: give --group-by, leave --answers at full or rounded:K, and leave out --one-string and "
+            "--questions-of"
         )
+    pool = known.questions
+    if questions_of is not None:
+        pool = joined(pool, learned(load_encoder(questions_of), known.networks))
 
     def on_answer(told: Told, posterior: Posterior) -> None:
         if not as_json:
@@ -101,7 +111,7 @@ def identify_command(
             found = place(thing, load_encoder(encoder), rows, columns)
         else:
             found = identify(
-                thing, known.networks, questions, answers, noise, confidence, names, groups, known.questions,
+                thing, known.networks, questions, answers, noise, confidence, names, groups, pool,
                 one_string=one_string, on_answer=on_answer,
             )  # fmt: skip
     if out is not None:

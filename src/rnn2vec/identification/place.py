@@ -15,6 +15,11 @@ from rnn2vec.identification.identify import Candidate, Identification
 from rnn2vec.identification.posterior import Posterior, Told
 
 
+def task_name(columns: Sequence[str], values: Sequence[Any]) -> str:
+    """What a task is called by its columns, such as "mb 2, mc -1"."""
+    return ", ".join(f"{column} {value}" for column, value in zip(columns, values, strict=True))
+
+
 def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: Sequence[str]) -> Identification:
     """Which of the known tasks a box was trained on, by somebody else: another network, cell, size or seed.
 
@@ -62,7 +67,7 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
             )
     likely: dict[str, Candidate] = {}
     for row, task in enumerate(tasks):
-        name = ", ".join(f"{column} {value}" for column, value in zip(columns, task, strict=True))
+        name = task_name(columns, task)
         if name not in likely:
             each = [own[value][0] for own, value in zip(chances, task, strict=True)]
             likely[name] = Candidate(row, name, float(np.prod(each)) * known)

@@ -1,0 +1,60 @@
+"""Pools: what there is to ask, from the traces of a zoo, from encoders that learned what to ask, and at random."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from rnn2vec.encoders import Encoder
+from rnn2vec.encoders.forms import AskingEncoder
+from rnn2vec.errors import RNN2VecError
+from rnn2vec.identification.asked import Asked
+from rnn2vec.networks import Networks
+
+HEARD = 8
+"""Networks whose interrogation is listened to: questions of an interactive encoder depend on what was answered."""
+
+
+def joined(*pools: np.ndarray) -> np.ndarray:
+    """Questions of several pools as one, those of the first one first, no two alike.
+
+    Args:
+        pools: ``[R, T]`` tokens or ``[R, T, X]`` numbers each. The longest T counts: shorter questions begin again
+            where they end.
+
+    Raises:
+        RNN2VecError: if there is no pool, or one has other inputs or no question.
+    """
+    if not pools or any(not own.size or own.shape[2:] != pools[0].shape[2:] for own in pools):
+        raise RNN2VecError(
+            "pools to join hold questions with the same inputs, [R, T] or [R, T, X]; got "
+            f"{', '.join(str(list(own.shape)) for own in pools) or 'none'}"
+        )
+    steps = max(own.shape[1] for own in pools)
+    longer = np.concatenate([own[:, np.arange(steps) % own.shape[1]].astype(pools[0].dtype) for own in pools])
+    return longer[np.sort(np.unique(longer, axis=0, return_index=True)[1])]
+
+
+def learned(encoder: Encoder, networks: Networks) -> np.ndarray:
+    """What an encoder asks: of a few networks, evenly spread, each as a black box.
+
+    Args:
+        encoder: one that asks.
+        networks: N that it reads.
+
+    Returns:
+        Sequences ``[R, T]`` or ``[R, T, X]``, no two alike; tokens are the likeliest of each mixture.
+
+    Raises:
+        RNN2VecError: if the encoder does not ask, or reads no such networks.
+    """
+    if not isinstance(encoder, AskingEncoder):
+        raise RNN2VecError(f"questions are those of an encoder that asks; the {encoder.name} encoder reads weights")
+    found = []
+    for row in np.linspace(0, len(networks) - 1, min(HEARD, len(networks))).astype(int):
+        asked = Asked(networks[[int(row)]], networks.interface)
+        with torch.no_grad():
+            encoder.encode(asked)
+        assert asked.asked is not None
+        found.append(asked.asked.inputs[0].numpy())
+    return joined(*found)
