@@ -29,11 +29,12 @@ from rnn2vec import (
     identify,
 )
 from rnn2vec.cli import app
-from rnn2vec.identification.answer_models import answer_model, step_of
+from rnn2vec.identification.answer_models import answer_model
 from rnn2vec.identification.box import Box, SteppedNetwork, box_of
 from rnn2vec.identification.commands import Command
-from rnn2vec.identification.identify import interrogate
+from rnn2vec.identification.identify import UNLIKELY, interrogate
 from rnn2vec.identification.information import mutual_information, partition_information
+from rnn2vec.identification.reading import step_of
 from rnn2vec.interrogation import FunctionClass, MealyMachine, interactive_queries, realise
 from rnn2vec.networks import concatenate
 from rnn2vec.networks.behaviour import answers_of, unit_of
@@ -97,9 +98,11 @@ def test_every_member_is_found(form: str, budget: int) -> None:
         assert found.questions == len(found.transcript) <= budget
         assert found.letters == sum(len(told.question) for told in found.transcript)
         assert sum(each.probability for each in found.candidates) + found.none_of_these == pytest.approx(1)
-        assert [each.probability for each in found.candidates] == sorted(
-            (each.probability for each in found.candidates), reverse=True
-        )
+        likely = [each.probability for each in found.candidates if each.probability >= UNLIKELY]
+        assert likely == sorted(likely, reverse=True)
+        assert [each.probability for each in found.candidates[: len(likely)]] == likely
+        rest = [each.difference for each in found.candidates[len(likely) :]]
+        assert rest == sorted(rest)
     assert wrong == 0
 
 
@@ -543,3 +546,47 @@ def test_noise_is_measured_by_questions_that_are_all_short() -> None:
     found = identify(answering(3, "full 0.03"), TEXTS, 48, pool=POOL[:, :4])
     assert any(a.question.tolist() == b.question.tolist() for a, b in itertools.pairwise(found.transcript))
     assert (found.candidates[0].row, found.none_of_these < 0.1) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("form", "networks", "pool"), [("full", AMPLIFIERS, SOUNDS), ("full", TEXTS, POOL), ("top1", TEXTS, POOL)]
+)
+def test_a_copy_that_is_none_of_them_is_told_by_its_original(form: str, networks: Population, pool: np.ndarray) -> None:
+    """Weights off by some percent: another function, nearest to the one that it was made of."""
+    copies = networks.perturbed(0.05, torch.Generator().manual_seed(0))
+    right = 0
+    for row in range(len(networks)):
+        found = identify(answering(row, form, networks=copies), networks, 16, form, pool=pool)
+        right += found.candidates[0].row == row
+        if found.none_of_these > 0.99:
+            apart = [each.difference for each in found.candidates if each.probability < UNLIKELY]
+            assert apart == sorted(apart)
+            assert (
+                identify(answering(row, form, networks=copies), networks, 16, form, pool=pool, nearest=0).questions
+                < found.questions
+            )
+    assert right >= 0.95 * len(networks)
+
+
+def test_the_difference_is_the_error_in_parts_of_the_signal() -> None:
+    said = answers_of(AMPLIFIERS, SOUNDS)
+    model = answer_model("full", SOUND, unit_of(SOUND, said))
+    halved = model.difference(said, 0.5 * said)
+    loud = (said / unit_of(SOUND, said)).square().mean((-2, -1)) > 0.1
+    assert halved[loud].numpy() == pytest.approx(0.25, abs=0.005)
+    classes = answer_model("full", TOKENS, torch.ones(5))
+    assert classes.difference(torch.tensor([[0.5, 0.5, 0, 0, 0]]), torch.tensor([[0.0, 0.5, 0.5, 0, 0]])) == 0.5
+    top1 = answer_model("top1", TOKENS, torch.ones(5))
+    assert top1.difference(torch.eye(5), torch.tensor([0, 1, 2, 0, 0])) == pytest.approx(0.4)
+    drawn = answer_model("sampled", TOKENS, torch.ones(5))
+    assert drawn.difference(torch.full((2, 4, 5), 0.2), torch.tensor([0, 1, 2, 0])).tolist() == pytest.approx(
+        [0.8, 0.8]
+    )
+
+
+def test_where_it_is_none_for_sure_only_the_nearest_is_asked_for() -> None:
+    copies = AMPLIFIERS.perturbed(0.05, torch.Generator().manual_seed(0))
+    for row in range(0, len(AMPLIFIERS), 4):
+        found = identify(answering(row, networks=copies), AMPLIFIERS, pool=SOUNDS, none=0.999, nearest=2)
+        assert (found.candidates[0].row, found.questions, found.ended) == (row, 2, "it is none of these")
+        assert all(len(told.question) == SOUNDS.shape[1] for told in found.transcript)

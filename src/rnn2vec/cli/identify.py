@@ -20,11 +20,11 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder, shipped
 from rnn2vec.files import write_atomically
 from rnn2vec.identification.commands import SECONDS, Command
-from rnn2vec.identification.identify import Identification, identify
+from rnn2vec.identification.identify import NEAREST, Identification, identify
 from rnn2vec.identification.place import place, task_name
 from rnn2vec.identification.pools import joined, learned
 from rnn2vec.identification.posterior import Posterior, Told
-from rnn2vec.identification.transcript import identification_page, plain_identification
+from rnn2vec.identification.transcript import candidate_rows, identification_page, plain_identification
 from rnn2vec.outputs import require_new_file
 from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.store import Zoo
@@ -66,6 +66,16 @@ def identify_command(
     one_string: Annotated[
         bool, typer.Option("--one-string", help="Go on with the sequence that was asked, a few steps at a time.")
     ] = False,
+    none: Annotated[
+        float,
+        typer.Option(
+            help="How likely it is beforehand that it is none of them; from --confidence on, only the nearest is asked "
+            "for, as of a copy that was trained anew."
+        ),
+    ] = 0.05,
+    nearest: Annotated[
+        int, typer.Option(min=0, help="Whole questions, at most, that tell which it is nearest to, if it is none.")
+    ] = NEAREST,
     seconds: Annotated[float, typer.Option(min=0.0, help="That a command may take for an answer.")] = SECONDS,
     out: Annotated[Path | None, typer.Option("--out", help="Also write a page with the transcript.")] = None,
     inputs: Inputs = None,
@@ -111,8 +121,8 @@ def identify_command(
             found = place(thing, load_encoder(encoder), rows, columns)
         else:
             found = identify(
-                thing, known.networks, questions, answers, noise, confidence, names, groups, pool,
-                one_string=one_string, on_answer=on_answer,
+                thing, known.networks, questions, answers, noise, confidence, names, groups, pool, none,
+                one_string=one_string, nearest=nearest, on_answer=on_answer,
             )  # fmt: skip
     if out is not None:
         write_atomically(out, identification_page(found, box).encode())
@@ -162,14 +172,7 @@ def _columns(among: Path, columns: str) -> tuple[list[str], list[tuple[Any, ...]
 
 
 def _print(found: Identification) -> None:
-    rows = [
-        {"candidate": each.name, "probability": f"{each.probability:.4f}"}
-        for each in found.candidates[:SHOWN]
-        if each.probability >= 1e-4
-    ]
-    print_rows(
-        "What the box may be", [*rows, {"candidate": "none of these", "probability": f"{found.none_of_these:.4f}"}]
-    )
+    print_rows("What the box may be", candidate_rows(found, SHOWN))
     why = "the box failed" if found.failed else found.ended
     console.print(f"{why}: {found.questions} questions, {found.letters} steps in all", highlight=False)
     for names in found.alike:

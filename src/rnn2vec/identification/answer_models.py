@@ -18,14 +18,15 @@ from torch import Tensor
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.information import mutual_information, partition_information
+from rnn2vec.identification.reading import classes_said, numbers_said, step_of
 from rnn2vec.interface import Interface
 
 STRANGERS = 12
 """Noises of a box that is none of the networks, on a logarithmic scale."""
 APART = 10.0
 """How many times the noise of a box that is one of the networks the least of those is, of numbers."""
-FEWEST = 8
-"""Different numbers by which rounding is recognised."""
+QUIET = 1e-3
+"""Of the unit squared, below which what a network says is silence, to which no error is relative."""
 OTHERWISE = 0.05
 """The least share of classes that a box answers otherwise which is none of the networks."""
 
@@ -73,6 +74,16 @@ class AnswerModel(Protocol):
         """The name of the model that answers show: rounded ones, where all of them are multiples of a step."""
         ...
 
+    def said(self, expected: Tensor) -> Tensor:
+        """What networks that compute ``[..., T, Y]`` answer, if there is no noise: as :meth:`read` reads it."""
+        ...
+
+    def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
+        """How far an answer is from what a network computes, ``[..., T, Y]``, whatever the noise: numbers by the error
+        in parts of the network's own signal, probabilities by total variation, classes by the share of other ones.
+        """
+        ...
+
     def cells(self, expected: Tensor) -> Tensor:
         """Whole numbers ``[N, R, T, K]`` of what networks compute, ``[N, R, T, Y]``: alike where answers are alike."""
         ...
@@ -115,7 +126,7 @@ class Full:
         return _scale(self.sigma, APART * self.sigma, max(1.0, 2 * APART * self.sigma))
 
     def read(self, said: Any, steps: int) -> np.ndarray:
-        answer = _numbers(said, (steps, len(self.unit)))
+        answer = numbers_said(said, (steps, len(self.unit)))
         # as far as noise lets them
         if self.classes and not (np.abs(answer - 0.5).max() < 1.0 and np.abs(answer.sum(1) - 1).mean() < 0.3):
             raise RNN2VecError(
@@ -134,6 +145,15 @@ class Full:
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         step = step_of(np.concatenate([answer.reshape(-1) for answer in answers]))
         return f"rounded:{math.floor(-math.log10(step))}" if 1e-8 < step < 0.1 else self.name
+
+    def said(self, expected: Tensor) -> Tensor:
+        return expected
+
+    def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
+        if self.classes:
+            return (expected - answer).abs().sum(-1).mean(-1) / 2
+        error, signal = (((part / self.unit).square().mean((-2, -1))) for part in (expected - answer, expected))
+        return error / (signal + QUIET)
 
     def cells(self, expected: Tensor) -> Tensor:
         # what differs by less than a few standard deviations is not told apart
@@ -167,6 +187,9 @@ class OneClass:
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         return self.name
 
+    def said(self, expected: Tensor) -> Tensor:
+        return expected.argmax(-1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Likeliest(OneClass):
@@ -177,11 +200,14 @@ class Likeliest(OneClass):
     checks: ClassVar[int] = 1
 
     def read(self, said: Any, steps: int) -> np.ndarray:
-        return _classes(said, steps, self.size)
+        return classes_said(said, steps, self.size)
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
         right = (expected.argmax(-1) == torch.from_numpy(answer)).double().sum(1)[:, None]
         return right * (-self.noises).log1p() + (len(answer) - right) * (self.noises / (self.size - 1)).log()
+
+    def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
+        return (expected.argmax(-1) != answer).double().mean(-1)
 
     def cells(self, expected: Tensor) -> Tensor:
         return expected.argmax(-1, keepdim=True)
@@ -202,11 +228,15 @@ class Sampled(OneClass):
         answer = np.asarray(said)
         if answer.ndim != 1:
             raise RNN2VecError(f"sampled answers are one class a step, [{steps}]; got the shape {list(answer.shape)}")
-        return _classes(said, steps, self.size)
+        return classes_said(said, steps, self.size)
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
         chosen = expected.double().gather(-1, torch.from_numpy(answer)[None, :, None].expand(len(expected), -1, 1))
         return ((1 - self.noises) * chosen + self.noises / self.size).log().sum(1)
+
+    def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
+        chosen = torch.broadcast_to(answer, torch.broadcast_shapes(answer.shape, expected.shape[:-1]))[..., None]
+        return 1 - expected.broadcast_to(*chosen.shape[:-1], expected.shape[-1]).gather(-1, chosen)[..., 0].mean(-1)
 
     def cells(self, expected: Tensor) -> Tensor:
         return (expected.double() / self.slip).round().long()
@@ -245,39 +275,6 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
     raise RNN2VecError(f"answers are full, rounded:K (0 to 8 digits), top1 or sampled; got {name!r}")
 
 
-def step_of(numbers: np.ndarray) -> float:
-    """The step whose multiples numbers ``[K]`` are, from the first; 0 if there is none, or too few to tell."""
-    values = np.unique(numbers)
-    if len(values) < FEWEST:
-        return 0.0
-    steps = np.diff(values)
-    least = float(steps[steps > 1e-9].min(initial=np.inf))
-    shares = (values - values[0]) / least
-    return least if np.abs(shares - shares.round()).max() < 0.01 else 0.0
-
-
 def _scale(own: float, least: float, high: float) -> Tensor:
     others = torch.logspace(math.log10(least), math.log10(high), STRANGERS, dtype=torch.float64)
     return torch.cat([torch.tensor([own], dtype=torch.float64), others])
-
-
-def _numbers(said: Any, shape: tuple[int, ...]) -> np.ndarray:
-    try:
-        answer = np.asarray(said, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise RNN2VecError(f"a black box answers numbers; got {type(said).__name__} ({error})") from error
-    if answer.shape != shape:
-        raise RNN2VecError(f"a black box answers numbers of the shape {list(shape)}; got {list(answer.shape)}")
-    if not np.isfinite(answer).all():
-        raise RNN2VecError("a black box answers finite numbers; got NaN or infinity")
-    return answer
-
-
-def _classes(said: Any, steps: int, size: int) -> np.ndarray:
-    answer = np.asarray(said)
-    if answer.ndim == 2:
-        return _numbers(said, (steps, size)).argmax(1)
-    answer = _numbers(said, (steps,))
-    if not bool(((answer == np.rint(answer)) & (answer >= 0) & (answer < size)).all()):
-        raise RNN2VecError(f"classes are whole numbers in 0..{size - 1}; got others")
-    return answer.astype(np.int64)

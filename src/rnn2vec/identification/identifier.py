@@ -16,6 +16,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.answer_models import AnswerModel, answer_model
 from rnn2vec.identification.continuations import after, continuations, shared_steps, words
+from rnn2vec.identification.likeness import parting
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, batches, unit_of
@@ -28,6 +29,10 @@ MOST_WORDS = 64
 """By which what was asked last is continued."""
 ENOUGH = 0.95
 """Of the bits that any question tells, what the shortest one that is asked must tell."""
+NEAREST = 5
+"""Networks, nearest to a box that is none of them, that a question is to part."""
+PARTED = 32
+"""Networks, evenly spread, that the first question is to part, where nothing was asked yet."""
 LEAST_BITS = 0.02
 """Below which a question that tells networks apart is not worth asking."""
 
@@ -83,6 +88,7 @@ class Identifier:
         self.model: AnswerModel = answer_model(answers, networks.interface, unit, noise)
         self.transcript: list[Told] = []
         self._likelihood = torch.zeros(len(networks), len(self.model.noises), dtype=torch.float64)
+        self._differences: list[tuple[int, np.ndarray]] = []
 
     @cached_property
     def _kept(self) -> Tensor | None:
@@ -118,6 +124,31 @@ class Identifier:
     def _members(self) -> np.ndarray:
         """How likely each network is ``[N]``, if it is one of them."""
         return self._likelihood[:, 0].softmax(0).numpy()
+
+    @property
+    def differences(self) -> np.ndarray:
+        """How far the box is from each network, ``[N]``, see the answer model: a mean over what was asked, in which
+        longer questions count more. It tells the nearest where none is likely. NaN before anything was asked.
+        """
+        if not self._differences:
+            return np.full(len(self.networks), np.nan)
+        steps, differences = zip(*self._differences, strict=True)
+        return np.average(differences, 0, steps)
+
+    def parting(self) -> np.ndarray | None:
+        """The whole question that best parts those that the box is nearest to, one network of each group: of the two
+        that answer it most alike, the difference is largest. None where there is nothing to part, or all questions were
+        asked, and would have the same answers again.
+        """
+        order = np.argsort(self.differences, kind="stable")
+        first = order[np.sort(np.unique(self.groups[order], return_index=True)[1])]
+        if len(first) < 2:
+            return None
+        few = np.linspace(0, len(first) - 1, min(len(first), PARTED)).astype(int)
+        rows = np.sort(first[:NEAREST] if self._differences else first[few])
+        found = parting(self.model, self._answers_of_pool(rows))
+        asked = np.array([self._told_before(own)[0] for own in self.questions]) == self.questions.shape[1]
+        return None if asked.all() else self.questions[int(np.where(asked, -1.0, found.numpy()).argmax())]
 
     def next_question(self) -> np.ndarray | None:
         """What to ask next: the question that tells most, see :meth:`telling`, or, where none tells anything, a whole
@@ -249,6 +280,8 @@ class Identifier:
         if steps < len(question):
             expected = self._answers_of_all(question)
             self._likelihood += self.model.log_likelihood(expected[:, steps:], answer[steps:])
+            apart = self.model.difference(expected[:, steps:], torch.from_numpy(answer[steps:]))
+            self._differences.append((len(question) - steps, apart.numpy()))
         self.transcript.append(Told(question, answer, begun))
         return 0.0 if before is None else self.model.apart(answer[: len(before)], before)
 
@@ -266,7 +299,7 @@ class Identifier:
         """
         other = copy.copy(self)
         other.transcript = []
-        other._likelihood = torch.zeros_like(self._likelihood)
+        other._likelihood, other._differences = torch.zeros_like(self._likelihood), []
         return other
 
     def alike(self) -> list[np.ndarray]:

@@ -22,6 +22,12 @@ from rnn2vec.zoo.store import Zoo
 OnAnswer = Callable[[Told, Posterior], None]
 """Told every question with its answer, and what is likely then."""
 
+CLEAR, STRANGE = "it is clear", "it is none of these"
+"""Why no more is asked."""
+UNLIKELY = 1e-6
+"""Probability below which candidates are in the order of their differences."""
+NEAREST = 4
+"""Whole questions, at most, by which it is told which network a box is nearest to that is none of them."""
 MEASURED = 8
 """Steps whose answers, given twice, tell how much noise there is; after a shorter question a whole one follows."""
 
@@ -34,11 +40,14 @@ class Candidate:
         row: of the network, or of the likeliest of the group.
         name: its name, or the value that the group has in common.
         probability: that it is the box.
+        difference: how far the box's answers are from it, see
+            :meth:`rnn2vec.identification.answer_models.AnswerModel.difference`; None if they were not compared.
     """
 
     row: int
     name: str
     probability: float
+    difference: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Identification:
     """What was found out of a box.
 
     Attributes:
-        candidates: the likeliest first.
+        candidates: the likeliest first; of those that are not likely, the nearest.
         none_of_these: the probability that it is none of them.
         questions: sequences asked.
         letters: their steps.
@@ -83,6 +92,7 @@ def identify(
     none: float = 0.05,
     checks: int | None = None,
     one_string: bool = False,
+    nearest: int = NEAREST,
     on_answer: OnAnswer = lambda told, posterior: None,
 ) -> Identification:
     """Which of the known networks is behind a black box, or none of them.
@@ -101,11 +111,12 @@ def identify(
         names: of the networks, ``[N]``; of a zoo its own by default.
         groups: what a candidate is, ``[N]``: such as the language of each network; each network by default.
         pool: questions to choose from, ``[R, T]`` or ``[R, T, X]``; the traces of a zoo, or stimuli, by default.
-        none: how likely it is beforehand that it is none.
+        none: how likely it is beforehand that it is none; from ``confidence`` on, only the nearest is asked for.
         checks: whole questions that are asked once it is clear which network it is like, to make sure that it is none
             like it; as many as this kind of answers needs by default.
         one_string: go on with the sequence that was asked, a few steps at a time, as long as that tells anything: fewer
             letters, and at most as many as so many whole questions have. The box must be one that can go on.
+        nearest: whole questions, at most, that are asked of a box that is none of them, to tell which it is nearest to.
         on_answer: told every answer.
 
     Raises:
@@ -119,7 +130,9 @@ def identify(
     named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
     grouped = list(groups) if groups is not None else named
     identifier = Identifier(networks, pool, answers, noise, none, grouped)
-    return interrogate(box, identifier, questions, confidence, named, checks, noise is None, one_string, on_answer)
+    return interrogate(
+        box, identifier, questions, confidence, named, checks, noise is None, one_string, nearest, on_answer
+    )
 
 
 def interrogate(
@@ -131,6 +144,7 @@ def interrogate(
     checks: int | None = None,
     measure: bool = True,
     one_string: bool = False,
+    nearest: int = NEAREST,
     on_answer: OnAnswer = lambda told, posterior: None,
 ) -> Identification:
     """:func:`identify` with an identifier that was made before: for many boxes, give each ``identifier.anew()``.
@@ -144,6 +158,7 @@ def interrogate(
         checks: see :func:`identify`.
         measure: whether noise is measured where answers fit no network.
         one_string: see :func:`identify`.
+        nearest: see :func:`identify`.
         on_answer: told every answer.
 
     Raises:
@@ -168,7 +183,7 @@ def interrogate(
         on_answer(told, posterior)
 
     checked = identifier.model.checks if checks is None else whole("checks", checks, 0)
-    plan = _Plan(budget, wanted, checked, measure, one_string)
+    plan = _Plan(budget, wanted, checked, measure, one_string, whole("nearest", nearest, 0))
     try:
         ended = _interrogate(asked, identifier, plan, remember)
     finally:
@@ -205,30 +220,36 @@ class _Plan:
     checks: int
     measure: bool
     one_string: bool
+    nearest: int
 
 
 def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAnswer) -> _Ended:
     """Ask until it is clear and sure, or the budget is spent."""
-    repeat, clear, checked = plan.measure, False, 0
+    strange = identifier.posterior.none >= plan.confidence
+    repeat, clear, checked, parted = plan.measure and not strange, False, 0, 0
     most = plan.budget * identifier.questions.shape[1]
     while True:
-        question = None if clear else _telling(identifier, plan.one_string)
-        if question is None:
-            clear = clear or _leading(identifier) >= plan.confidence
-            if clear and checked >= plan.checks:
-                return _Ended(identifier, "it is clear")
-            question, checked = identifier.check(), checked + clear
         again = False
-        if repeat and identifier.transcript and identifier.posterior.none > 0.5:  # is that the noise, or rounding?
-            last = identifier.transcript[-1].question
-            whole_one = identifier.check() if len(last) < min(MEASURED, identifier.questions.shape[1]) else None
-            again = whole_one is None
-            repeat, question = not again, last if whole_one is None else whole_one
+        if strange:
+            question, parted = identifier.parting() if parted < plan.nearest else None, parted + 1
+        else:
+            question = None if clear else _telling(identifier, plan.one_string)
+            if question is None:
+                clear = clear or _leading(identifier) >= plan.confidence
+                if clear and checked >= plan.checks:
+                    return _Ended(identifier, CLEAR)
+                question, checked = identifier.check(), checked + clear
+            if repeat and identifier.transcript and identifier.posterior.none > 0.5:  # is that noise, or rounding?
+                last = identifier.transcript[-1].question
+                whole_one = identifier.check() if len(last) < min(MEASURED, identifier.questions.shape[1]) else None
+                again = whole_one is None
+                repeat, question = not again, last if whole_one is None else whole_one
+        found = STRANGE if strange else CLEAR if clear else ""
         if question is None:
-            return _Ended(identifier, "it is clear" if clear else "no question of the pool tells more")
+            return _Ended(identifier, found or "no question of the pool tells more")
         begun = box.begun(question)
         if box.letters >= most if begun else box.questions >= plan.budget:  # a string that goes on is one
-            return _Ended(identifier, "it is clear" if clear else f"the budget of {plan.budget} questions is spent")
+            return _Ended(identifier, found or f"the budget of {plan.budget} questions is spent")
         try:
             apart = identifier.tell(question, box.ask(question), begun)
         except RNN2VecError as error:
@@ -242,11 +263,10 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             identifier = identifier.with_noise(apart / math.sqrt(2) or None)
         posterior = identifier.posterior
         on_answer(identifier.transcript[-1], posterior)
-        if posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget):
-            return _Ended(identifier, "it is none of these")
+        strange = posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget)
         clear = _ranked(identifier)[0].probability >= plan.confidence
         if clear and checked >= plan.checks:
-            return _Ended(identifier, "it is clear")
+            return _Ended(identifier, CLEAR)
 
 
 def _telling(identifier: Identifier, one_string: bool) -> np.ndarray | None:
@@ -261,14 +281,21 @@ def _leading(identifier: Identifier) -> float:
 
 
 def _ranked(identifier: Identifier) -> tuple[Candidate, ...]:
-    probabilities = identifier.posterior.probabilities
+    """Groups by how likely they are, and where they are not, by how near the box is."""
+    probabilities, differences = identifier.posterior.probabilities, identifier.differences
     shares = np.bincount(identifier.groups, probabilities)
     found = []
-    for group in np.argsort(-shares, kind="stable"):
+    for group, share in enumerate(shares):
         rows = np.flatnonzero(identifier.groups == group)
-        best = int(rows[probabilities[rows].argmax()])
-        found.append(Candidate(best, str(identifier.labels[group]), float(shares[group])))
-    return tuple(found)
+        likely = share >= UNLIKELY or not identifier.transcript
+        best = int(rows[probabilities[rows].argmax() if likely else differences[rows].argmin()])
+        apart = float(differences[rows].min()) if identifier.transcript else None
+        found.append(Candidate(best, str(identifier.labels[group]), float(share), apart))
+    return tuple(
+        sorted(
+            found, key=lambda each: (-each.probability if each.probability >= UNLIKELY else 0.0, each.difference or 0.0)
+        )
+    )
 
 
 def _numbers(count: int) -> list[str]:

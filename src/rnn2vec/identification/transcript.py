@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from rnn2vec.identification.identify import Identification
+from rnn2vec.identification.identify import UNLIKELY, Identification
 from rnn2vec.report.identification import narrowing
 from rnn2vec.report.page import Section, render_page
 
@@ -15,12 +16,12 @@ SHOWN = 20
 
 
 def plain_identification(found: Identification) -> dict[str, Any]:
-    """All of it, JSON-serialisable; probabilities below a millionth are left out."""
+    """All of it, JSON-serialisable: candidates of a millionth and more, and in any case the first few."""
     return {
         "candidates": [
-            {"row": each.row, "name": each.name, "probability": each.probability}
-            for each in found.candidates
-            if each.probability >= 1e-6
+            dataclasses.asdict(each)
+            for place, each in enumerate(found.candidates)
+            if each.probability >= UNLIKELY or place < SHOWN
         ],
         "none_of_these": found.none_of_these,
         "questions": found.questions,
@@ -35,11 +36,24 @@ def plain_identification(found: Identification) -> dict[str, Any]:
     }
 
 
+def candidate_rows(found: Identification, most: int) -> list[dict[str, str]]:
+    """A table: candidates that are likely, or, where it is none of them, the nearest; and that it is none."""
+    shown = [each for each in found.candidates[:most] if each.probability >= 1e-4 or found.none_of_these > 0.5]
+    rows = [
+        {
+            "candidate": each.name,
+            "probability": f"{each.probability:.4f}",
+            **({} if each.difference is None else {"difference": f"{each.difference:.3g}"}),
+        }
+        for each in shown
+    ]
+    last = {"candidate": "none of these", "probability": f"{found.none_of_these:.4f}"}
+    return [*rows, last | ({"difference": ""} if rows and "difference" in rows[0] else {})]
+
+
 def identification_page(found: Identification, box: str, footer: str = "") -> str:
     """One HTML page that needs nothing but itself."""
-    rows = [{"candidate": each.name, "probability": f"{each.probability:.4f}"} for each in found.candidates[:SHOWN]] + [
-        {"candidate": "none of these", "probability": f"{found.none_of_these:.4f}"}
-    ]
+    rows = candidate_rows(found, SHOWN)
     asked = [
         {
             "question": str(number + 1),
