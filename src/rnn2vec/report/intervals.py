@@ -33,6 +33,8 @@ NAMES = {
     "shuffled": "control: shuffled labels",
     "paper": "the paper",
 }
+MOST_IN_LINE = 4
+"""Entries of a legend that fit in one line."""
 
 
 @styled
@@ -81,7 +83,8 @@ def interval_panels(panels: Mapping[str, Panel], zero: bool = False) -> Figure:
             )[0]
             for kind in shown
         ]
-        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles))
+        columns = len(handles) if len(handles) <= MOST_IN_LINE else -(-len(handles) // 2)
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns)
     return figure
 
 
