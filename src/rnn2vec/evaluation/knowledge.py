@@ -130,16 +130,27 @@ class Knowledge:
         distance = nearest_distance(z, self.z)
         return found | {"distance": distance, "known": distance <= self.limit}
 
+    def classes(self, name: str) -> list[Any]:
+        """The classes of one property.
+
+        Raises:
+            RNN2VecError: if the property is unknown, or no class.
+        """
+        return list(np.unique(self._of_classes(name).truth).tolist())
+
     def chances(self, name: str, z: np.ndarray) -> dict[Any, np.ndarray]:
         """How likely each class of one property is: calibrated probabilities ``[N]`` by class.
 
         Raises:
             RNN2VecError: if the property is unknown, or no class.
         """
-        classes = {each.wanted.name: each for each in self.labels if each.wanted.kind == "class"}
-        if name not in classes:
-            raise RNN2VecError(f"classes that this encoder knows are {', '.join(classes) or 'none'}; got {name!r}")
-        return classes[name].chances(z)
+        return self._of_classes(name).chances(z)
+
+    def _of_classes(self, name: str) -> Labels:
+        known = {each.wanted.name: each for each in self.labels if each.wanted.kind == "class"}
+        if name not in known:
+            raise RNN2VecError(f"classes that this encoder knows are {', '.join(known) or 'none'}; got {name!r}")
+        return known[name]
 
     def write(self, directory: Path) -> None:
         """Write both files."""

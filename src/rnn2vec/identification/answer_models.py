@@ -18,13 +18,15 @@ from torch import Tensor
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.information import mutual_information, partition_information
-from rnn2vec.identification.reading import classes_said, numbers_said, step_of
+from rnn2vec.identification.reading import array_said, classes_said, numbers_said, step_of
 from rnn2vec.interface import Interface
 
 STRANGERS = 12
 """Noises of a box that is none of the networks, on a logarithmic scale."""
 APART = 10.0
 """How many times the noise of a box that is one of the networks the least of those is, of numbers."""
+APART_BY = 6
+"""Standard deviations by which numbers differ that are told apart."""
 QUIET = 1e-3
 """Of the unit squared, below which what a network says is silence, to which no error is relative."""
 OTHERWISE = 0.05
@@ -74,14 +76,19 @@ class AnswerModel(Protocol):
         """The name of the model that answers show: rounded ones, where all of them are multiples of a step."""
         ...
 
-    def said(self, expected: Tensor) -> Tensor:
-        """What networks that compute ``[..., T, Y]`` answer, if there is no noise: as :meth:`read` reads it."""
-        ...
-
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
         """How far an answer is from what a network computes, ``[..., T, Y]``, whatever the noise: numbers by the error
-        in parts of the network's own signal, probabilities by total variation, classes by the share of other ones.
+        in parts of the network's own signal, probabilities by total variation, classes by the share of other ones,
+        drawn classes by their cross-entropy in nats.
         """
+        ...
+
+    def between(self, expected: Tensor, others: Tensor) -> Tensor:
+        """How far what networks compute is from what others do, ``[..., T, Y]`` both, in the same way."""
+        ...
+
+    def alike(self, expected: Tensor, others: Tensor) -> Tensor:
+        """Whether what networks compute is so near what others do that answers do not tell them apart, ``[...]``."""
         ...
 
     def cells(self, expected: Tensor) -> Tensor:
@@ -128,7 +135,8 @@ class Full:
     def read(self, said: Any, steps: int) -> np.ndarray:
         answer = numbers_said(said, (steps, len(self.unit)))
         # as far as noise lets them
-        if self.classes and not (np.abs(answer - 0.5).max() < 1.0 and np.abs(answer.sum(1) - 1).mean() < 0.3):
+        most, total = 1.0 + 5 * self.sigma, 0.5 + self.sigma * math.sqrt(len(self.unit))
+        if self.classes and not (np.abs(answer - 0.5).max() < most and np.abs(answer.sum(1) - 1).mean() < total):
             raise RNN2VecError(
                 "answers are probabilities of classes, which add up to one at each step; got others: "
                 "give softmax of logits, or ask for --answers top1"
@@ -144,10 +152,7 @@ class Full:
 
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         step = step_of(np.concatenate([answer.reshape(-1) for answer in answers]))
-        return f"rounded:{math.floor(-math.log10(step))}" if 1e-8 < step < 0.1 else self.name
-
-    def said(self, expected: Tensor) -> Tensor:
-        return expected
+        return f"rounded:{math.floor(-math.log10(step) + 0.005)}" if 1e-8 < step <= 0.1 else self.name
 
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
         if self.classes:
@@ -155,9 +160,15 @@ class Full:
         error, signal = (((part / self.unit).square().mean((-2, -1))) for part in (expected - answer, expected))
         return error / (signal + QUIET)
 
+    def between(self, expected: Tensor, others: Tensor) -> Tensor:
+        return self.difference(expected, others)
+
+    def alike(self, expected: Tensor, others: Tensor) -> Tensor:
+        return ((expected.double() - others) / self.unit).abs().amax((-2, -1)) < APART_BY * self.sigma
+
     def cells(self, expected: Tensor) -> Tensor:
         # what differs by less than a few standard deviations is not told apart
-        return (expected.double() / (self.unit * 6 * self.sigma)).round().long()
+        return (expected.double() / (self.unit * APART_BY * self.sigma)).round().long()
 
     def information(self, weights: Tensor, groups: Tensor, expected: Tensor) -> Tensor:
         return partition_information(weights, groups, self.cells(expected))
@@ -187,9 +198,6 @@ class OneClass:
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         return self.name
 
-    def said(self, expected: Tensor) -> Tensor:
-        return expected.argmax(-1)
-
 
 @dataclasses.dataclass(frozen=True)
 class Likeliest(OneClass):
@@ -209,6 +217,12 @@ class Likeliest(OneClass):
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
         return (expected.argmax(-1) != answer).double().mean(-1)
 
+    def between(self, expected: Tensor, others: Tensor) -> Tensor:
+        return self.difference(expected, others.argmax(-1))
+
+    def alike(self, expected: Tensor, others: Tensor) -> Tensor:
+        return (expected.argmax(-1) == others.argmax(-1)).all(-1)
+
     def cells(self, expected: Tensor) -> Tensor:
         return expected.argmax(-1, keepdim=True)
 
@@ -225,18 +239,23 @@ class Sampled(OneClass):
     checks: ClassVar[int] = 8
 
     def read(self, said: Any, steps: int) -> np.ndarray:
-        answer = np.asarray(said)
+        answer = array_said(said)
         if answer.ndim != 1:
             raise RNN2VecError(f"sampled answers are one class a step, [{steps}]; got the shape {list(answer.shape)}")
         return classes_said(said, steps, self.size)
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
-        chosen = expected.double().gather(-1, torch.from_numpy(answer)[None, :, None].expand(len(expected), -1, 1))
-        return ((1 - self.noises) * chosen + self.noises / self.size).log().sum(1)
+        chosen = _chances_of(expected, torch.from_numpy(answer))[..., None]
+        return ((1 - self.noises) * chosen + self.noises / self.size).log().sum(-2)
 
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
-        chosen = torch.broadcast_to(answer, torch.broadcast_shapes(answer.shape, expected.shape[:-1]))[..., None]
-        return 1 - expected.broadcast_to(*chosen.shape[:-1], expected.shape[-1]).gather(-1, chosen)[..., 0].mean(-1)
+        return -((1 - self.slip) * _chances_of(expected, answer) + self.slip / self.size).log().mean(-1)
+
+    def between(self, expected: Tensor, others: Tensor) -> Tensor:
+        return (expected - others).abs().sum(-1).mean(-1) / 2
+
+    def alike(self, expected: Tensor, others: Tensor) -> Tensor:
+        return (expected - others).abs().amax((-2, -1)) < self.slip
 
     def cells(self, expected: Tensor) -> Tensor:
         return (expected.double() / self.slip).round().long()
@@ -262,7 +281,7 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
     kind, colon, digits = name.partition(":")
     if kind == "full" and not colon:
         return Full(unit.double(), max(given or 0.0, 1e-4), classes, repeats=not given)
-    if kind == "rounded" and digits.isdigit() and int(digits) <= 8:
+    if kind == "rounded" and digits.isascii() and digits.isdigit() and int(digits) <= 8:
         step = 10.0 ** -int(digits)
         # uniform within a step, in units of the smallest unit
         sigma = max(step / math.sqrt(12) / float(unit.min()), 1e-4)
@@ -278,3 +297,8 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
 def _scale(own: float, least: float, high: float) -> Tensor:
     others = torch.logspace(math.log10(least), math.log10(high), STRANGERS, dtype=torch.float64)
     return torch.cat([torch.tensor([own], dtype=torch.float64), others])
+
+
+def _chances_of(expected: Tensor, answer: Tensor) -> Tensor:
+    """The probability ``[..., T]`` that networks which compute ``[..., T, Y]`` give to classes ``[..., T]``."""
+    return expected.double().gather(-1, answer.expand(expected.shape[:-1])[..., None])[..., 0]

@@ -41,7 +41,7 @@ class Asked:
     device = torch.device("cpu")
 
     def __init__(self, box: Any, interface: Interface) -> None:
-        self.box, self.interface = box_of(box), interface
+        self.box, self.interface = box_of(box).anew(), interface
         self.asked: History | None = None
         self._model = answer_model("full", interface, torch.ones(interface.outputs.size))
 

@@ -38,6 +38,10 @@ class Box:
         self.questions = self.letters = 0
         self._last: tuple[np.ndarray, Any] | None = None
 
+    def anew(self) -> Box:
+        """The same box, with nothing counted yet."""
+        return Box(self._ask, self.name, self._go_on, self._end)
+
     @property
     def goes_on(self) -> bool:
         """Whether a sequence that was asked can be continued."""
@@ -61,7 +65,7 @@ class Box:
         self.letters += len(question) - steps
         try:
             if last is not None and self._go_on is not None and steps:
-                said = np.concatenate([last[1], np.asarray(self._go_on(question[steps:].copy()))])
+                said = np.concatenate([last[1], np.array(self._go_on(question[steps:].copy()))])
             else:
                 self.questions += 1
                 self._end_last(last)
@@ -75,7 +79,9 @@ class Box:
                 f"{self.name} failed at its question {self.questions}, of {len(question)} steps: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        self._last = question, said
+        self._last = (
+            (question, np.array(said)) if self.goes_on else (question, None)
+        )  # a copy: it may write there again
         return said
 
     def end(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.answer_models import AnswerModel, answer_model
 from rnn2vec.identification.continuations import after, continuations, shared_steps, words
-from rnn2vec.identification.likeness import parting
+from rnn2vec.identification.likeness import least_difference
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, batches, unit_of
@@ -29,9 +29,11 @@ MOST_WORDS = 64
 """By which what was asked last is continued."""
 ENOUGH = 0.95
 """Of the bits that any question tells, what the shortest one that is asked must tell."""
-NEAREST = 5
+LEAST_STEPS = 8
+"""Of a question: fewer, though they tell known networks apart, tell them from few others."""
+RIVALS = 5
 """Networks, nearest to a box that is none of them, that a question is to part."""
-PARTED = 32
+SPREAD = 32
 """Networks, evenly spread, that the first question is to part, where nothing was asked yet."""
 LEAST_BITS = 0.02
 """Below which a question that tells networks apart is not worth asking."""
@@ -53,7 +55,8 @@ class Identifier:
     Attributes:
         model: of answers.
         transcript: what was told so far.
-        labels: names of the groups, ``[G]``.
+        noise: as given, or as it was measured; None if it was neither.
+        labels: names of the groups, ``[G]``; None where each network is one.
         groups: the number of each network's group, ``[N]``.
 
     Raises:
@@ -67,7 +70,7 @@ class Identifier:
         answers: str = "full",
         noise: float | None = None,
         none: float = 0.05,
-        groups: Sequence[Any] | None = None,
+        groups: Sequence[Hashable] | None = None,
         continued: bool = True,
     ) -> None:
         if not len(networks) or not len(questions):
@@ -75,17 +78,19 @@ class Identifier:
                 f"a box is one of at least one network, asked at least one question; got {len(networks)} networks and "
                 f"{len(questions)} questions"
             )
-        self.networks, self.questions, self.continued = networks, questions, continued
-        own = np.arange(len(networks)) if groups is None else np.array(groups)
-        self.labels, self.groups = np.unique(own, return_inverse=True)
-        if len(self.groups) != len(networks):
-            raise RNN2VecError(f"groups are one of each network; got {len(self.groups)} for {len(networks)} networks")
+        self.networks, self.questions, self.continued, self.noise = networks, questions, continued, noise
+        own = list(range(len(networks)) if groups is None else groups)
+        if len(own) != len(networks):
+            raise RNN2VecError(f"groups are one of each network; got {len(own)} for {len(networks)} networks")
+        self.labels = None if groups is None else list(dict.fromkeys(own))
+        numbers = {label: group for group, label in enumerate(self.labels or own)}
+        self.groups = np.array([numbers[label] for label in own])
         self.none = number("none", none)
         if not 0.0 < self.none < 1.0:
             raise RNN2VecError(f"none of these has a probability between 0 and 1 beforehand; got {none}")
         sample = np.linspace(0, len(networks) - 1, min(len(networks), 256)).astype(int)
-        unit = unit_of(networks.interface, answers_of(networks[sample], questions))
-        self.model: AnswerModel = answer_model(answers, networks.interface, unit, noise)
+        self._unit = unit_of(networks.interface, answers_of(networks[sample], questions))
+        self.model: AnswerModel = answer_model(answers, networks.interface, self._unit, noise)
         self.transcript: list[Told] = []
         self._likelihood = torch.zeros(len(networks), len(self.model.noises), dtype=torch.float64)
         self._differences: list[tuple[int, np.ndarray]] = []
@@ -137,18 +142,18 @@ class Identifier:
 
     def parting(self) -> np.ndarray | None:
         """The whole question that best parts those that the box is nearest to, one network of each group: of the two
-        that answer it most alike, the difference is largest. None where there is nothing to part, or all questions were
-        asked, and would have the same answers again.
+        that answer it most alike, the difference is largest. None where there is nothing to part, or all were asked.
         """
         order = np.argsort(self.differences, kind="stable")
         first = order[np.sort(np.unique(self.groups[order], return_index=True)[1])]
         if len(first) < 2:
             return None
-        few = np.linspace(0, len(first) - 1, min(len(first), PARTED)).astype(int)
-        rows = np.sort(first[:NEAREST] if self._differences else first[few])
-        found = parting(self.model, self._answers_of_pool(rows))
-        asked = np.array([self._told_before(own)[0] for own in self.questions]) == self.questions.shape[1]
-        return None if asked.all() else self.questions[int(np.where(asked, -1.0, found.numpy()).argmax())]
+        few = np.linspace(0, len(first) - 1, min(len(first), SPREAD)).astype(int)
+        rows = np.sort(first[:RIVALS] if self._differences else first[few])
+        found = least_difference(self.model, self._answers_of_pool(rows)).numpy()
+        whole = [told.question for told in self.transcript if len(told.question) == self.questions.shape[1]]
+        asked = np.array([any(np.array_equal(own, other) for other in whole) for own in self.questions])
+        return None if asked.all() else self.questions[int(np.where(asked, -1.0, found).argmax())]
 
     def next_question(self) -> np.ndarray | None:
         """What to ask next: the question that tells most, see :meth:`telling`, or, where none tells anything, a whole
@@ -180,6 +185,8 @@ class Identifier:
             longer = after(self._last, words(self.networks.interface.inputs.size, MOST_WORDS))
             offers.append((longer, self._answers(rows, longer)))
         told = [(questions, self._bits(rows, weights, questions, expected)) for questions, expected in offers]
+        for _, bits in told:
+            bits[:, : min(LEAST_STEPS, self.questions.shape[1]) - 1] = 0.0
         best = max(float(bits.max()) for _, bits in told)
         if best < LEAST_BITS:
             return None
@@ -199,7 +206,9 @@ class Identifier:
     def _likely(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the likeliest networks, and how likely each is."""
         weights = self._members
-        rows = np.sort(np.argsort(-weights, kind="stable")[:MOST_WEIGHED])
+        size = int(np.prod(self.questions.shape[:2])) * self.networks.interface.outputs.size
+        most = MOST_WEIGHED if self._kept is not None else min(MOST_WEIGHED, max(2, MOST_NUMBERS // size))
+        rows = np.sort(np.argsort(-weights, kind="stable")[:most])
         rows = rows[weights[rows] > 1e-6 * weights.max()]
         return rows, weights[rows]
 
@@ -287,8 +296,11 @@ class Identifier:
 
     def with_noise(self, noise: float | None) -> Identifier:
         """An identifier that was told the same, and takes answers to have this noise, rounded if they look so."""
-        groups, name = self.labels[self.groups].tolist(), self.model.seen_in([told.answer for told in self.transcript])
-        other = Identifier(self.networks, self.questions, name, noise, self.none, groups, self.continued)
+        other, name = self.anew(), self.model.seen_in([told.answer for told in self.transcript])
+        other.noise, other.model = noise, answer_model(name, self.networks.interface, self._unit, noise)
+        other._likelihood = torch.zeros(len(self.networks), len(other.model.noises), dtype=torch.float64)
+        for kept in ("_first", "_begin"):  # what is asked first depends on the noise
+            other.__dict__.pop(kept, None)
         for told in self.transcript:
             other.tell(told.question, told.answer, told.begun)
         return other
@@ -315,8 +327,8 @@ class Identifier:
     def alike_to(self, row: int, among: np.ndarray | None = None) -> np.ndarray:
         """The likely networks, or some others, that no question of the pool tells from one, which is among them."""
         rows = np.union1d(self._alive if among is None else among, [row])
-        answers = self.model.cells(self._answers_of_pool(rows)).flatten(1)
-        return rows[(answers == answers[int(np.searchsorted(rows, row))]).all(1).numpy()]
+        answers = self._answers_of_pool(rows)
+        return rows[self.model.alike(answers, answers[int(np.searchsorted(rows, row))]).all(1).numpy()]
 
     @property
     def _alive(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.identification.box import Box, box_of
+from rnn2vec.identification.found import Identification, ranked
 from rnn2vec.identification.identifier import Identifier
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
@@ -22,74 +23,27 @@ from rnn2vec.zoo.store import Zoo
 OnAnswer = Callable[[Told, Posterior], None]
 """Told every question with its answer, and what is likely then."""
 
+QUESTIONS, CONFIDENCE, NONE = 16, 0.99, 0.05
+"""Sequences asked at most; when to stop; how likely it is beforehand that it is none: by default."""
 CLEAR, STRANGE = "it is clear", "it is none of these"
 """Why no more is asked."""
-UNLIKELY = 1e-6
-"""Probability below which candidates are in the order of their differences."""
 NEAREST = 4
 """Whole questions, at most, by which it is told which network a box is nearest to that is none of them."""
-MEASURED = 8
+MEASURED = 32
 """Steps whose answers, given twice, tell how much noise there is; after a shorter question a whole one follows."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A network, or a group of them, that the box may be.
-
-    Attributes:
-        row: of the network, or of the likeliest of the group.
-        name: its name, or the value that the group has in common.
-        probability: that it is the box.
-        difference: how far the box's answers are from it, see
-            :meth:`rnn2vec.identification.answer_models.AnswerModel.difference`; None if they were not compared.
-    """
-
-    row: int
-    name: str
-    probability: float
-    difference: float | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Identification:
-    """What was found out of a box.
-
-    Attributes:
-        candidates: the likeliest first; of those that are not likely, the nearest.
-        none_of_these: the probability that it is none of them.
-        questions: sequences asked.
-        letters: their steps.
-        transcript: what was asked and answered.
-        ended: why no more was asked.
-        failed: whether that is a failure of the box, after it had answered before.
-        alike: names of networks that no question of the pool tells apart, in groups.
-        bits: entropy that was left before and after each question.
-        none: the probability that it is none, likewise.
-    """
-
-    candidates: tuple[Candidate, ...]
-    none_of_these: float
-    questions: int
-    letters: int
-    transcript: tuple[Told, ...]
-    ended: str
-    failed: bool
-    alike: tuple[tuple[str, ...], ...]
-    bits: tuple[float, ...]
-    none: tuple[float, ...]
 
 
 def identify(
     box: Any,
     among: Zoo | Networks,
-    questions: int = 16,
+    questions: int = QUESTIONS,
     answers: str = "full",
     noise: float | None = None,
-    confidence: float = 0.99,
+    confidence: float = CONFIDENCE,
     names: Sequence[str] | None = None,
-    groups: Sequence[str] | None = None,
+    groups: Sequence[Hashable] | None = None,
     pool: np.ndarray | None = None,
-    none: float = 0.05,
+    none: float = NONE,
     checks: int | None = None,
     one_string: bool = False,
     nearest: int = NEAREST,
@@ -128,8 +82,7 @@ def identify(
     if pool is None:
         pool = questions_of(zoo) if zoo else stimuli(networks.interface.inputs)
     named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
-    grouped = list(groups) if groups is not None else named
-    identifier = Identifier(networks, pool, answers, noise, none, grouped)
+    identifier = Identifier(networks, pool, answers, noise, none, groups)
     return interrogate(
         box, identifier, questions, confidence, named, checks, noise is None, one_string, nearest, on_answer
     )
@@ -138,8 +91,8 @@ def identify(
 def interrogate(
     box: Any,
     identifier: Identifier,
-    questions: int = 16,
-    confidence: float = 0.99,
+    questions: int = QUESTIONS,
+    confidence: float = CONFIDENCE,
     names: Sequence[str] | None = None,
     checks: int | None = None,
     measure: bool = True,
@@ -167,7 +120,7 @@ def interrogate(
     budget, wanted = whole("questions", questions, 0), number("confidence", confidence)
     if not 0.0 < wanted < 1.0:
         raise RNN2VecError(f"confidence is between 0 and 1; got {confidence}")
-    asked, count = box_of(box), len(identifier.networks)
+    asked, count = box_of(box).anew(), len(identifier.networks)
     named = list(names) if names is not None else _numbers(count)
     if len(named) != count:
         raise RNN2VecError(f"names are one of each network; got {len(named)} for {count} networks")
@@ -183,7 +136,8 @@ def interrogate(
         on_answer(told, posterior)
 
     checked = identifier.model.checks if checks is None else whole("checks", checks, 0)
-    plan = _Plan(budget, wanted, checked, measure, one_string, whole("nearest", nearest, 0))
+    measured = measure and identifier.model.repeats  # what is drawn anew each time shows no noise
+    plan = _Plan(budget, wanted, checked, measured, one_string, whole("nearest", nearest, 0))
     try:
         ended = _interrogate(asked, identifier, plan, remember)
     finally:
@@ -191,7 +145,7 @@ def interrogate(
     identifier = ended.identifier
     posterior = identifier.posterior
     return Identification(
-        _ranked(identifier),
+        ranked(identifier, named),
         posterior.none,
         asked.questions,
         asked.letters,
@@ -201,6 +155,8 @@ def interrogate(
         tuple(tuple(named[row] for row in rows) for rows in identifier.alike()),
         tuple(each.bits for each in history),
         tuple(each.none for each in history),
+        identifier.model.name,
+        identifier.noise,
     )
 
 
@@ -250,21 +206,26 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
         begun = box.begun(question)
         if box.letters >= most if begun else box.questions >= plan.budget:  # a string that goes on is one
             return _Ended(identifier, found or f"the budget of {plan.budget} questions is spent")
+        question = question[: begun + most - box.letters] if begun else question
         try:
             apart = identifier.tell(question, box.ask(question), begun)
         except RNN2VecError as error:
             if not identifier.transcript:
                 raise
             return _Ended(identifier, str(error), failed=True)
-        if apart and identifier.transcript[-1].answer.ndim == 1:
+        told = identifier.transcript[-1]
+        if plan.measure and apart and told.answer.ndim == 1:
+            on_answer(told, identifier.posterior)
             why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
             return _Ended(identifier, why, failed=True)
+        if again:
+            apart = identifier.model.apart(told.answer, identifier.transcript[-2].answer)
         if plan.measure and (apart or again):
             identifier = identifier.with_noise(apart / math.sqrt(2) or None)
         posterior = identifier.posterior
-        on_answer(identifier.transcript[-1], posterior)
+        on_answer(told, posterior)
         strange = posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget)
-        clear = _ranked(identifier)[0].probability >= plan.confidence
+        clear = ranked(identifier)[0].probability >= plan.confidence
         if clear and checked >= plan.checks:
             return _Ended(identifier, CLEAR)
 
@@ -276,26 +237,8 @@ def _telling(identifier: Identifier, one_string: bool) -> np.ndarray | None:
 
 def _leading(identifier: Identifier) -> float:
     """How likely the first candidate is, with all that no question tells from it."""
-    same = identifier.groups[identifier.alike_to(_ranked(identifier)[0].row)]
+    same = identifier.groups[identifier.alike_to(ranked(identifier)[0].row)]
     return float(identifier.posterior.probabilities[np.isin(identifier.groups, same)].sum())
-
-
-def _ranked(identifier: Identifier) -> tuple[Candidate, ...]:
-    """Groups by how likely they are, and where they are not, by how near the box is."""
-    probabilities, differences = identifier.posterior.probabilities, identifier.differences
-    shares = np.bincount(identifier.groups, probabilities)
-    found = []
-    for group, share in enumerate(shares):
-        rows = np.flatnonzero(identifier.groups == group)
-        likely = share >= UNLIKELY or not identifier.transcript
-        best = int(rows[probabilities[rows].argmax() if likely else differences[rows].argmin()])
-        apart = float(differences[rows].min()) if identifier.transcript else None
-        found.append(Candidate(best, str(identifier.labels[group]), float(share), apart))
-    return tuple(
-        sorted(
-            found, key=lambda each: (-each.probability if each.probability >= UNLIKELY else 0.0, each.difference or 0.0)
-        )
-    )
 
 
 def _numbers(count: int) -> list[str]:

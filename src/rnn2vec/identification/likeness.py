@@ -8,18 +8,16 @@ from torch import Tensor
 from rnn2vec.identification.answer_models import AnswerModel
 
 
-def parting(model: AnswerModel, expected: Tensor) -> Tensor:
-    """How far the two of K networks are apart that answer a question most alike.
+def least_difference(model: AnswerModel, expected: Tensor) -> Tensor:
+    """How far those two of K networks are apart that answer a question most alike.
 
     Args:
         model: of answers.
-        expected: what they compute, ``[K, R, T, Y]``.
+        expected: what K networks, two at least, compute, ``[K, R, T, Y]``.
 
     Returns:
-        ``[R]``: the least difference between any two; 0 of a single one.
+        ``[R]``: the least difference between any two.
     """
-    count = len(expected)
-    if count < 2:
-        return torch.zeros(expected.shape[1], dtype=torch.float64)
-    apart = model.difference(expected[:, None], model.said(expected)[None]).double()
-    return apart[~torch.eye(count, dtype=torch.bool)].min(0).values
+    rest = torch.arange(len(expected))
+    least = [model.between(expected[rest != row], own).amin(0) for row, own in enumerate(expected)]
+    return torch.stack(least).amin(0).double()

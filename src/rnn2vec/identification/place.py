@@ -11,7 +11,7 @@ from rnn2vec.encoders import Encoder
 from rnn2vec.encoders.forms import AskingEncoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.identification.asked import Asked
-from rnn2vec.identification.identify import Candidate, Identification
+from rnn2vec.identification.found import Candidate, Identification
 from rnn2vec.identification.posterior import Posterior, Told
 
 
@@ -48,8 +48,15 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
             "what `rnn2vec pretrain --encoder interactive` wrote of a zoo with labels"
         )
     tasks = [tuple(values) for values in among]
-    if not tasks or not columns:
-        raise RNN2VecError("a box is placed among tasks, one at least, by columns, one at least; got none")
+    if not tasks or not columns or any(len(task) != len(columns) for task in tasks):
+        raise RNN2VecError("a box is placed among tasks, one at least, by columns, one at least, a value of each")
+    for name, values in zip(columns, zip(*tasks, strict=True), strict=True):
+        own = encoder.knowledge.classes(name)
+        if unknown := set(values) - set(own):
+            raise RNN2VecError(
+                f"a box is placed among tasks that the encoder knows; of {name} it knows {', '.join(map(str, own))}, "
+                f"not {', '.join(sorted(map(str, unknown)))}: leave networks of these out"
+            )
     asked = Asked(box, encoder.interface)
     try:
         z = encoder.encode(asked)
@@ -59,12 +66,6 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
     strings = zip(asked.asked.inputs[0].numpy(), asked.asked.outputs[0].numpy(), strict=True)
     known = bool(encoder.knowledge(z)["known"][0])
     chances = [encoder.knowledge.chances(name, z) for name in columns]
-    for name, own, values in zip(columns, chances, zip(*tasks, strict=True), strict=True):
-        if unknown := sorted(set(values) - set(own)):
-            raise RNN2VecError(
-                f"a box is placed among tasks that the encoder knows; of {name} it knows {', '.join(map(str, own))}, "
-                f"not {', '.join(map(str, unknown))}: leave networks of these out"
-            )
     likely: dict[str, Candidate] = {}
     for row, task in enumerate(tasks):
         name = task_name(columns, task)

@@ -25,14 +25,20 @@ def joined(*pools: np.ndarray) -> np.ndarray:
     Raises:
         RNN2VecError: if there is no pool, or one has other inputs or no question.
     """
-    if not pools or any(not own.size or own.shape[2:] != pools[0].shape[2:] for own in pools):
+    arrays = [np.asarray(own) for own in pools]
+    if not arrays or any(not own.size or own.ndim < 2 or own.shape[2:] != arrays[0].shape[2:] for own in arrays):
         raise RNN2VecError(
             "pools to join hold questions with the same inputs, [R, T] or [R, T, X]; got "
-            f"{', '.join(str(list(own.shape)) for own in pools) or 'none'}"
+            f"{', '.join(str(list(own.shape)) for own in arrays) or 'none'}"
         )
-    steps = max(own.shape[1] for own in pools)
-    longer = np.concatenate([own[:, np.arange(steps) % own.shape[1]].astype(pools[0].dtype) for own in pools])
-    return longer[np.sort(np.unique(longer, axis=0, return_index=True)[1])]
+    steps, kind = max(own.shape[1] for own in arrays), arrays[0].dtype
+    longer = [own[:, np.arange(steps) % own.shape[1]].astype(kind) for own in arrays]
+    if kind.kind != "f" and any(
+        (own != other[:, : own.shape[1]]).any() for own, other in zip(arrays, longer, strict=True)
+    ):
+        raise RNN2VecError(f"pools to join hold tokens that fit in the {kind} of the first one; got others")
+    together = np.concatenate(longer)
+    return together[np.sort(np.unique(together, axis=0, return_index=True)[1])]
 
 
 def learned(encoder: Encoder, networks: Networks) -> np.ndarray:

@@ -9,18 +9,43 @@ import numpy as np
 from rnn2vec.errors import RNN2VecError
 
 FEWEST = 8
-"""Different numbers by which rounding is recognised."""
+"""Numbers by which rounding is recognised."""
+DIGITS = 4
+"""After the point, of numbers that are rounded so."""
 
 
 def step_of(numbers: np.ndarray) -> float:
-    """The step whose multiples numbers ``[K]`` are, from the first; 0 if there is none, or too few to tell."""
+    """The step whose multiples numbers ``[K]`` are, from the first; or that of as many digits after the point as they
+    have. 0 if there is none, or too few numbers to tell.
+    """
     values = np.unique(numbers)
-    if len(values) < FEWEST:
+    if len(numbers) < FEWEST or len(values) < 3 or np.abs(values - values.round()).max() < 1e-6:
         return 0.0
     steps = np.diff(values)
     least = float(steps[steps > 1e-9].min(initial=np.inf))
     shares = (values - values[0]) / least
-    return least if np.abs(shares - shares.round()).max() < 0.01 else 0.0
+    if len(values) >= FEWEST and np.abs(shares - shares.round()).max() < 0.01:
+        return least
+    for digits in range(1, DIGITS + 1):
+        shares = values * 10.0**digits
+        if np.abs(shares - shares.round()).max() < 1e-3:  # as near as float32 comes
+            return float(10.0**-digits)
+    return 0.0
+
+
+def array_said(said: Any) -> np.ndarray:
+    """A copy of what a box said, which it may overwrite, as an array of numbers.
+
+    Raises:
+        RNN2VecError: if it is none.
+    """
+    try:
+        answer = np.array(np.asarray(said))
+        if answer.dtype.kind not in "biuf":
+            raise TypeError(f"an array of {answer.dtype}")
+        return answer.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise RNN2VecError(f"a black box answers numbers; got {type(said).__name__} ({error})") from error
 
 
 def numbers_said(said: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -29,10 +54,7 @@ def numbers_said(said: Any, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         RNN2VecError: if it said anything else.
     """
-    try:
-        answer = np.asarray(said, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise RNN2VecError(f"a black box answers numbers; got {type(said).__name__} ({error})") from error
+    answer = array_said(said)
     if answer.shape != shape:
         raise RNN2VecError(f"a black box answers numbers of the shape {list(shape)}; got {list(answer.shape)}")
     if not np.isfinite(answer).all():
@@ -46,7 +68,7 @@ def classes_said(said: Any, steps: int, size: int) -> np.ndarray:
     Raises:
         RNN2VecError: if it said anything else.
     """
-    answer = np.asarray(said)
+    answer = array_said(said)
     if answer.ndim == 2:
         return numbers_said(said, (steps, size)).argmax(1)
     answer = numbers_said(said, (steps,))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.identification.identify import UNLIKELY, Identification
+from rnn2vec.identification.found import UNLIKELY, Identification
 from rnn2vec.report.identification import narrowing
 from rnn2vec.report.page import Section, render_page
 
@@ -24,6 +24,10 @@ def plain_identification(found: Identification) -> dict[str, Any]:
             if each.probability >= UNLIKELY or place < SHOWN
         ],
         "none_of_these": found.none_of_these,
+        "answers": found.answers,
+        "noise": found.noise,
+        "bits": list(found.bits),
+        "none": list(found.none),
         "questions": found.questions,
         "letters": found.letters,
         "ended": found.ended,
