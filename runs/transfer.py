@@ -46,7 +46,7 @@ ZOOS: dict[str, dict[str, Any]] = {
 MODELS = 216
 HALF = (0.35, 0.65)
 """Accuracy of a network that is half trained."""
-PARTS = {"validation": "validation", "ood": "out of distribution"}
+PARTS = {"validation": "exact language, validation", "ood": "exact language, out of distribution"}
 
 
 def in_float16(population: Population) -> Population:
@@ -153,7 +153,10 @@ def main() -> None:
             count = own[0][part]["learnt"]
             shown.append(f"{ends.mean:.2f} ({ends.low:.2f} to {ends.high:.2f}, {count} networks)")
         print(f"{name:26} exact language: validation {shown[0]}, out of distribution {shown[1]}")
-    interval_panels(panels).savefig(arguments.out / "transfer.png", dpi=110)
+    figure = interval_panels(panels)
+    for axes in figure.axes:  # shares, on one scale
+        axes.set_xlim(0.0, 1.03)
+    figure.savefig(arguments.out / "transfer.png", dpi=110)
     print(json.dumps(found))
 
 
