@@ -291,3 +291,35 @@ def test_options_that_placing_does_not_know_are_refused(tmp_path: Path, rnn2vec_
     (tmp_path / "broken.py").write_text("1 / 0\n")
     status, _, errors = rnn2vec_command("identify", ".:x", "--among", tmp_path / "zoo")
     assert (status, "cannot be imported" in errors) == (1, True)
+
+
+def test_noise_of_a_stranger_does_not_make_it_a_member() -> None:
+    numbers = np.random.default_rng(0)
+    for scale in (0.02, 0.1):  # the box hears nothing
+        found = identify(lambda question, scale=scale: scale * numbers.normal(size=(len(question), 1)), AMPLIFIERS)
+        assert found.none_of_these > 0.99
+    for row in range(0, len(AMPLIFIERS), 2):
+        rest = AMPLIFIERS[np.setdiff1d(np.arange(len(AMPLIFIERS)), row)]
+        box = answering(row, "full 0.1", row, AMPLIFIERS)
+        assert identify(box, rest).none_of_these > 0.99
+        assert identify(box, AMPLIFIERS).candidates[0].row == row
+
+
+def test_answers_that_are_nothing_but_noise_are_refused() -> None:
+    numbers = np.random.default_rng(0)
+    found = identify(lambda question: 100 * numbers.normal(size=(len(question), 1)), AMPLIFIERS)
+    assert found.failed
+    assert "declare it" in found.ended
+
+
+def test_a_box_that_ends_the_program_has_failed() -> None:
+    def ask(question: np.ndarray) -> np.ndarray:
+        sys.exit(3)
+
+    with pytest.raises(RNN2VecError, match="failed at its question 1"):
+        identify(ask, AMPLIFIERS)
+
+
+def test_a_path_is_no_zoo() -> None:
+    with pytest.raises(RNN2VecError, match=r"Zoo\.open"):
+        identify(answering(0), "zoo")  # type: ignore[arg-type]

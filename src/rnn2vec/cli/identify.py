@@ -112,13 +112,20 @@ def identify_command(
     def on_answer(told: Told, posterior: Posterior) -> None:
         if not as_json:
             best = int(posterior.probabilities.argmax())
+            likely = float(posterior.probabilities[best])
             console.print(
-                f"asked {len(told.question) - told.begun:4d} steps: {posterior.bits:6.2f} bits left, "
-                f"{posterior.none:.3f} none, {posterior.probabilities[best]:.3f} {names[best]}",
+                f"asked {len(told.question) - told.begun:4d} steps: {abs(posterior.bits):6.2f} bits left, "
+                f"{posterior.none:.3f} none{f', {likely:.3f} {names[best]}' if likely >= 0.001 else ''}",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 
     with _asked(box, said, seconds) as thing:
+        own = getattr(thing, "interface", known.networks.interface)
+        if not known.networks.interface.fits(own):
+            raise RNN2VecError(
+                f"a box reads and says what the known networks do, {known.networks.interface}; this one has {own}: "
+                "give --knob where it has a knob and they have none"
+            )
         if encoder is not None:
             found = place(thing, load_encoder(encoder), rows, columns)
         else:
@@ -186,6 +193,8 @@ def _print(found: Identification) -> None:
     print_rows("What the box may be", candidate_rows(found, SHOWN))
     why = "the box failed" if found.failed else found.ended
     console.print(f"{why}: {found.questions} questions, {found.letters} steps in all", highlight=False)
+    if found.noise is not None:
+        console.print(f"noise of answers, in units of their spread: {found.noise:.2g}", highlight=False)
     for names in found.alike:
         console.print(
             f"no question tells these apart: {', '.join(names)}", markup=False, highlight=False, soft_wrap=True

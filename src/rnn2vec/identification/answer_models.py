@@ -25,6 +25,8 @@ STRANGERS = 12
 """Noises of a box that is none of the networks, on a logarithmic scale."""
 APART = 10.0
 """How many times the noise of a box that is one of the networks the least of those is, of numbers."""
+MEASURED = 1.5
+"""Likewise where the noise is known: what differs by as much again is another network."""
 APART_BY = 6
 """Standard deviations by which numbers differ that are told apart."""
 QUIET = 1e-3
@@ -116,6 +118,7 @@ class Full:
         classes: whether answers are probabilities.
         name: as it was asked for.
         repeats: whether the noise is that of the question, such as rounding, and the same when it is asked again.
+        least: how many times the noise the least of a box is that is none of the networks.
     """
 
     unit: Tensor
@@ -123,6 +126,7 @@ class Full:
     classes: bool
     name: str = "full"
     repeats: bool = True
+    least: float = APART
 
     @property
     def checks(self) -> int:
@@ -130,7 +134,7 @@ class Full:
 
     @property
     def noises(self) -> Tensor:
-        return _scale(self.sigma, APART * self.sigma, max(1.0, 2 * APART * self.sigma))
+        return _scale(self.sigma, self.least * self.sigma, max(1.0, 2 * APART * self.sigma))
 
     def read(self, said: Any, steps: int) -> np.ndarray:
         answer = numbers_said(said, (steps, len(self.unit)))
@@ -280,12 +284,14 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
     given = None if noise is None else number("noise", noise)
     kind, colon, digits = name.partition(":")
     if kind == "full" and not colon:
-        return Full(unit.double(), max(given or 0.0, 1e-4), classes, repeats=not given)
+        least = MEASURED if given else APART
+        return Full(unit.double(), max(given or 0.0, 1e-4), classes, repeats=not given, least=least)
     if kind == "rounded" and digits.isascii() and digits.isdigit() and int(digits) <= 8:
         step = 10.0 ** -int(digits)
         # uniform within a step, in units of the smallest unit
         sigma = max(step / math.sqrt(12) / float(unit.min()), 1e-4)
-        return Full(unit.double(), max(given or 0.0, sigma), classes, name, repeats=not given)
+        least = MEASURED if given else APART
+        return Full(unit.double(), max(given or 0.0, sigma), classes, name, repeats=not given, least=least)
     if kind in ("top1", "sampled") and not colon:
         if not classes or size < 2:
             raise RNN2VecError(f"{name} is an answer of classes, two at least; these networks say {interface.outputs}")

@@ -70,7 +70,7 @@ class Box:
                 self.questions += 1
                 self._end_last(last)
                 said = self._ask(question.copy())
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a box may not end what asks it
             if steps:  # what began before has ended; a sequence that fails at its beginning ends itself
                 self._end()
             if isinstance(error, RNN2VecError):

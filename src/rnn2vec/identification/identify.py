@@ -29,6 +29,8 @@ CLEAR, STRANGE = "it is clear", "it is none of these"
 """Why no more is asked."""
 NEAREST = 4
 """Whole questions, at most, by which it is told which network a box is nearest to that is none of them."""
+MOST_NOISE = 1.0
+"""In units of the spread, above which what was measured is no noise that answers could be told by."""
 MEASURED = 32
 """Steps whose answers, given twice, tell how much noise there is; after a shorter question a whole one follows."""
 
@@ -76,6 +78,8 @@ def identify(
     Raises:
         RNN2VecError: if an argument is out of range, or the box fails at its first question or gives no such answer.
     """
+    if not isinstance(among, Zoo) and not hasattr(among, "interface"):
+        raise RNN2VecError(f"a box is one of a Zoo or of networks; got {type(among).__name__}: Zoo.open a directory")
     zoo = among if isinstance(among, Zoo) else None
     networks = zoo.networks() if zoo else among
     assert not isinstance(networks, Zoo)
@@ -127,7 +131,7 @@ def interrogate(
     if one_string and not asked.goes_on:
         raise RNN2VecError(
             "one string that goes on is for boxes that can: a network, or an object with reset() and step(); this box "
-            "starts anew at each question: ask without one_string"
+            "starts anew at each question: leave one_string (--one-string) out"
         )
     history = [identifier.posterior]
 
@@ -220,6 +224,13 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             return _Ended(identifier, why, failed=True)
         if again:
             apart = identifier.model.apart(told.answer, identifier.transcript[-2].answer)
+        if plan.measure and apart / math.sqrt(2) > MOST_NOISE:
+            on_answer(told, identifier.posterior)
+            why = (
+                f"answers to the same question differ by {apart / math.sqrt(2):.1f} times their spread, so that "
+                "nothing can be told by them: if that is their noise, declare it"
+            )
+            return _Ended(identifier, why, failed=True)
         if plan.measure and (apart or again):
             identifier = identifier.with_noise(apart / math.sqrt(2) or None)
         posterior = identifier.posterior

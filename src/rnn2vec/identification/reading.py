@@ -56,7 +56,8 @@ def numbers_said(said: Any, shape: tuple[int, ...]) -> np.ndarray:
     """
     answer = array_said(said)
     if answer.shape != shape:
-        raise RNN2VecError(f"a black box answers numbers of the shape {list(shape)}; got {list(answer.shape)}")
+        hint = ": ask for top1 or sampled, if these are classes" if answer.shape == shape[:1] else ""
+        raise RNN2VecError(f"a black box answers numbers of the shape {list(shape)}; got {list(answer.shape)}{hint}")
     if not np.isfinite(answer).all():
         raise RNN2VecError("a black box answers finite numbers; got NaN or infinity")
     return answer
