@@ -593,3 +593,11 @@ def test_where_it_is_none_for_sure_only_the_nearest_is_asked_for() -> None:
         found = identify(answering(row, networks=copies), AMPLIFIERS, pool=SOUNDS, none=0.999, nearest=2)
         assert (found.candidates[0].row, found.questions, found.ended) == (row, 2, "it is none of these")
         assert all(len(told.question) == SOUNDS.shape[1] for told in found.transcript)
+
+
+def test_the_steps_apart_need_networks_alone() -> None:
+    known, box = Identifier(AMPLIFIERS), answering(11, networks=AMPLIFIERS)
+    question = known.next_question()
+    assert question is not None
+    known.tell(question, box(question))
+    assert int(known.posterior.probabilities.argmax()) == 11

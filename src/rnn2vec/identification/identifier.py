@@ -20,6 +20,7 @@ from rnn2vec.identification.likeness import least_difference
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, batches, unit_of
+from rnn2vec.networks.stimuli import stimuli
 
 MOST_NUMBERS = 2**26
 """Of answers to all questions of the pool that are kept."""
@@ -44,7 +45,7 @@ class Identifier:
 
     Args:
         networks: N known networks.
-        questions: sequences to choose from, ``[R, T]`` tokens or ``[R, T, X]`` numbers.
+        questions: sequences to choose from, ``[R, T]`` tokens or ``[R, T, X]`` numbers; stimuli by default.
         answers: the kind of answers, see :func:`rnn2vec.identification.answer_models.answer_model`.
         noise: of answers; very little by default.
         none: how likely it is beforehand that it is none of them.
@@ -66,13 +67,14 @@ class Identifier:
     def __init__(
         self,
         networks: Networks,
-        questions: np.ndarray,
+        questions: np.ndarray | None = None,
         answers: str = "full",
         noise: float | None = None,
         none: float = 0.05,
         groups: Sequence[Hashable] | None = None,
         continued: bool = True,
     ) -> None:
+        questions = stimuli(networks.interface.inputs) if questions is None else questions
         if not len(networks) or not len(questions):
             raise RNN2VecError(
                 f"a box is one of at least one network, asked at least one question; got {len(networks)} networks and "

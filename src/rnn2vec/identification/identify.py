@@ -16,7 +16,6 @@ from rnn2vec.identification.found import Identification, ranked
 from rnn2vec.identification.identifier import Identifier
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
-from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 
@@ -83,8 +82,8 @@ def identify(
     zoo = among if isinstance(among, Zoo) else None
     networks = zoo.networks() if zoo else among
     assert not isinstance(networks, Zoo)
-    if pool is None:
-        pool = questions_of(zoo) if zoo else stimuli(networks.interface.inputs)
+    if pool is None and zoo:
+        pool = questions_of(zoo)
     named = list(names) if names is not None else zoo.column("name").tolist() if zoo else _numbers(len(networks))
     identifier = Identifier(networks, pool, answers, noise, none, groups)
     return interrogate(
