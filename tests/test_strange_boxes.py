@@ -91,6 +91,7 @@ import json, sys, time, os
 how = sys.argv[1]
 for line in sys.stdin:
     if how == "twice": print(json.dumps({"answer": [1]})); print(json.dumps({"answer": [2]}), flush=True)
+    if how == "once": print(json.dumps({"answer": [1]}), flush=True); break
     if how == "bytes": sys.stdout.buffer.write(b"\\xff\\xfe\\n"); sys.stdout.flush()
     if how == "child": os.system("sleep 60")
 """
@@ -104,6 +105,12 @@ def test_commands_that_misbehave_are_given_up_in_time(tmp_path: Path) -> None:
         time.sleep(0.2)
         with pytest.raises(RNN2VecError, match="one line a question"):
             command(np.array([1]))
+    with Command(f"{line} once") as command:
+        assert command(np.array([1])) == [1]
+        time.sleep(0.3)
+        for _ in range(2):  # said at once, not after its time is over
+            with pytest.raises(RNN2VecError, match="as if it had ended"):
+                command(np.array([1]))
     with Command(f"{line} bytes") as command, pytest.raises(RNN2VecError, match="answers with a line"):
         command(np.array([1]))
     start = time.monotonic()

@@ -68,6 +68,13 @@ class Command:
                 self._lines.put(line)
         self._lines.put("")
 
+    def _next(self) -> str:
+        """The next line; none of its characters if it has ended, now and ever after."""
+        line = self._lines.get(timeout=self.seconds)
+        if not line:
+            self._lines.put(line)
+        return line
+
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):  # it has ended, which its answer says
@@ -80,7 +87,7 @@ class Command:
         Raises:
             RNN2VecError: if the command has ended, takes too long, or writes anything else.
         """
-        if not self._lines.empty() and (more := self._lines.get()):
+        if not self._lines.empty() and (more := self._next()):
             raise RNN2VecError(
                 f"a command writes one line a question; {self.line!r} wrote one more: {more.strip()[:60]!r}"
             )
@@ -89,7 +96,7 @@ class Command:
         self._writer = threading.Thread(target=self._write, args=(asked,), daemon=True)
         self._writer.start()
         try:
-            line = self._lines.get(timeout=self.seconds)
+            line = self._next()
         except queue.Empty as error:
             self.close()
             raise RNN2VecError(
@@ -105,8 +112,9 @@ class Command:
 
     def close(self) -> None:
         """End it, and all that it started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
         self._process.wait()
         streams = (self._process.stdin, self._writer), (self._process.stdout, self._reader)
