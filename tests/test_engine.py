@@ -471,7 +471,8 @@ def draw_batches(
     ]
 
 
-RATES = (0.01, 0.003, 0.02)
+RATES = (0.01, torch.tensor([0.003, 0.02, 0.0], dtype=torch.float64), 0.02)
+"""One for all networks, or one each."""
 
 
 @pytest.mark.parametrize("kind", ["tokens", "floats"])
@@ -498,7 +499,8 @@ def test_training_equals_torchs_adamw_for_each_network(
         for reference, decay in zip(references, decays, strict=True)
     ]
     for rate, (inputs, targets) in zip(RATES, draw_batches(architecture, shape, kind, dtype), strict=True):
-        losses = train_step(population, optimizer, inputs, targets, rate)
+        rates = torch.as_tensor(rate, dtype=torch.float64).expand(3)[: shape[0]]
+        losses = train_step(population, optimizer, inputs, targets, rates if isinstance(rate, Tensor) else rate)
         for index, (reference, theirs) in enumerate(zip(references, own, strict=True)):
             one = inputs[index]
             one = one if one.is_floating_point() else nn.functional.one_hot(one, architecture.input_size)
@@ -507,7 +509,7 @@ def test_training_equals_torchs_adamw_for_each_network(
             assert_near(losses[index], loss.detach(), dtype)
             theirs.zero_grad()
             loss.backward()
-            theirs.param_groups[0]["lr"] = rate
+            theirs.param_groups[0]["lr"] = float(rates[index])
             theirs.step()
     assert optimizer.step == 3
     # where a gradient is nothing but rounding, Adam's first steps magnify it to the size of the learning rate

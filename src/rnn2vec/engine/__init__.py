@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rnn2vec.engine.noise import Noise, check_noise
-from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.engine.optimizer import AdamW, for_each
 from rnn2vec.engine.stack import Stack, State
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
@@ -109,7 +109,7 @@ def train_step(
     optimizer: AdamW,
     inputs: Tensor,
     targets: Tensor,
-    learning_rate: float,
+    learning_rate: float | Tensor,
     mask: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Tensor:
@@ -125,7 +125,7 @@ def train_step(
         optimizer: moments, which change in place, and options.
         inputs: ``[N, B, T, X]`` floats or ``[N, B, T]`` tokens, as for :func:`run`.
         targets: ``[N, B, T]`` classes in ``0..Y-1``, or ``[N, B, T, Y]`` floats.
-        learning_rate: of this step.
+        learning_rate: of this step; one for all networks, or ``[N]``, one each.
         mask: ``[N, B, T]`` floats, what each step of each sequence counts in the mean, such as 0 where there is
             no answer yet; all count the same by default.
         noise: as for :func:`run`.
@@ -135,7 +135,7 @@ def train_step(
 
     Raises:
         RNN2VecError: if shapes, dtypes, devices, tokens, targets, the mask, noise or moments do not fit the stack, or
-            the learning rate is not finite.
+            a learning rate is not finite or below 0.
     """
     inputs = _checked_inputs(stack, inputs)
     targets = _checked_targets(stack, inputs, targets)
@@ -143,9 +143,11 @@ def train_step(
         _check_mask(stack, inputs, mask)
     noise = _checked_noise(stack, noise)
     optimizer.check_fits(stack)
-    learning_rate = number("learning_rate", learning_rate)
+    rates = for_each("learning_rate", learning_rate, len(stack))
+    for extreme in (rates.min(), rates.max()):
+        number("each learning_rate", extreme.item())
     module = _backend(os.environ.get("RNN2VEC_BACKEND"))[1]
-    return module.train_step(stack, optimizer, inputs, targets, learning_rate, mask, noise)
+    return module.train_step(stack, optimizer, inputs, targets, rates, mask, noise)
 
 
 def _checked_inputs(stack: Stack, inputs: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def train_step(
     optimizer: AdamW,
     inputs: Tensor,
     targets: Tensor,
-    learning_rate: float,
+    learning_rates: Tensor,
     mask: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Tensor:
@@ -83,12 +83,13 @@ def train_step(
     in_place = [*weights, *first, *second]
     read = (inputs, targets) if mask is None else (inputs, targets, mask)
     if not _covered(stack, (*read, *in_place, *_keys(noise))) or not all(tensor.is_contiguous() for tensor in in_place):
-        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate, mask, noise)
+        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rates, mask, noise)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
     clip = math.inf if optimizer.clip is None else optimizer.clip
-    shared = (1 - beta1, beta2, 1 - beta2, learning_rate / (1 - beta1**step), math.sqrt(1 - beta2**step))
+    corrections = 1 - beta1**step, math.sqrt(1 - beta2**step)
     numbers = [
-        (1 - learning_rate * decay, *shared, optimizer.epsilon, clip) for decay in optimizer.decays(len(stack)).tolist()
+        (1 - rate * decay, 1 - beta1, beta2, 1 - beta2, rate / corrections[0], corrections[1], optimizer.epsilon, clip)
+        for rate, decay in zip(learning_rates.tolist(), optimizer.decays(len(stack)).tolist(), strict=True)
     ]
     fixed = [name in optimizer.fixed for name in stack.weights]
     losses = _empty(len(stack))

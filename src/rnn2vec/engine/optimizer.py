@@ -13,6 +13,21 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 
 
+def for_each(name: str, value: float | Tensor, models: int) -> Tensor:
+    """An option of an optimiser for each network, ``[N]`` in double precision on the CPU.
+
+    Raises:
+        RNN2VecError: if there is neither one nor one for each, or they are not finite.
+    """
+    try:
+        options = torch.as_tensor(value, dtype=torch.float64, device="cpu")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RNN2VecError(f"{name} is a number, or a tensor of them; got {value!r}") from error
+    if options.shape not in ((), (1,), (models,)) or not bool(options.isfinite().all()):
+        raise RNN2VecError(f"{name} is one finite number, or one for each of {models} networks; got {value}")
+    return options.expand(models)
+
+
 @dataclasses.dataclass
 class AdamW:
     """State and options of :class:`torch.optim.AdamW`, one optimiser for each network of a stack.
@@ -56,15 +71,7 @@ class AdamW:
         Raises:
             RNN2VecError: if there is neither one nor one for each, or they are not finite.
         """
-        try:
-            decays = torch.as_tensor(self.weight_decay, dtype=torch.float64, device="cpu")
-        except (TypeError, ValueError, OverflowError) as error:
-            raise RNN2VecError(f"weight_decay is a number, or a tensor of them; got {self.weight_decay!r}") from error
-        if decays.shape not in ((), (1,), (models,)) or not bool(decays.isfinite().all()):
-            raise RNN2VecError(
-                f"weight_decay is one finite number, or one for each of {models} networks; got {self.weight_decay}"
-            )
-        return decays.expand(models)
+        return for_each("weight_decay", self.weight_decay, models)
 
     def check_fits(self, stack: Stack) -> None:
         """Raise :class:`RNN2VecError` unless the moments are those of a stack's weights, and options in range."""

@@ -116,7 +116,7 @@ def train_step(
     optimizer: AdamW,
     inputs: Tensor,
     targets: Tensor,
-    learning_rate: float,
+    learning_rates: Tensor,
     mask: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Tensor:
@@ -136,7 +136,9 @@ def train_step(
         kept = (optimizer.clip / squares.sqrt()).clamp(max=1.0)
         gradients = tuple(gradient * kept.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients)
     step = optimizer.step + 1
-    decays = optimizer.decays(len(stack)).to(stack.device, stack.dtype)
+    decays, rates = (
+        each.to(stack.device, stack.dtype) for each in (learning_rates * optimizer.decays(len(stack)), learning_rates)
+    )
     correction1, correction2 = (1 - beta**step for beta in optimizer.betas)
     for name, gradient in zip(learning, gradients, strict=True):
         weight = stack.weights[name]
@@ -144,10 +146,10 @@ def train_step(
         first.lerp_(gradient, 1 - optimizer.betas[0])
         second.mul_(optimizer.betas[1]).addcmul_(gradient, gradient, value=1 - optimizer.betas[1])
         with torch.no_grad():
-            weight.mul_((1 - learning_rate * decays).view(-1, *[1] * (weight.ndim - 1)))
-            weight.addcdiv_(
-                first, (second.sqrt() / correction2**0.5).add_(optimizer.epsilon), value=-learning_rate / correction1
-            )
+            each = (-1, *[1] * (weight.ndim - 1))
+            weight.mul_((1 - decays).view(each))
+            scale = (second.sqrt() / correction2**0.5).add_(optimizer.epsilon)
+            weight.sub_((rates / correction1).view(each) * first / scale)
     optimizer.step = step
     return losses.detach()
 
