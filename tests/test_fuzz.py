@@ -5,19 +5,16 @@ RNN2VEC_FUZZ sets how many damaged directories are read in all.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import math
 import os
-import pickle
 import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,80 +27,12 @@ from rnn2vec.demo import run_demo
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.evaluation.evaluate import evaluate
+from rnn2vec.testing import damage
 from rnn2vec.theory.gap import GapRun, run_gap
 from rnn2vec.theory.gap_recipe import GapRecipe, Interrogator
 from rnn2vec.zoo.published import export_published, import_published
 
 CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
-
-
-class Exploit:
-    """Unpickled, it would leave a file behind."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.path,))
-
-
-def damage(directory: Path, numbers: random.Random, exploited: Path, pattern: str = "*") -> str:
-    """Spoil one file of a directory, of those that fit a pattern; say how."""
-    files = sorted(path for path in directory.rglob(pattern) if path.is_file())
-    path = numbers.choice(files or [directory / "new"])
-    path.touch()
-    content = bytearray(path.read_bytes())
-    kinds = ["truncate", "flip", "splice", "delete", "swap", "pickle", "zeros", "header"]
-    kind = numbers.choice(kinds + ["json"] * 6 * (path.suffix == ".json"))
-    if kind == "truncate":
-        content = content[: numbers.randrange(len(content) + 1)]
-    elif kind == "flip":
-        for _ in range(numbers.choice([1, 1, 4, 50])):
-            if content:
-                content[numbers.randrange(len(content))] ^= 1 << numbers.randrange(8)
-    elif kind == "header" and content:  # where sizes and shapes are
-        for _ in range(numbers.choice([1, 2, 8])):
-            content[numbers.randrange(min(len(content), 200))] = numbers.randrange(256)
-    elif kind == "splice":
-        start = numbers.randrange(len(content) + 1)
-        content[start : start + numbers.randrange(40)] = numbers.randbytes(numbers.randrange(40))
-    elif kind == "delete":
-        path.unlink()
-        return f"delete {path.name}"
-    elif kind == "swap":
-        other = numbers.choice(sorted(path for path in directory.rglob("*") if path.is_file()))
-        content = bytearray(other.read_bytes())
-    elif kind == "pickle":
-        content = bytearray(pickle.dumps(Exploit(exploited)))
-        if path.suffix == ".npy":
-            np.save(path, np.array([Exploit(exploited)], dtype=object), allow_pickle=True)
-            return f"pickle {path.name}"
-    elif kind == "zeros":
-        content = bytearray(len(content))
-    elif kind == "json":
-        with contextlib.suppress(ValueError):  # damaged before
-            content = bytearray(json.dumps(spoil(json.loads(content), numbers)).encode())
-    path.write_bytes(bytes(content))
-    return f"{kind} {path.name}"
-
-
-def spoil(value: Any, numbers: random.Random) -> Any:
-    """A JSON value with something in it changed, removed or added."""
-    strange = [None, -1, 0, 1e400, 2**70, "", "../../outside", "/outside", [], {}, [[]], True, "x" * 1000, 0.5, "nan"]
-    if isinstance(value, dict) and value and numbers.random() < 0.85:
-        key = numbers.choice(sorted(value))
-        changed = dict(value)
-        if numbers.random() < 0.15:
-            del changed[key]
-        elif numbers.random() < 0.1:
-            changed[numbers.choice(["../../outside", "", "extra"])] = changed.pop(key)
-        else:
-            changed[key] = spoil(value[key], numbers)
-        return changed
-    if isinstance(value, list) and value and numbers.random() < 0.7:
-        place = numbers.randrange(len(value))
-        return [spoil(one, numbers) if index == place else one for index, one in enumerate(value)]
-    return numbers.choice(strange)
 
 
 SPECIAL = [2**31, 10**12, 2**63, 10**30, 10**400, 1e38, 1e300, math.inf, -math.inf, math.nan, -0.0, "lstm", "all", "kl"]

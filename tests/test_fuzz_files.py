@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from rnn2vec import RNN2VecError, Tokens, read_checkpoint
 from rnn2vec.checkpoints.keras import hdf5
+from rnn2vec.testing import mutated
 
 MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "300"))
 SECONDS = 20.0
@@ -163,22 +164,6 @@ FORMATS: dict[str, Callable[[], bytes]] = {
     "ONNX": onnx,
 }
 """A small file of each format."""
-
-
-def mutated(whole: bytes, numbers: np.random.Generator) -> bytes:
-    """A few bytes changed, half of the time near the beginning; a piece moved or doubled; or the end cut off."""
-    content = bytearray(whole)
-    among = len(content) if numbers.random() < 0.5 else min(len(content), 4096)
-    for place in numbers.integers(0, among, numbers.integers(1, 5)).tolist():
-        own = content[int(numbers.integers(len(content)))]  # keeps texts what they are
-        content[place] = int(numbers.choice([0, 1, 127, 128, 255, *numbers.integers(256, size=3), *[own] * 8]))
-    if numbers.random() < 0.1:
-        start, size, to = (int(numbers.integers(len(content))) for _ in range(3))
-        piece = content[start : start + size % 64]
-        content[to : to + (len(piece) if numbers.random() < 0.5 else 0)] = piece
-    if numbers.random() < 0.2:
-        del content[int(numbers.integers(len(content))) :]
-    return bytes(content)
 
 
 def peak(process: int | str = "self") -> int:

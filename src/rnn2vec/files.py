@@ -44,7 +44,7 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
         raise RNN2VecError(f"cannot write {path}: it is {kind_of(path)}, and no regular file")
     temporary, digest, size = path.with_name(f".{path.name}{_PARTIAL}"), hashlib.sha256(), 0
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with temporary.open("wb") as file:
             for piece in [content] if isinstance(content, bytes) else content:
                 size += len(piece)
@@ -53,12 +53,7 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        if os.name == "posix":  # elsewhere a folder cannot be opened
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        _synchronise(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):  # of a folder that cannot be reached; the first error says so better
             temporary.unlink(missing_ok=True)
@@ -69,6 +64,28 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
             ) from error
         raise RNN2VecError(f"cannot write {path}: {error.strerror or error}") from error
     return digest.hexdigest()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it lies in, so that they stay if the power fails.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    missing = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in reversed(missing):
+        _synchronise(place.parent)
+
+
+def _synchronise(folder: Path) -> None:
+    """The names in a folder."""
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_bytes(path: Path) -> bytes:

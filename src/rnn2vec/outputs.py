@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import is_partial, kind_of
+from rnn2vec.files import is_partial, kind_of, make_folder
 
 fcntl: ModuleType | None
 try:
@@ -35,7 +35,7 @@ def sole_writer(directory: Path, inputs: Iterable[Path] = ()) -> Iterator[None]:
     require_apart(directory, inputs)
     made = [place for place in (directory, *directory.parents) if not os.path.exists(place)]
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
     except FileExistsError:
         require_new_directory(directory)
         raise  # it went away meanwhile

@@ -26,7 +26,7 @@ from rnn2vec.encoders.encoder import kind_of
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import LARGEST_SEED
 from rnn2vec.fields import number, whole
-from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.files import make_folder, read_json, read_tensors, write_atomically, write_json
 from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import require_same
 from rnn2vec.training import CHECKPOINT
@@ -69,7 +69,7 @@ def zoo_checksum(zoo: Zoo) -> str:
 
 def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: PretrainRecipe, seed: int) -> None:
     """Write an encoder directory; the record last, so that a directory with a record is whole."""
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     trained.encoder.save_pretrained(directory)
     checksum = write_atomically(directory / EMULATOR, safetensors.torch.save(trained.emulator.state_dict()))
     record = sealed(
