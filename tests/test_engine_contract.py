@@ -310,7 +310,7 @@ def test_moments_and_rates_are_checked(backend: str) -> None:
     ):
         with pytest.raises(RNN2VecError, match=message):
             train_step(population, optimizer, TOKENS, TOKENS, 0.1)
-    for rate in (float("nan"), 1e39, -0.1, "a", None, torch.ones(2), torch.tensor([0.1, -0.1, 0.1])):
+    for rate in (float("nan"), 1e39, -0.1, "a", None, True, 1j, 10**400, torch.ones(2), torch.tensor([0.1, -0.1, 0.1])):
         with pytest.raises(RNN2VecError, match=r"learning_rate is (a|one) (finite )?number"):
             train_step(population, AdamW.start(population), TOKENS, TOKENS, rate)
     assert torch.equal(population.flatten(), before)

@@ -229,3 +229,24 @@ def test_the_same_pedal_at_another_position_is_the_nearest(tmp_path: Path) -> No
             ranks.append(1 / (1 + int(same.argmax())))
     assert len(ranks) == 54
     assert np.mean(ranks) >= 0.9
+
+
+def test_rows_of_a_zoo_are_chosen(tiny_zoo: Zoo, tmp_path: Path, rnn2vec_command: Command) -> None:
+    last = ["--where", "step=12", "--where", "step=5", "--where", "model=1", "--where", "model=2"]
+    status, output, _ = rnn2vec_command("search", tiny_zoo.directory, "model-1-step-12", *last, "--json")
+    assert status == 0
+    found = {match["name"] for match in json.loads(output)["results"]}
+    assert found == {"model-1-step-5", "model-2-step-5", "model-2-step-12"}
+    status, output, _ = rnn2vec_command("embed", tiny_zoo.directory, "--out", tmp_path / "z.parquet", *last, "--json")
+    assert json.loads(output)["networks"] == 4
+    status, output, _ = rnn2vec_command("duplicates", tiny_zoo.directory, *last)
+    assert (status, output.splitlines()[-1]) == (0, "no duplicates among 4 networks")
+    status, output, _ = rnn2vec_command("atlas", tiny_zoo.directory, "--out", tmp_path / "a.html", *last, "--json")
+    assert json.loads(output)["networks"] == 4
+    for wrong, message in (("step", "COLUMN=VALUE"), ("step=7", "none is left by step=7")):
+        status, _, errors = rnn2vec_command("search", tiny_zoo.directory, "model-1-step-12", "--where", wrong)
+        assert status == 1
+        assert message in errors
+    status, _, errors = rnn2vec_command("search", tmp_path, "a", "--where", "step=5")
+    assert status == 1
+    assert "--where chooses rows of a zoo" in errors

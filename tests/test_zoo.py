@@ -997,3 +997,21 @@ def test_a_shard_nobody_recorded_is_not_read(copy: Path) -> None:
     with pytest.raises(RNN2VecError, match=r"weights/00001\.safetensors"):
         zoo.population([10])
     assert zoo.verify() != []
+
+
+def test_rows_are_chosen_by_what_their_columns_hold(tiny_zoo: Zoo) -> None:
+    last = tiny_zoo.where(step=12)
+    rows = np.flatnonzero(tiny_zoo.column("step") == 12)
+    assert len(last) == len(rows) == 8
+    assert last.column("name").tolist() == tiny_zoo.column("name")[rows].tolist()
+    assert torch.equal(last.population().flatten(), tiny_zoo.population(rows).flatten())
+    np.testing.assert_array_equal(last.traces().inputs, tiny_zoo.traces(rows).inputs)
+    np.testing.assert_array_equal(last.tasks, tiny_zoo.tasks[rows])
+    assert last.steps == (12,)
+    assert len(tiny_zoo.where(step=["5", 12.0], model=[0, 1])) == 4  # as a command line spells numbers
+    assert len(last.where(model=3)) == 1
+    assert last.verify() == []  # of the whole zoo
+    with pytest.raises(RNN2VecError, match=r"none is left by step=7: that column holds 0, 5, 12$"):
+        tiny_zoo.where(step=7)
+    with pytest.raises(RNN2VecError, match="columns of this zoo are"):
+        tiny_zoo.where(colour="red")

@@ -78,14 +78,30 @@ def make_folder(path: Path) -> None:
         _synchronise(place.parent)
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there, so that it does not come back if the power fails.
+
+    Raises:
+        OSError: if that cannot be done.
+    """
+    path.unlink(missing_ok=True)
+    _synchronise(path.parent)
+
+
 def _synchronise(folder: Path) -> None:
-    """The names in a folder."""
-    if os.name == "posix":  # elsewhere a folder cannot be opened
+    """The names in a folder, where the system can."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        # A folder that may be written and not listed, and file systems that cannot do it.
+        if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP, errno.EPERM):
+            raise
 
 
 def read_bytes(path: Path) -> bytes:

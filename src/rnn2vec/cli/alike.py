@@ -11,7 +11,7 @@ import typer
 
 from rnn2vec.cli.console import console, stage
 from rnn2vec.cli.networks import collection_of, declared, zoo_of
-from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads
+from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads, Where
 from rnn2vec.library.duplicates import WITHIN, Group, duplicates
 from rnn2vec.library.lineage import FEWEST, ages_of, lineage
 
@@ -23,11 +23,12 @@ def duplicates_command(
     inputs: Inputs = None,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     as_json: AsJson = False,
 ) -> None:
     """Find networks that are the same, with a proof, or that answer nearly alike."""
     torch.set_num_threads(threads)
-    collection = collection_of([zoo], declared(declare, knob), inputs)
+    collection = collection_of([zoo], declared(declare, knob), inputs, where)
     if as_json:
         groups = duplicates(collection, within)
         console.print_json(data={"within": within, "groups": [_plain(group) for group in groups]})
@@ -53,12 +54,13 @@ def lineage_command(
     threads: Threads,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     as_json: AsJson = False,
 ) -> None:
     """Find networks that descend from one another, or from one ancestor."""
     torch.set_num_threads(threads)
-    collection = collection_of([zoo], declared(declare, knob))
-    opened = zoo_of([zoo])
+    collection = collection_of([zoo], declared(declare, knob), where=where)
+    opened = zoo_of([zoo], where)
     ages = (None, None) if opened is None else ages_of(opened)
     if as_json:
         console.print_json(data=dataclasses.asdict(lineage(collection, *ages)))

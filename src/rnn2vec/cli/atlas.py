@@ -10,7 +10,7 @@ import typer
 
 from rnn2vec.cli.console import console, stage
 from rnn2vec.cli.networks import ANSWERS, collection_of, declared, encoder_of, zoo_of
-from rnn2vec.cli.options import AsJson, Declare, EncoderName, Force, Inputs, Knob, Seed, Threads
+from rnn2vec.cli.options import AsJson, Declare, EncoderName, Force, Inputs, Knob, Seed, Threads, Where
 from rnn2vec.library.atlas import LAYOUTS, atlas, columns_of
 from rnn2vec.library.lineage import ages_of
 from rnn2vec.outputs import require_new_file
@@ -28,6 +28,7 @@ def atlas_command(
     inputs: Inputs = None,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
@@ -35,7 +36,7 @@ def atlas_command(
     """Draw a map of networks: one page that needs nothing but itself."""
     torch.set_num_threads(threads)
     require_new_file(out, force, networks)
-    zoo, collection = zoo_of(networks), collection_of(networks, declared(declare, knob), inputs)
+    zoo, collection = zoo_of(networks, where), collection_of(networks, declared(declare, knob), inputs, where)
     used = encoder_of(encoder)
     options: dict[str, Any] = {
         "title": title or f"Atlas of {networks[0].resolve().name}",

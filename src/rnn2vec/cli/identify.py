@@ -14,8 +14,8 @@ import torch
 import typer
 
 from rnn2vec.cli.console import console, print_rows
-from rnn2vec.cli.networks import collection_of, declared, network_of
-from rnn2vec.cli.options import AsJson, Declare, Force, Inputs, Knob, Threads
+from rnn2vec.cli.networks import collection_of, declared, network_of, zoo_of
+from rnn2vec.cli.options import AsJson, Declare, Force, Inputs, Knob, Threads, Where
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder, shipped
 from rnn2vec.files import write_atomically
@@ -82,6 +82,7 @@ def identify_command(
     inputs: Inputs = None,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -93,9 +94,9 @@ def identify_command(
     if out is not None:
         require_new_file(out, force, [among])
     said = declared(declare, knob)
-    known = collection_of([among], said, inputs)
+    known = collection_of([among], said, inputs, where)
     names = known.names.tolist()
-    columns, rows = ([], []) if group_by is None else _columns(among, group_by)
+    columns, rows = ([], []) if group_by is None else _columns(zoo_of([among], where), group_by)
     groups = [task_name(columns, row) for row in rows] or None
     asked_for = (questions, noise, confidence, none, nearest, one_string, questions_of, inputs)
     others = asked_for != (QUESTIONS, None, CONFIDENCE, NONE, NEAREST, False, None, None)
@@ -180,11 +181,10 @@ def _imported(place: str) -> Any:
     return found
 
 
-def _columns(among: Path, columns: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _columns(zoo: Zoo | None, columns: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Names of columns, and their values of each network."""
-    if not (among / INDEX).exists():
-        raise RNN2VecError(f"--group-by names columns of a zoo; {among} is a folder of files: `rnn2vec zoo import` it")
-    zoo = Zoo.open(among)
+    if zoo is None:
+        raise RNN2VecError("--group-by names columns of a zoo; got a folder of files: `rnn2vec zoo import` it")
     names = [name.strip() for name in columns.split(",")]
     return names, list(zip(*(zoo.column(name).tolist() for name in names), strict=True))
 

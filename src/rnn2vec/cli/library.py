@@ -11,7 +11,7 @@ import typer
 
 from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.networks import ANSWERS, collection_of, declared, encoder_of, networks_of
-from rnn2vec.cli.options import AsJson, Declare, EncoderName, Force, Inputs, Knob, Threads
+from rnn2vec.cli.options import AsJson, Declare, EncoderName, Force, Inputs, Knob, Threads, Where
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.library.search import search
 from rnn2vec.library.vectors import Vectors, embed
@@ -29,6 +29,7 @@ def embed_command(
     inputs: Inputs = None,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +38,7 @@ def embed_command(
     require_new_file(out, force, networks)
     if save_encoder is not None:
         require_new_directory(save_encoder)
-    collection = collection_of(networks, declared(declare, knob), inputs)
+    collection = collection_of(networks, declared(declare, knob), inputs, where)
     used = encoder_of(encoder) or collection.fitted_encoder()
     if as_json:
         vectors = embed(collection, used)
@@ -66,12 +67,13 @@ def search_command(
     inputs: Inputs = None,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the networks that are most alike to one."""
     torch.set_num_threads(threads)
     said = declared(declare, knob)
-    collection = collection_of([zoo], said, inputs)
+    collection = collection_of([zoo], said, inputs, where)
     is_file = query not in collection.names and Path(query).is_file()
     asked = networks_of([query], said)[1] if is_file else query
     if vectors is not None and encoder == ANSWERS:

@@ -63,14 +63,31 @@ def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list
     return [name for own in checkpoints for name in own.names], parts[0] if len(parts) == 1 else Mixed(parts)
 
 
-def zoo_of(paths: Sequence[Path]) -> Zoo | None:
-    """The zoo that a command is given; None if it is given files."""
-    return Zoo.open(paths[0]) if len(paths) == 1 and (paths[0] / INDEX).exists() else None
+def zoo_of(paths: Sequence[Path], where: Sequence[str] | None = None) -> Zoo | None:
+    """The zoo that a command is given, or the rows of it that flags choose; None if it is given files.
+
+    Raises:
+        RNN2VecError: if flags choose rows of anything but a zoo, or rows that are not there.
+    """
+    conditions: dict[str, list[str]] = {}
+    for each in where or ():
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise RNN2VecError(f"--where is COLUMN=VALUE, such as step=2000; got {each!r}")
+        conditions.setdefault(name, []).append(value)
+    if len(paths) == 1 and (paths[0] / INDEX).exists():
+        zoo = Zoo.open(paths[0])
+        return zoo.where(**conditions) if conditions else zoo
+    if conditions:
+        raise RNN2VecError("--where chooses rows of a zoo; got files or folders: make them a zoo by rnn2vec zoo import")
+    return None
 
 
-def collection_of(paths: Sequence[Path], said: dict[str, Any], inputs: Path | None = None) -> Collection:
+def collection_of(
+    paths: Sequence[Path], said: dict[str, Any], inputs: Path | None = None, where: Sequence[str] | None = None
+) -> Collection:
     """The networks of a zoo, or of files, with the questions that they are asked."""
-    zoo = zoo_of(paths)
+    zoo = zoo_of(paths, where)
     if zoo is not None:
         return Collection.of_zoo(zoo, None if inputs is None else read_sequences(inputs, zoo.interface.inputs).values)
     names, networks = networks_of(paths, said)

@@ -50,6 +50,10 @@ Declare = Annotated[Path | None, typer.Option("--declare", help=".toml or .json 
 Knob = Annotated[
     str | None, typer.Option("--knob", help="Positions of inputs after the first, one network each, such as 0,0.5,1.")
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="COLUMN=VALUE: only such networks of a zoo. Repeat it for more columns, or values."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 SupervisedSteps = Annotated[
     int | None, typer.Option(min=0, help="Steps of the end-to-end baselines; as many as in pretraining by default.")

@@ -11,7 +11,7 @@ import typer
 
 from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.networks import collection_of, declared
-from rnn2vec.cli.options import AsJson, Declare, Knob, Threads
+from rnn2vec.cli.options import AsJson, Declare, Knob, Threads, Where
 from rnn2vec.encoders.forms import AskingEncoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder, shipped
@@ -25,6 +25,7 @@ def predict_command(
     threads: Threads,
     declare: Declare = None,
     knob: Knob = None,
+    where: Where = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what networks do, and how sure that is, or that they are not of the kind that the encoder knows."""
@@ -36,7 +37,7 @@ def predict_command(
         )
     # Files do not say what their numbers mean; the encoder asks, and so it says.
     meant = {"interface": used.interface} if isinstance(used, AskingEncoder) else {}
-    collection = collection_of(networks, meant | declared(declare, knob))
+    collection = collection_of(networks, meant | declared(declare, knob), where=where)
     used.check_readable(collection.networks)
     if as_json:
         z = used.encode(collection.networks)

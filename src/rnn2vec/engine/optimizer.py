@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import number, whole
+from rnn2vec.fields import number, shown, whole
 
 
 def for_each(name: str, value: float | Tensor, models: int) -> Tensor:
@@ -20,9 +20,16 @@ def for_each(name: str, value: float | Tensor, models: int) -> Tensor:
         RNN2VecError: if there is neither one nor one for each, or they are not finite.
     """
     try:
-        options = torch.as_tensor(value, dtype=torch.float64, device="cpu")
-    except (TypeError, ValueError, OverflowError) as error:
-        raise RNN2VecError(f"{name} is a number, or a tensor of them; got {value!r}") from error
+        given = torch.as_tensor(value, device="cpu")
+        if given.dtype == torch.bool or given.is_complex():
+            raise TypeError
+        options = (
+            given.to(torch.float64)
+            if torch.is_tensor(value)
+            else torch.as_tensor(value, dtype=torch.float64, device="cpu")
+        )
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise RNN2VecError(f"{name} is a number, or a tensor of them; got {shown(value)}") from error
     if options.shape not in ((), (1,), (models,)) or not bool(options.isfinite().all()):
         raise RNN2VecError(f"{name} is one finite number, or one for each of {models} networks; got {value}")
     return options.expand(models)

@@ -131,7 +131,9 @@ def _column(column: Column) -> dict[str, Any]:
     plain: dict[str, Any] = {"name": column.name, "kind": column.kind}
     if column.kind == "class":
         texts, places, counts = np.unique(column.values.astype(str), return_inverse=True, return_counts=True)
-        order = np.argsort(-counts, kind="stable")  # the most frequent get the clearest colours
+        # The most frequent get the clearest colours; of equally frequent ones, numbers go by what they are.
+        numbers = np.array([_number(text) for text in texts])
+        order = np.lexsort((np.arange(len(texts)), numbers, -counts))
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
         return plain | {"texts": texts[order].tolist(), "values": _packed(back[places.reshape(-1)], "<u2")}
@@ -140,6 +142,14 @@ def _column(column: Column) -> dict[str, Any]:
     low, high = (float(values[known].min()), float(values[known].max())) if known.any() else (0.0, 1.0)
     whole = bool(np.array_equal(values[known], np.rint(values[known])))
     return plain | {"low": low, "high": high, "whole": whole, "values": _packed(np.where(known, values, np.nan), "<f4")}
+
+
+def _number(text: str) -> float:
+    """What a text spells, if that is a number; else a number after all others."""
+    try:
+        return float(text)
+    except ValueError:
+        return np.inf
 
 
 def _drawn(drawn: Drawn) -> Mapping[str, Any]:

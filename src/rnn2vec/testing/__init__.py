@@ -5,6 +5,11 @@ Needs hypothesis: ``pip install 'rnn2vec[testing]'``. Nothing else of the packag
 
 from __future__ import annotations
 
+try:
+    import hypothesis as _hypothesis  # noqa: F401
+except ImportError as error:
+    raise ImportError("rnn2vec.testing needs hypothesis: pip install 'rnn2vec[testing]'") from error
+
 from rnn2vec.testing.damage import damage, mutated
 from rnn2vec.testing.malicious import malicious_files
 from rnn2vec.testing.power import PowerFails, surviving

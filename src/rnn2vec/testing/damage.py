@@ -34,8 +34,12 @@ STRANGE: tuple[Any, ...] = (
 
 
 def mutated(whole: bytes, numbers: np.random.Generator) -> bytes:
-    """A few bytes changed, half of the time near the beginning; a piece moved or doubled; or the end cut off."""
+    """A few bytes changed, half of the time near the beginning; a piece moved or doubled; or the end cut off. What is
+    empty stays so.
+    """
     content = bytearray(whole)
+    if not content:
+        return b""
     among = len(content) if numbers.random() < 0.5 else min(len(content), 4096)
     for place in numbers.integers(0, among, numbers.integers(1, 5)).tolist():
         own = content[int(numbers.integers(len(content)))]  # keeps texts what they are
@@ -50,7 +54,7 @@ def mutated(whole: bytes, numbers: np.random.Generator) -> bytes:
 
 
 def damage(directory: Path, numbers: random.Random, touched: Path, pattern: str = "*") -> str:
-    """Spoil one file of a directory, of those that fit a pattern; say how.
+    """Spoil one file of a directory, of those that fit a pattern; say how. If none does, a file ``new`` is added.
 
     Args:
         directory: changed in place.

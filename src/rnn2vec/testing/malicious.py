@@ -34,8 +34,9 @@ def malicious_files(touched: Path) -> dict[str, bytes]:
     anything, and without unpacking all that :data:`BOMB` is.
     """
     exploit = pickle.dumps({"state_dict": Exploit(touched)}, protocol=2)
-    lambda_layer = {"class_name": "Lambda", "config": {"function": ["4wEA", None, None], "output_shape": None}}
-    sequential = {"class_name": "Sequential", "config": {"layers": [lambda_layer]}}
+    recurrent = {"class_name": "GRU", "config": {"name": "gru", "units": 1, "batch_input_shape": [None, None, 1]}}
+    code = {"class_name": "Lambda", "config": {"name": "code", "function": ["4wEA", None, None]}}
+    sequential = {"class_name": "Sequential", "config": {"layers": [recurrent, code]}}
     archive = {"archive/data.pkl": exploit, "archive/version": b"3\n", "archive/byteorder": b"little"}
     return {
         "pickle.pt": exploit,

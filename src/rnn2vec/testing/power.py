@@ -1,12 +1,13 @@
-"""Power that fails: what is left of a directory if nothing stays but what was synchronised to disk."""
+"""Power that fails: what may be left of a directory in which a process was writing."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 
@@ -21,52 +22,79 @@ class Synchronised:
     Attributes:
         root: a directory that was there before.
         content: of each file, by its number (inode), when it was last synchronised.
-        entries: of each directory, by its number, names and numbers when it was last synchronised.
+        entries: of each directory, by its number, when it was last synchronised: names, and of each the number and
+            whether it is a directory.
         synchronisations: how many there were.
     """
 
     root: Path
     content: dict[int, bytes] = dataclasses.field(default_factory=dict)
-    entries: dict[int, dict[str, int]] = dataclasses.field(default_factory=dict)
+    entries: dict[int, dict[str, tuple[int, bool]]] = dataclasses.field(default_factory=dict)
     synchronisations: int = 0
+    _held: ExitStack = dataclasses.field(default_factory=ExitStack)
 
     def note(self, descriptor: int) -> None:
         """A file or a directory is synchronised now."""
         self.synchronisations += 1
         number = os.fstat(descriptor).st_ino
-        path = self._path_of(number)
+        path = next((path for path in self._paths() if path.lstat().st_ino == number), None)
         if path is None:  # of another folder, or removed
             return
+        self._held.callback(os.close, os.dup(descriptor))  # else another file might get its number
         if path.is_dir():
-            self.entries[number] = {entry.name: entry.inode() for entry in os.scandir(path)}
+            self.note_names(path)
         else:
             self.content[number] = path.read_bytes()
 
+    def note_names(self, folder: Path) -> None:
+        """The names in a directory are on disk."""
+        found = {entry.name: (entry.inode(), entry.is_dir()) for entry in os.scandir(folder) if not entry.is_symlink()}
+        self.entries[folder.stat().st_ino] = found
+
     def write(self, target: Path) -> None:
-        """Lay out at a new place what is left: files that were never synchronised are empty there."""
+        """Lay out in an empty directory what is left: files that were never synchronised are empty."""
         self._write(target, self.root.stat().st_ino)
+        self._held.close()
 
     def _write(self, target: Path, number: int) -> None:
-        target.mkdir()
-        for name, entry in self.entries.get(number, {}).items():
-            path = self._path_of(entry)
-            if entry in self.entries or (path is not None and path.is_dir()):
+        for name, (entry, is_folder) in self.entries.get(number, {}).items():
+            if is_folder:
+                (target / name).mkdir()
                 self._write(target / name, entry)
             else:
                 (target / name).write_bytes(self.content.get(entry, b""))
 
-    def _path_of(self, number: int) -> Path | None:
-        """Where a file or a directory is now."""
-        return next((path for path in [self.root, *self.root.rglob("*")] if path.stat().st_ino == number), None)
+    def _paths(self) -> Iterator[Path]:
+        yield self.root
+        yield from self.root.rglob("*")
+
+    def note_all(self) -> None:
+        """All that is there is on disk."""
+        for path in self._paths():
+            if not path.is_symlink() and (path.is_dir() or path.is_file()):
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    self.note(descriptor)
+                finally:
+                    os.close(descriptor)
+        self.synchronisations = 0
+
+    def note_all_names(self) -> None:
+        """All names are on disk."""
+        for path in self._paths():
+            if path.is_dir() and not path.is_symlink():
+                self.note_names(path)
 
 
 @contextmanager
-def surviving(root: Path, target: Path, after: int) -> Iterator[Synchronised]:
-    """Let the power fail at the next synchronisation after so many, and lay out at ``target`` what then is left.
+def surviving(root: Path, target: Path, after: int, names_stay: bool = False) -> Iterator[Synchronised]:
+    """Let the power fail at the next synchronisation after so many, and lay out at ``target`` what may be left then.
 
-    A file keeps the content that it had when it was last synchronised (``os.fsync``), a directory the names; what was
-    written, renamed, made or removed since then is lost, which is the worst that a disk may do. If there are no more
-    than ``after`` synchronisations, the power fails at the end. Of POSIX systems::
+    A file keeps the content that it had when it was last synchronised (``os.fsync``, ``os.fdatasync``); one that never
+    was is empty. Names in a directory are those of its last synchronisation, or, with ``names_stay``, those of the
+    moment when the power fails: a disk may keep either, and a writer must get over both. If there are no more than
+    ``after`` synchronisations, the power fails at the end. Of POSIX systems; regular files and directories alone, and
+    what this process synchronises by these two functions::
 
         with surviving(folder, tmp_path / "left", after=3):
             write_zoo(folder / "zoo", ...)
@@ -74,28 +102,35 @@ def surviving(root: Path, target: Path, after: int) -> Iterator[Synchronised]:
 
     Args:
         root: an existing directory in which the work goes on; what is in it already stays.
-        target: a new directory.
+        target: a new directory outside of it.
         after: synchronisations that still succeed.
+        names_stay: whether names that were made, changed or removed stay so without being synchronised.
 
     Yields:
         What is noted; ``synchronisations`` says how many there were.
+
+    Raises:
+        FileExistsError: if there is something at ``target``.
     """
+    target.mkdir()
     kept = Synchronised(root)
-    for path in [root, *root.rglob("*")]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            kept.note(descriptor)
-        finally:
-            os.close(descriptor)
-    kept.synchronisations = 0
-    genuine = os.fsync
+    kept.note_all()
 
-    def fsync(descriptor: int) -> None:
-        if kept.synchronisations == after:
-            raise PowerFails
-        genuine(descriptor)
-        kept.note(descriptor)
+    def failing(genuine: Any) -> Any:
+        def synchronise(file: Any) -> None:
+            if kept.synchronisations == after:
+                raise PowerFails
+            genuine(file)
+            kept.note(file if isinstance(file, int) else file.fileno())
 
-    with mock.patch("os.fsync", fsync), suppress(PowerFails):
-        yield kept
+        return synchronise
+
+    with ExitStack() as patched:
+        for name in ("fsync", "fdatasync"):
+            if hasattr(os, name):
+                patched.enter_context(mock.patch(f"os.{name}", failing(getattr(os, name))))
+        with suppress(PowerFails):
+            yield kept
+    if names_stay:
+        kept.note_all_names()
     kept.write(target)

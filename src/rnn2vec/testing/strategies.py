@@ -6,6 +6,7 @@ import torch
 from hypothesis import strategies as st
 
 from rnn2vec.architecture import ACTIVATIONS, GATES, LEAKS, NONLINEARITIES, RESETS, Architecture, HeadLayer
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Classes, Interface, Numbers, Tokens
 from rnn2vec.networks import Population
 from rnn2vec.zoo.traces import Traces
@@ -28,9 +29,15 @@ def architectures(
         most_units: of a layer, inputs and outputs likewise.
         most_layers: recurrent ones.
         plain: whether all have what torch.nn has, and a linear head: no leaky cells, no skip, no initial state.
+
+    Raises:
+        RNN2VecError: if ``plain`` leaves no cell to choose from.
     """
     size = st.integers(1, most_units)
-    cell = draw(st.sampled_from([cell for cell in cells if not plain or cell != "leaky"]))
+    choices = [cell for cell in cells if not plain or cell != "leaky"]
+    if not choices:
+        raise RNN2VecError(f"cells are some of {', '.join(GATES)}, plain ones not leaky; got {', '.join(cells)}")
+    cell = draw(st.sampled_from(choices))
     nonlinearity = draw(st.sampled_from(NONLINEARITIES[cell]))
     sizes = draw(st.lists(size, min_size=1, max_size=most_layers))
     inputs, outputs = draw(size), draw(size)
@@ -74,12 +81,16 @@ def populations(
     Args:
         draw: hypothesis gives it.
         architecture: of the networks; any by default.
-        interface: of the networks; any by default.
+        interface: of the networks, which have its sizes; any by default.
         most_networks: N at most.
         scale: of the weights.
         dtype: of the weights.
     """
-    architecture = architecture or draw(architectures())
+    if architecture is None:
+        architecture = draw(architectures())
+        if interface is not None:
+            sizes = {"input_size": interface.inputs.size, "output_size": interface.outputs.size}
+            architecture = architecture.resized(**sizes, skip=False)
     interface = interface or draw(interfaces(architecture))
     count, seed = draw(st.integers(1, most_networks)), draw(st.integers(0, 2**32 - 1))
     generator = torch.Generator().manual_seed(seed)

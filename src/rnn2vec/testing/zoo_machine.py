@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -22,9 +23,13 @@ from rnn2vec.zoo.write import Group, write_zoo
 class ZooMachine(RuleBasedStateMachine):
     """Whatever happens to a zoo, it is whole, or refused in one line, or goes on to be whole.
 
-    Test a writer of your own by a subclass that overrides :meth:`write`::
+    To test a writer of your own, override :meth:`write`, and hand the machine's test case to pytest::
 
-        class TestMyWriter(ZooMachine.TestCase): ...
+        class MyWriter(ZooMachine):
+            def write(self, directory, own):
+                ...
+
+        TestMyWriter = MyWriter.TestCase
     """
 
     def __init__(self) -> None:
@@ -54,33 +59,32 @@ class ZooMachine(RuleBasedStateMachine):
         self.groups = own
 
     @precondition(lambda self: not self.complete)
-    @rule(after=st.integers(0, 20))
-    def lose_power(self, after: int) -> None:
-        """While it is written; what is left goes on living."""
+    @rule(after=st.integers(0, 20), names_stay=st.booleans())
+    def lose_power(self, after: int, names_stay: bool) -> None:
+        """While it is written, or right after; what is left goes on living. What was finished stays."""
         self.copies += 1
         target = self.place / str(self.copies)
-        with surviving(self.folder, target, after):
+        with surviving(self.folder, target, after, names_stay):
             self.write(self.zoo, self.groups)
+            self.complete = True
         shutil.rmtree(self.folder)
         self.folder = target
-        try:
-            self.complete = Zoo.open(self.zoo).verify() == []
-        except RNN2VecError as error:
-            require_line(error)
 
     @rule()
     def finish(self) -> None:
         """Write it to its end; a whole one is refused as a place to write to, and stays."""
-        if self.complete:
-            before = contents(self.zoo)
-            try:
-                self.write(self.zoo, self.groups)
-            except RNN2VecError as error:
-                require_line(error)
-            assert contents(self.zoo) == before, "a second call altered a whole zoo"
-        else:
+        if not self.complete:
             self.write(self.zoo, self.groups)
             self.complete = True
+            return
+        before = contents(self.zoo)
+        try:
+            self.write(self.zoo, self.groups)
+        except RNN2VecError as error:
+            require_line(error)
+        else:
+            raise AssertionError("a whole zoo was written again")
+        assert contents(self.zoo) == before, "a second call altered a whole zoo"
 
     @precondition(lambda self: self.complete)
     @rule(seed=st.integers(0, 2**32 - 1))
@@ -91,8 +95,8 @@ class ZooMachine(RuleBasedStateMachine):
         what = damage(copy, random.Random(seed), touched)
         try:
             zoo = Zoo.open(copy)
-            found = not zoo.verify()
-            assert not found or contents(copy) == contents(self.zoo) or self.same(zoo), f"not found: {what}"
+            if not zoo.verify():
+                assert contents(copy) == contents(self.zoo) or self.same(zoo), f"not found: {what}"
         except RNN2VecError as error:
             require_line(error)
         assert not touched.exists(), f"executed: {what}"
@@ -100,34 +104,39 @@ class ZooMachine(RuleBasedStateMachine):
 
     @invariant()
     def reads_as_written(self) -> None:
-        """An unfinished zoo is refused; one that is opened has every network, to the last bit, and is sound, but for
-        what a writer left that lost power after its last file.
-        """
+        """An unfinished zoo is refused; one that is opened has every network, and a finished one is sound."""
         try:
             zoo = Zoo.open(self.zoo)
         except RNN2VecError as error:
             require_line(error)
             if self.complete:
-                raise AssertionError("a finished zoo is refused") from error
+                raise AssertionError("a finished zoo is lost, or refused") from error
         else:
             assert self.same(zoo), "a zoo was opened that is not what was written"
-            assert not self.complete or zoo.verify() == []
+            assert not self.complete or zoo.verify() == [], "a finished zoo is not sound"
 
     def same(self, zoo: Zoo) -> bool:
-        """Whether a zoo holds these networks."""
-        names = [name for own in self.groups for name in own.names]
-        if zoo.column("name").tolist() != names:
-            return False
+        """Whether a zoo holds these networks, to the last bit, with all that is known of them."""
         start = 0
         for own in self.groups:
-            rows = list(range(start, start + len(own.population)))
+            rows = list(range(start, start + len(own.names)))
+            start += len(rows)
+            if len(zoo) < start:
+                return False
+            said = {"name": own.names, "source": own.sources, **own.columns}
+            if any(zoo.column(name)[rows].tolist() != list(values) for name, values in said.items()):
+                return False
             found = zoo.population(rows)
             if found.architecture != own.population.architecture:
                 return False
             if not torch.equal(found.flatten(), own.population.flatten()):
                 return False
-            start += len(rows)
-        return True
+            if own.traces is not None:
+                read = zoo.traces(rows)
+                outputs = own.traces.outputs.astype(read.outputs.dtype)
+                if not (np.array_equal(read.inputs, own.traces.inputs) and np.array_equal(read.outputs, outputs)):
+                    return False
+        return len(zoo) == start
 
 
 def contents(directory: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ import torch
 from rnn2vec.engine import train_step
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
-from rnn2vec.files import read_json, write_atomically, write_json
+from rnn2vec.files import read_json, remove, write_atomically, write_json
 from rnn2vec.networks import Population
 from rnn2vec.outputs import sole_writer
 from rnn2vec.parallel import OnProgress, run_jobs
@@ -98,7 +98,7 @@ def _build(recipe: Recipe, directory: Path, workers: int, on_progress: OnProgres
             marker.unlink()
         raise
     finish_zoo(directory, Index.of_recipe(recipe), snapshot_table(directory, recipe))
-    marker.unlink()
+    remove(marker)
     shutil.rmtree(directory / BUILT, ignore_errors=True)
     return Zoo.open(directory)
 

@@ -147,6 +147,31 @@ class Zoo:
             raise RNN2VecError(f"the columns of this zoo are {', '.join(self.snapshots.column_names)}; got {name!r}")
         return self.snapshots[name].to_numpy()
 
+    def where(self, **columns: object) -> Zoo:
+        """Those of its networks that have these values: the same files, seen through fewer rows of the table.
+
+        Args:
+            columns: by name, a value, or a list of values of which one is enough; ``zoo.where(step=2000)``. Text stands
+                for the number that it spells.
+
+        Raises:
+            RNN2VecError: if there is no such column, or no network left.
+        """
+        kept = np.ones(len(self), bool)
+        for name, wanted in columns.items():
+            values = self.column(name)
+            several = list(wanted) if isinstance(wanted, (list, tuple, np.ndarray)) else [wanted]
+            found = np.array([_spelt(value) for value in values])
+            kept &= np.isin(found, [_spelt(value) for value in several])
+            if not kept.any():
+                known = np.unique(values).tolist()
+                raise RNN2VecError(
+                    f"rows of a zoo are chosen by values that they have; none is left by {name}="
+                    f"{', '.join(map(str, several))}: that column holds {', '.join(map(str, known[:10]))}"
+                    f"{', ...' if len(known) > 10 else ''}"
+                )
+        return dataclasses.replace(self, snapshots=self.snapshots.filter(pa.array(kept)))
+
     @cached_property
     def tasks(self) -> np.ndarray:
         """The task of every network, ``[networks, P]``, by its task columns.
@@ -252,12 +277,13 @@ class Zoo:
         return StoredTraces(files, self._places[1][chosen], self._places[2][chosen], checksums)
 
     def verify(self) -> list[str]:
-        """Check everything: the index, the table against the recipe, and every file: checksum, shapes, numbers.
+        """Check everything: the index, the table against the recipe, and every file: checksum, shapes, numbers; of the
+        whole zoo, if this is what :meth:`where` left of it.
 
         Returns:
             One line for each thing that is wrong; an empty list for a sound zoo.
         """
-        return problems_of_zoo(self.directory, self.index, self.snapshots)
+        return problems_of_zoo(self.directory, self.index, read_table(self.directory, self.index))
 
     def _file_of_traces(self, shard: int, row: int) -> tuple[Path, str]:
         """The file of a shard's traces, which a row of the table needs, and its checksum."""
@@ -288,3 +314,11 @@ class Zoo:
     def _order(self, chosen: np.ndarray) -> np.ndarray:
         """Where the k-th row asked for lies once the shards are joined."""
         return np.argsort(np.argsort(self._places[1][chosen], kind="stable"), kind="stable")
+
+
+def _spelt(value: object) -> str:
+    """A value of a column as it is compared: numbers that are equal are spelt alike."""
+    try:
+        return repr(float(str(value)))
+    except ValueError:
+        return str(value)

@@ -15,7 +15,7 @@ import safetensors.numpy
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.task_set import TaskSet
-from rnn2vec.files import write_atomically
+from rnn2vec.files import remove, write_atomically
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Population
 from rnn2vec.outputs import sole_writer
@@ -129,7 +129,7 @@ def write_zoo(
             if traces is not None:
                 write_atomically(traces_path(directory, shard), safetensors.numpy.save(traces))
         finish_zoo(directory, index, table)
-        (directory / IMPORTING).unlink()
+        remove(directory / IMPORTING)
     return Zoo.open(directory)
 
 
