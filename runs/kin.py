@@ -25,9 +25,11 @@ import numpy as np
 from rnn2vec import Zoo
 from rnn2vec.emulation.emulate import Observed, emulate
 from rnn2vec.emulation.recipe import recipe_for
+from rnn2vec.emulation.store import zoo_checksum
 from rnn2vec.encoders import ENCODERS, AnswersEncoder, Encoder, build_encoder
 from rnn2vec.evaluation.properties import learnt, view_of_zoo
 from rnn2vec.files import read_json, write_json
+from rnn2vec.plan import require_same
 from rnn2vec.tasks.cognitive import TASKS
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.split import split_zoo
@@ -132,7 +134,11 @@ def unseen_placed(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Every kind of task that has kin, by every encoder and seed."""
     zoo, path = Zoo.open(options.zoo), options.out / "unseen.json"
     options.out.mkdir(parents=True, exist_ok=True)
-    found: list[dict[str, Any]] = read_json(path, "kinds that were held out")["found"] if path.exists() else []
+    plan, found = {"zoo": zoo_checksum(zoo), "preset": options.preset}, []
+    if path.exists():
+        kept = read_json(path, "kinds that were held out")
+        require_same(options.out, "run", kept["plan"], plan)
+        found = kept["found"]
     known = {(each["encoder"], each["seed"], each["kind"]) for each in found}
     groups = list(GROUPS.values())
     with_kin = [kind for kind, group in GROUPS.items() if groups.count(group) > 1]
@@ -142,9 +148,10 @@ def unseen_placed(options: argparse.Namespace) -> list[dict[str, Any]]:
             for kind in with_kin:
                 if (encoder, seed, kind) not in known and kind in present:
                     found.append(Unseen(zoo, kind, encoder, options.preset, seed).found())
-                    write_json(path, {"found": found})
+                    write_json(path, {"plan": plan, "found": found})
                     placed = f"kin {found[-1]['kin']:.2f} (chance {found[-1]['chance']:.2f})"
                     print(f"{encoder}, seed {seed}, {kind}: {placed}; {shown(found[-1]['nearest'])}", flush=True)
+    found = [each for each in found if each["seed"] < options.seeds]
     for encoder in options.encoders.split(","):
         own = [each for each in found if each["encoder"] == encoder]
         kin, chance = (np.mean([each[name] for each in own]) for name in ("kin", "chance"))

@@ -6,9 +6,13 @@ Its zoo has 10,000 sequence-to-sequence GRUs of 128 units, which complete sums o
 character by character; learning rates are drawn from 1e-4 to 1e-2 (uniform in the logarithm), batch sizes are 64, 128
 or 256; 8,000 networks teach, 1,000 choose, 1,000 test; the figure is Kendall's tau between predicted and true success
 rate. Ours: one GRU of 32 units reads the question and writes the result; numbers of one or two digits, so that 1,000
-steps suffice; batches of 16, 32 or 64; clipping to a norm of 1. Success is the share of 2,500 pairs, kept out of
-training, whose sum is completed rightly to its end. The same command goes on where it was interrupted. An hour and a
-half of one core for the zoo, half an hour for the readers. The last line is JSON.
+steps suffice; batches of 16, 32 or 64; clipping to a norm of 1. Success is the share of 2,500 pairs, drawn of all
+10,000 and kept out of training, whose sum is completed rightly to its end. A seed decides which networks teach, choose
+and test, and what a reader draws. Readers: `rate` knows the learning rate and the batch size alone; `statistics`, trees
+on seven numbers of every gate's weights; `deep_weight_space`, trained end to end; `answers`, trees on principal
+components of the answers to 64 sums (of pairs that networks are trained on), or to 64 random strings;
+`noninteractive`, an encoder that learns what to ask, trained end to end. The same command goes on where it was
+interrupted. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from rnn2vec.engine import run, train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.files import read_record, write_record
 from rnn2vec.parallel import run_jobs
+from rnn2vec.plan import require_same
 from rnn2vec.randomness import generator, torch_seed
 from rnn2vec.threads import default_threads
 
@@ -49,6 +54,7 @@ RATES = (1e-4, 1e-2)
 BLOCK = 50
 """Networks that are trained side by side and kept in one file; they share the batch size."""
 TEST_PAIRS = 2500
+READERS = ("rate", "statistics", "deep_weight_space", "answers", "random answers", "noninteractive")
 
 
 def strings() -> tuple[Tensor, Tensor]:
@@ -65,6 +71,16 @@ def strings() -> tuple[Tensor, Tensor]:
     return tokens, counts
 
 
+def held_out_pairs() -> np.ndarray:
+    """Places of the pairs that measure success."""
+    return generator(0, "held out").permutation(LARGEST**2)[:TEST_PAIRS]
+
+
+def taught_pairs() -> np.ndarray:
+    """Those of all others."""
+    return np.setdiff1d(np.arange(LARGEST**2), held_out_pairs())
+
+
 @dataclasses.dataclass(frozen=True)
 class Block:
     """Networks trained side by side; a job."""
@@ -74,16 +90,22 @@ class Block:
     steps: int
 
     def run(self, on_progress: Callable[[int, str], None]) -> None:
-        """Train, measure and keep them, unless they are kept."""
-        if not self.path.exists():
+        """Train, measure and keep them, unless they are kept.
+
+        Raises:
+            RNN2VecError: if they were trained for other steps.
+        """
+        if self.path.exists():
+            require_same(self.path, "block", {"steps": read_record(self.path)[1]["steps"]}, {"steps": self.steps})
+        else:
             draw, models = generator(0, "block", self.number), range(self.number * BLOCK, (self.number + 1) * BLOCK)
             batch = int(draw.choice(BATCHES))
             rates = torch.from_numpy(np.exp(draw.uniform(*np.log(RATES), BLOCK)))
             tokens, counts = strings()
-            held_out = generator(0, "held out").permutation(LARGEST**2)[:TEST_PAIRS]
-            taught = np.setdiff1d(np.arange(LARGEST**2), held_out)
+            held_out, taught = held_out_pairs(), taught_pairs()
+            # A number of one digit is drawn about as often (.54) as one of two.
             weights = np.where(taught // LARGEST < 10, 10, 1) * np.where(taught % LARGEST < 10, 10, 1)
-            cumulative = np.cumsum(weights) / weights.sum()  # one digit is as likely as two
+            cumulative = np.cumsum(weights) / weights.sum()
             population = Population.initialise(GRU, 0, models)
             optimizer = AdamW.start(population, 0.0, 1.0)
             for _ in range(self.steps):
@@ -104,24 +126,26 @@ class Block:
 
 @dataclasses.dataclass(frozen=True)
 class Sums:
-    """The zoo: networks, and of each ``[N]`` its success and learning rate."""
+    """The zoo: networks, and of each ``[N]`` its success, learning rate and batch size."""
 
     networks: Population
     success: np.ndarray
     learning_rate: np.ndarray
+    batch_size: np.ndarray
 
     @classmethod
     def read(cls, paths: list[Path]) -> Sums:
         """All blocks."""
-        records = [read_record(path)[0] for path in paths]
-        joined = {name: np.concatenate([each[name] for each in records]) for name in records[0]}
+        arrays, records = zip(*map(read_record, paths), strict=True)
+        joined = {name: np.concatenate([each[name] for each in arrays]) for name in arrays[0]}
+        batches = np.repeat([record["batch_size"] for record in records], BLOCK)
         success, rate = joined.pop("success"), joined.pop("learning_rate")
         weights = {name: torch.from_numpy(array) for name, array in joined.items()}
-        return cls(Population(GRU, weights, INTERFACE), success, rate)
+        return cls(Population(GRU, weights, INTERFACE), success, rate, batches)
 
-    def parts(self) -> Iterator[np.ndarray]:
+    def parts(self, seed: int) -> Iterator[np.ndarray]:
         """80 % that teach, 10 % that choose and 10 % that test."""
-        order = generator(0, "split").permutation(len(self.success))
+        order = generator(seed, "split").permutation(len(self.success))
         tenth = len(order) // 10
         yield from (np.sort(part) for part in (order[2 * tenth :], order[:tenth], order[tenth : 2 * tenth]))
 
@@ -133,7 +157,7 @@ def tau(said: np.ndarray, truth: np.ndarray) -> float:
 
 def boosted(features: np.ndarray, sums: Sums, seed: int) -> float:
     """Of trees on features ``[N, F]``; how deep and how many, validation chooses."""
-    taught, chosen, tested = sums.parts()
+    taught, chosen, tested = sums.parts(seed)
     best = max(
         (
             HistGradientBoostingRegressor(
@@ -148,7 +172,7 @@ def boosted(features: np.ndarray, sums: Sums, seed: int) -> float:
 
 def end_to_end(encoder: Encoder, sums: Sums, seed: int, steps: int, rate: float) -> float:
     """Of an encoder trained on success with cross-entropy, as in the paper; validation chooses the step."""
-    taught, chosen, tested = sums.parts()
+    taught, chosen, tested = sums.parts(seed)
     torch.manual_seed(torch_seed(seed, "head"))
     head = nn.Linear(encoder.embedding_size, 1)
     trained = [*encoder.parameters(), *head.parameters()]
@@ -170,7 +194,8 @@ def end_to_end(encoder: Encoder, sums: Sums, seed: int, steps: int, rate: float)
         optimizer.step()
         schedule.step()
         if (step + 1) % max(1, steps // 20) == 0:
-            best = max(best, (tau(said(chosen), sums.success[chosen]), tau(said(tested), sums.success[tested])))
+            found = tau(said(chosen), sums.success[chosen]), tau(said(tested), sums.success[tested])
+            best = max(best, found, key=lambda each: each[0])
     return best[1]
 
 
@@ -181,9 +206,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="training steps of each network")
     parser.add_argument("--reader-steps", type=int, default=4000, help="of encoders trained end to end")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--readers", default="rate,statistics,deep_weight_space,answers,random answers,noninteractive")
+    parser.add_argument("--readers", default=",".join(READERS))
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
+    wanted = options.readers.split(",")
+    if not set(wanted) <= set(READERS) or options.networks < 4 * BLOCK or options.networks % BLOCK:
+        parser.error(f"readers are {', '.join(READERS)}, and networks a multiple of {BLOCK}, at least {4 * BLOCK}")
     options.out.mkdir(parents=True, exist_ok=True)
     jobs = [
         Block(options.out / f"block-{number:04d}.safetensors", number, options.steps)
@@ -201,13 +229,13 @@ def main() -> None:
     sums = Sums.read([job.path for job in jobs])
     spread = np.quantile(sums.success, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]).round(3).tolist()
     print(f"success rates, quantiles 0, .1, .25, .5, .75, .9, 1: {spread}")
-    asked = strings()[0][generator(0, "asked").permutation(LARGEST**2)[:64], :-1].numpy()
+    asked = strings()[0][generator(0, "asked").permutation(taught_pairs())[:64], :-1].numpy()
     noise = generator(0, "random").integers(0, len(SYMBOLS), asked.shape)
     probing: dict[str, Any] = {"probes": 8, "probe_length": LENGTH - 1, "readout": "all"}
 
-    def heard(questions: np.ndarray) -> np.ndarray:
+    def heard(questions: np.ndarray, seed: int) -> np.ndarray:
         encoder = AnswersEncoder(INTERFACE, embedding_size=65, sequences=len(questions), steps=questions.shape[1])
-        encoder.start(sums.networks[next(sums.parts())], questions)
+        encoder.start(sums.networks[next(sums.parts(seed))], questions)
         return encoder.encode(sums.networks)
 
     def probes() -> Encoder:
@@ -217,17 +245,17 @@ def main() -> None:
 
     weights = {"channels": 16, "layers": 3}
     readers: dict[str, Callable[[int], float]] = {
-        "rate": lambda seed: boosted(sums.learning_rate[:, None], sums, seed),
+        "rate": lambda seed: boosted(np.stack([sums.learning_rate, sums.batch_size], 1), sums, seed),
         "statistics": lambda seed: boosted(weight_statistics(sums.networks).numpy(), sums, seed),
         "deep_weight_space": lambda seed: end_to_end(
             ENCODERS["deep_weight_space"](GRU, **weights), sums, seed, options.reader_steps, 2e-3
         ),
-        "answers": lambda seed: boosted(heard(asked), sums, seed),
-        "random answers": lambda seed: boosted(heard(noise), sums, seed),
+        "answers": lambda seed: boosted(heard(asked, seed), sums, seed),
+        "random answers": lambda seed: boosted(heard(noise, seed), sums, seed),
         "noninteractive": lambda seed: end_to_end(probes(), sums, seed, options.reader_steps // 2, 2e-3),
     }
     results: dict[str, Any] = {"networks": len(sums.success), "success quantiles": spread, "tau": {}, "seconds": {}}
-    for name in options.readers.split(","):
+    for name in wanted:
         start = time.monotonic()
         found = []
         for seed in range(options.seeds):
