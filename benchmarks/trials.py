@@ -6,9 +6,9 @@ Networks of 1x64 with seven inputs and three outputs, batches of 32 trials of 60
 cognitive-tasks trains them: leaky (tanh, the leak outside or inside), Elman, GRU. Rivals: JAX (vmap of a scan,
 compiled), torch.vmap, our PyTorch backend (batched products and autograd), and a loop over networks and steps in
 PyTorch, a process a core. Run it alone on the machine; all use all cores. Before anything is timed, three steps on
-trials whose errors, and so gradients, differ five hundredfold in size are checked against double precision: a contestant
-that does not clip, or forgets a moment, is found. Contestants take turns, and a time is the median of the rounds. Our
-step with recurrent noise is timed besides; rivals draw none, and it is not checked here. The last line is JSON.
+trials whose errors, and so gradients, differ five hundredfold are checked against double precision: a contestant that
+does not clip, or forgets a moment, is found. Contestants take turns, and a time is the median of the rounds. Our step
+with recurrent noise is timed besides; rivals draw none, and it is not checked here. The last line is JSON.
 """
 
 from __future__ import annotations
