@@ -9,6 +9,7 @@ import numpy as np
 
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.families import family_of
 from rnn2vec.files import write_atomically
 from rnn2vec.library.collection import Collection, OnProgress
 from rnn2vec.library.duplicates import duplicates
@@ -88,8 +89,14 @@ def placed(z: np.ndarray, layout: str, seed: int = 0) -> tuple[np.ndarray, str]:
 
 
 def columns_of(zoo: Zoo) -> list[Column]:
-    """What a zoo's networks can be coloured by: columns of its table, that of its split first, then labels."""
-    table, labels, found = zoo.snapshots, zoo.index.labels, []
+    """What a zoo's networks can be coloured by: columns of its table, that of its split first, then labels or the
+    properties that its family reads, in their order.
+    """
+    table, found = zoo.snapshots, []
+    labels: dict[str, str] = dict(zoo.index.labels)
+    if zoo.index.task_set is not None:
+        labels |= {each.name: each.kind for each in family_of(zoo.family).properties}
+    places = {name: place for place, name in enumerate([zoo.index.split_by, *labels])}
     for name in table.column_names:
         if name in _NEVER:
             continue
@@ -98,7 +105,7 @@ def columns_of(zoo: Zoo) -> list[Column]:
         distinct = len(np.unique(values.astype(str) if kind == "class" else values))
         if distinct > 1 and (kind != "class" or distinct <= min(MOST_KINDS, max(2, 0.8 * len(values)))):
             found.append(Column(name, kind, values))
-    return sorted(found, key=lambda column: (column.name != zoo.index.split_by, column.name not in labels))
+    return sorted(found, key=lambda column: places.get(column.name, len(places)))
 
 
 def _answers(collection: Collection) -> tuple[Drawn, Column]:

@@ -155,12 +155,12 @@
     const add = (tag, text, parent = place) => { const made = parent.appendChild(document.createElement(tag)); made.textContent = text; return made; };
     add("b", column.name);
     if (column.kind === "class") {
-      for (let kind = 0; kind < Math.min(column.texts.length, 12); ++kind) {
+      for (let kind = 0; kind < Math.min(column.texts.length, 24); ++kind) {
         const line = add("div", column.texts[kind]), dot = document.createElement("i");
         dot.style.background = `rgb(${ofClass(kind)})`;
         line.prepend(dot);
       }
-      if (column.texts.length > 12) add("div", `and ${column.texts.length - 12} more`);
+      if (column.texts.length > 24) add("div", `and ${column.texts.length - 24} more`);
       return;
     }
     const stops = column.kind === "angle" ? [0, 60, 120, 180, 240, 300, 360].map(hue => `rgb(${hsl(hue, 0.52)})`) : viridis;
