@@ -1,12 +1,13 @@
 """Which networks do the same task? By answers and by Dynamical Similarity Analysis (Ostrow et al. 2023), pair by pair.
 
-    python benchmarks/solutions.py ZOO [--networks 100] [--angular 60]
+    python benchmarks/solutions.py ZOO [--networks 100] [--angular 60] [--figure maps.png]
 
 The zoo is one of cognitive tasks; the networks are some that have learnt their task. Each looks for another of its
 kind of task among all. DSA (package dsa-metric 2) reads the hidden states of all networks to the same questions as
 the answers encoder, and, as it is mostly used, those of each network in trials of its own task. DSA with Wasserstein
-distances is the default of its package; angular, the distance of its paper, is so slow that some pairs are timed. The
-last line is JSON.
+distances is the default of its package; angular, the distance of its paper, is so slow that some pairs are timed. What
+1,000 networks cost is measured for answers, with whatever snapshots there are, and for DSA it is a hundred times the
+pairs. The figure has the two maps side by side. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -51,6 +52,25 @@ def reciprocal_ranks(distances: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
+def draw(path: str, maps: dict[str, np.ndarray], kinds: np.ndarray) -> None:
+    """Networks on a map by each of some distances ``[N, N]``, a colour a kind of task."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+    from sklearn.manifold import TSNE
+
+    figure = Figure(figsize=(4.2 * len(maps) + 2.6, 4.2), layout="constrained")
+    shades = [*colormaps["tab20"].colors[::2], *colormaps["tab20"].colors[1::2]]
+    for axes, (title, found) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
+        clean = np.maximum((found + found.T) / 2, 0)
+        np.fill_diagonal(clean, 0)
+        places = TSNE(metric="precomputed", init="random", perplexity=10, random_state=0).fit_transform(clean)
+        for number, kind in enumerate(np.unique(kinds)):
+            axes.scatter(*places[kinds == kind].T, s=26, color=shades[number], label=kind)
+        axes.set(title=title, xticks=[], yticks=[])
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=8)
+    figure.savefig(path, dpi=110)
+
+
 def interval(values: np.ndarray) -> list[float]:
     """The mean and 95 % of its bootstrap over queries."""
     means = [
@@ -67,17 +87,23 @@ def main() -> None:
     parser.add_argument("zoo")
     parser.add_argument("--networks", type=int, default=100)
     parser.add_argument("--angular", type=int, default=60, help="pairs that are timed")
+    parser.add_argument("--figure", help="a PNG of the two maps")
     options = parser.parse_args()
     zoo = Zoo.open(options.zoo)
     able = np.flatnonzero(learnt(zoo) & (zoo.column("step") == max(zoo.steps)))
     rows = np.sort(generator(0, "networks").permutation(able)[: options.networks])
-    kinds, pairs = zoo.column("kind")[rows], len(rows) * (len(rows) - 1) // 2
+    kinds, pairs = zoo.column("task")[rows], len(rows) * (len(rows) - 1) // 2
     results: dict[str, Any] = {"networks": len(rows), "kinds": len(np.unique(kinds))}
     start = time.perf_counter()
     questions = questions_of(zoo, rows)[:TRIALS]
     z = embed(Collection([f"{row}" for row in rows], zoo.networks(rows), questions)).z
     distances = {"answers": 1 - z @ z.T}
     results["answers seconds"] = round(time.perf_counter() - start, 2)
+    many = np.sort(generator(0, "many").permutation(len(zoo))[:1000])
+    start = time.perf_counter()
+    embedded = embed(Collection([f"{row}" for row in many], zoo.networks(many), questions)).z
+    embedded @ embedded.T
+    results[f"answers seconds, {len(many)} networks"] = round(time.perf_counter() - start, 2)
     tasks = [zoo.task(int(row)) for row in rows]
     assert all(isinstance(task, CognitiveTask) for task in tasks)
     own = np.stack(
@@ -104,6 +130,9 @@ def main() -> None:
         agreement = spearmanr(found[upper], distances["answers"][upper]).statistic
         results[f"{name}: rank correlation with answers"] = round(float(agreement), 3)
     results["chance: MRR"] = interval(reciprocal_ranks(distances["answers"], shuffled))
+    if options.figure:
+        best = max((name for name in distances if name != "answers"), key=lambda name: results[f"{name}: MRR"][0])
+        draw(options.figure, {"answers": distances["answers"], best: distances[best]}, kinds)
     print(json.dumps(results))
 
 
