@@ -11,9 +11,9 @@ steps suffice; batches of 16, 32 or 64; clipping to a norm of 1. Success is the 
 and test, and what a reader draws. Readers: `rate` knows the learning rate and the batch size alone; `statistics`, trees
 on seven numbers of every gate's weights; `deep_weight_space`, trained end to end; `answers`, trees on principal
 components of the answers to 64 sums (of pairs that networks are trained on), or to 64 random strings;
-`noninteractive`, an encoder that learns what to ask, trained end to end. Since the learning rate tells most of it, tau is
-also taken within each tenth of the test networks by learning rate, and averaged. The same command goes on where it was
-interrupted. The last line is JSON.
+`noninteractive`, an encoder that learns what to ask, trained end to end. Since the learning rate tells most of it, tau
+is also taken within each tenth of the test networks by learning rate, and averaged. The same command goes on where it
+was interrupted. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -180,7 +180,9 @@ def boosted(features: np.ndarray, sums: Sums, seed: int) -> np.ndarray:
 
 
 def end_to_end(encoder: Encoder, sums: Sums, seed: int, steps: int, rate: float) -> np.ndarray:
-    """Success of the test networks, before the sigmoid, by an encoder trained on success with cross-entropy, as in the paper; validation chooses the step."""
+    """Success of the test networks, before the sigmoid, by an encoder trained on it with cross-entropy, as in the paper;
+    validation chooses the step.
+    """
     taught, chosen, tested = sums.parts(seed)
     torch.manual_seed(torch_seed(seed, "head"))
     head = nn.Linear(encoder.embedding_size, 1)
@@ -202,9 +204,8 @@ def end_to_end(encoder: Encoder, sums: Sums, seed: int, steps: int, rate: float)
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
-        if (step + 1) % max(1, steps // 20) == 0:
-            if (found := tau(said(chosen), sums.success[chosen])) > best:
-                best, kept = found, said(tested)
+        if (step + 1) % max(1, steps // 20) == 0 and (found := tau(said(chosen), sums.success[chosen])) > best:
+            best, kept = found, said(tested)
     return kept
 
 
