@@ -180,8 +180,8 @@ def boosted(features: np.ndarray, sums: Sums, seed: int) -> np.ndarray:
 
 
 def end_to_end(encoder: Encoder, sums: Sums, seed: int, steps: int, rate: float) -> np.ndarray:
-    """Success of the test networks, before the sigmoid, by an encoder trained on it with cross-entropy, as in the paper;
-    validation chooses the step.
+    """Success of the test networks, before the sigmoid, by an encoder trained on it with cross-entropy, as in the
+    paper; validation chooses the step.
     """
     taught, chosen, tested = sums.parts(seed)
     torch.manual_seed(torch_seed(seed, "head"))
