@@ -57,13 +57,19 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> str:
     except OSError as error:
         with contextlib.suppress(OSError):  # of a folder that cannot be reached; the first error says so better
             temporary.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RNN2VecError(
-                f"no space left on the disk for {path} ({size / 1e6:.1f} MB or more); what is already there is whole: "
-                "free some space and run the same command again"
-            ) from error
-        raise RNN2VecError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error, size) from error
     return digest.hexdigest()
+
+
+def cannot_write(path: Path, error: OSError, size: int = 0) -> RNN2VecError:
+    """What is raised where a file, of so many bytes or more, or a folder cannot be written."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return RNN2VecError(f"cannot write {path}: {error.strerror or error}")
+    needed = f" ({size / 1e6:.1f} MB or more)" if size else ""
+    return RNN2VecError(
+        f"no space left on the disk for {path}{needed}; what is already there is whole: free some space and run the "
+        "same command again"
+    )
 
 
 def make_folder(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import is_partial, kind_of, make_folder
+from rnn2vec.files import cannot_write, is_partial, kind_of, make_folder
 
 fcntl: ModuleType | None
 try:
@@ -41,7 +41,7 @@ def sole_writer(directory: Path, inputs: Iterable[Path] = ()) -> Iterator[None]:
         raise  # it went away meanwhile
     except OSError as error:
         _remove_empty(made)
-        raise RNN2VecError(f"cannot write {directory}: {error.strerror or error}") from error
+        raise cannot_write(directory, error) from error
     if fcntl is None:
         yield
         return

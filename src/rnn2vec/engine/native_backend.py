@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from rnn2vec.architecture import ACTIVATIONS, Architecture
 from rnn2vec.engine import _native, torch_backend
 from rnn2vec.engine.noise import Noise
-from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.engine.optimizer import AdamW, for_each
 from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
 
@@ -73,7 +73,7 @@ def train_step(
     optimizer: AdamW,
     inputs: Tensor,
     targets: Tensor,
-    learning_rates: Tensor,
+    learning_rate: float | Tensor,
     mask: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Tensor:
@@ -83,13 +83,14 @@ def train_step(
     in_place = [*weights, *first, *second]
     read = (inputs, targets) if mask is None else (inputs, targets, mask)
     if not _covered(stack, (*read, *in_place, *_keys(noise))) or not all(tensor.is_contiguous() for tensor in in_place):
-        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rates, mask, noise)
+        return torch_backend.train_step(stack, optimizer, inputs, targets, learning_rate, mask, noise)
     (beta1, beta2), step = optimizer.betas, optimizer.step + 1
     clip = math.inf if optimizer.clip is None else optimizer.clip
+    rates, decays = for_each("learning_rate", learning_rate, len(stack)), optimizer.decays(len(stack))
     corrections = 1 - beta1**step, math.sqrt(1 - beta2**step)
     numbers = [
         (1 - rate * decay, 1 - beta1, beta2, 1 - beta2, rate / corrections[0], corrections[1], optimizer.epsilon, clip)
-        for rate, decay in zip(learning_rates.tolist(), optimizer.decays(len(stack)).tolist(), strict=True)
+        for rate, decay in zip(rates.tolist(), decays.tolist(), strict=True)
     ]
     fixed = [name in optimizer.fixed for name in stack.weights]
     losses = _empty(len(stack))

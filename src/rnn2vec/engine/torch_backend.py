@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.engine.noise import Noise, layer_noise
-from rnn2vec.engine.optimizer import AdamW
+from rnn2vec.engine.optimizer import AdamW, for_each
 from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
 
@@ -116,7 +116,7 @@ def train_step(
     optimizer: AdamW,
     inputs: Tensor,
     targets: Tensor,
-    learning_rates: Tensor,
+    learning_rate: float | Tensor,
     mask: Tensor | None = None,
     noise: Noise | None = None,
 ) -> Tensor:
@@ -136,9 +136,8 @@ def train_step(
         kept = (optimizer.clip / squares.sqrt()).clamp(max=1.0)
         gradients = tuple(gradient * kept.view(-1, *[1] * (gradient.ndim - 1)) for gradient in gradients)
     step = optimizer.step + 1
-    decays, rates = (
-        each.to(stack.device, stack.dtype) for each in (learning_rates * optimizer.decays(len(stack)), learning_rates)
-    )
+    rates = for_each("learning_rate", learning_rate, len(stack))
+    decays, rates = (each.to(stack.device, stack.dtype) for each in (rates * optimizer.decays(len(stack)), rates))
     correction1, correction2 = (1 - beta**step for beta in optimizer.betas)
     for name, gradient in zip(learning, gradients, strict=True):
         weight = stack.weights[name]
