@@ -11,9 +11,10 @@ steps suffice; batches of 16, 32 or 64; clipping to a norm of 1. Success is the 
 and test, and what a reader draws. Readers: `rate` knows the learning rate and the batch size alone; `statistics`, trees
 on seven numbers of every gate's weights; `deep_weight_space`, trained end to end; `answers`, trees on principal
 components of the answers to 64 sums (of pairs that networks are trained on), or to 64 random strings;
-`noninteractive`, an encoder that learns what to ask, trained end to end. Since the learning rate tells most of it, tau
-is also taken within each tenth of the test networks by learning rate, and averaged. The same command goes on where it
-was interrupted. The last line is JSON.
+`noninteractive`, an encoder that learns what to ask, trained end to end; `marked`, for comparison, knows what is right:
+trees on the share of the same 64 sums that is completed rightly, and the log-probabilities of the right symbols. Since
+the learning rate tells most of it, tau is also taken within each tenth of the test networks by learning rate, and
+averaged. The same command goes on where it was interrupted. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ RATES = (1e-4, 1e-2)
 BLOCK = 50
 """Networks that are trained side by side and kept in one file; they share the batch size."""
 TEST_PAIRS = 2500
-READERS = ("rate", "statistics", "deep_weight_space", "answers", "random answers", "noninteractive")
+READERS = ("rate", "statistics", "deep_weight_space", "answers", "random answers", "noninteractive", "marked")
 
 
 def strings() -> tuple[Tensor, Tensor]:
@@ -209,6 +210,23 @@ def end_to_end(encoder: Encoder, sums: Sums, seed: int, steps: int, rate: float)
     return kept
 
 
+@torch.no_grad()
+def marks(sums: Sums, places: np.ndarray) -> np.ndarray:
+    """Of each network, on the sums at some places: the share completed rightly, the mean log-probability of a right
+    symbol, and that of each place of the result, ``[N, 2 + 4]``.
+    """
+    tokens, counts = (part[places] for part in strings())
+    due, found = counts > 0, []
+    order = (counts.cumsum(1) * counts).long()  # 1, 2, 3, 4 along the result
+    for rows in np.array_split(np.arange(len(sums.success)), 200):
+        logits = run(sums.networks[rows], tokens[None, :, :-1].expand(len(rows), -1, -1))[0]
+        right = logits.log_softmax(3).gather(3, tokens[None, :, 1:, None].expand(len(rows), -1, -1, 1))[..., 0]
+        whole = ((logits.argmax(3) == tokens[:, 1:]) | ~due).all(2).float().mean(1)
+        each = [right[:, order == place].mean(1) for place in range(1, 5)]
+        found.append(torch.stack([whole, right[:, due].mean(1), *each], 1).numpy())
+    return np.concatenate(found)
+
+
 def main() -> None:
     """Make the zoo, read it, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,7 +257,8 @@ def main() -> None:
     sums = Sums.read([job.path for job in jobs])
     spread = np.quantile(sums.success, [0, 0.1, 0.25, 0.5, 0.75, 0.9, 1]).round(3).tolist()
     print(f"success rates, quantiles 0, .1, .25, .5, .75, .9, 1: {spread}")
-    asked = strings()[0][generator(0, "asked").permutation(taught_pairs())[:64], :-1].numpy()
+    places = generator(0, "asked").permutation(taught_pairs())[:64]
+    asked = strings()[0][places, :-1].numpy()
     noise = generator(0, "random").integers(0, len(SYMBOLS), asked.shape)
     probing: dict[str, Any] = {"probes": 8, "probe_length": LENGTH - 1, "readout": "all"}
 
@@ -264,6 +283,7 @@ def main() -> None:
         "random answers": lambda seed: boosted(heard(noise, seed), sums, seed),
         "noninteractive": lambda seed: end_to_end(probes(), sums, seed, options.reader_steps // 2, 2e-3),
     }
+    readers["marked"] = lambda seed: boosted(marks(sums, places), sums, seed)
     results: dict[str, Any] = {"networks": len(sums.success), "success quantiles": spread, "tau": {}, "seconds": {}}
     for name in wanted:
         start = time.monotonic()
