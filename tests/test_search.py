@@ -243,7 +243,11 @@ def test_rows_of_a_zoo_are_chosen(tiny_zoo: Zoo, tmp_path: Path, rnn2vec_command
     assert (status, output.splitlines()[-1]) == (0, "no duplicates among 4 networks")
     status, output, _ = rnn2vec_command("atlas", tiny_zoo.directory, "--out", tmp_path / "a.html", *last, "--json")
     assert json.loads(output)["networks"] == 4
-    for wrong, message in (("step", "COLUMN=VALUE"), ("step=7", "none is left by step=7")):
+    for wrong, message in (
+        ("step", "COLUMN=VALUE"),
+        ("step=7", "none is left by step=7"),
+        ("self=1", "columns of this zoo"),
+    ):
         status, _, errors = rnn2vec_command("search", tiny_zoo.directory, "model-1-step-12", "--where", wrong)
         assert status == 1
         assert message in errors

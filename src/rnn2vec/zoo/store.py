@@ -147,7 +147,7 @@ class Zoo:
             raise RNN2VecError(f"the columns of this zoo are {', '.join(self.snapshots.column_names)}; got {name!r}")
         return self.snapshots[name].to_numpy()
 
-    def where(self, **columns: object) -> Zoo:
+    def where(self, /, **columns: object) -> Zoo:
         """Those of its networks that have these values: the same files, seen through fewer rows of the table.
 
         Args:
