@@ -470,7 +470,7 @@ def test_what_is_one_of_a_kind_may_be_an_answer() -> None:
         (complex(0, math.nan), "equals itself; got nanj|equals itself"),
         (decimal.Decimal("nan"), "equals itself"),
         (decimal.Decimal("snan"), "is hashable"),
-        (np.datetime64("NaT"), "write times as text"),
+        (np.datetime64("NaT", "s"), "write times as text"),
         (np.datetime64("2020-01-01"), "write times as text"),
         (object(), "equals nothing but itself"),
         (Identical(), "equals nothing but itself"),

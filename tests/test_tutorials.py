@@ -1,32 +1,81 @@
-"""What the tutorials run, at a small size."""
+"""The tutorials: every command and every line of Python, in the order of the page, at a small size."""
 
 from __future__ import annotations
 
-import json
+import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from conftest import Command
 
 ROOT = Path(__file__).parents[1]
+TUTORIALS = ROOT / "docs/tutorials"
+PAGES = sorted(path.name for path in TUTORIALS.glob("*.md"))
+SMALL = {
+    "black-box.md": {"effects.py effects": "effects.py effects --steps 2"},
+    "neuroscience.md": {
+        "build cognitive-tasks --preset demo": "build cognitive-tasks --preset demo --models 16 --steps 2",
+        "--preset demo --out encoder": "--preset demo --steps 2 --out encoder",
+        "--where step=600": "--where step=2",
+    },
+    "own-networks.md": {
+        "effects.py effects": "effects.py effects --steps 2",
+        "drive_gru_0.pt\n": "drive_gru_0.pt --budget 1000\n",
+    },
+    "paper.md": {
+        "--preset demo --out languages": "--preset demo --models 12 --steps 2 --out languages",
+        "--preset demo --seeds 2": "--preset demo --steps 2 --seeds 1",
+    },
+    "solutions.md": {
+        "solutions.py solutions": "solutions.py solutions --steps 1",
+        "--at-most 0.5": "--at-most 0.0001 --budget 1000",
+    },
+    "zoo.md": {
+        "--preset demo --out languages": "--preset demo --models 12 --steps 2 --out languages",
+        "--preset demo --out encoder": "--preset demo --steps 2 --out encoder",
+    },
+}
+"""What a page says, and what is run in its place."""
 
 
-def test_which_of_my_solutions_are_alike(tmp_path: Path, rnn2vec_command: Command) -> None:
-    script, folder, zoo = ROOT / "docs/tutorials/solutions.py", tmp_path / "solutions", tmp_path / "solutions.zoo"
-    command = [sys.executable, str(script), str(folder), "--seeds", "3", "--steps", "3"]
-    assert subprocess.run(command, capture_output=True, text=True).returncode == 0
-    status, said, errors = rnn2vec_command("zoo", "import", str(folder), "--out", str(zoo))
-    assert status == 0, errors
-    assert "8 files: 8 read, 0 refused" in said
-    _, said, _ = rnn2vec_command("duplicates", str(zoo), "--json")
-    groups = {tuple(group["names"]): group["kind"] for group in json.loads(said)["groups"]}
-    assert groups[("tanh_0", "tanh_3")] == "renumbered"
-    assert groups[("relu_0", "relu_3")] == "rounded"
-    _, said, _ = rnn2vec_command("search", str(zoo), "tanh_0", "--top", "1", "--json")
-    assert json.loads(said)["results"][0]["name"] == "tanh_3"
-    assert rnn2vec_command("lineage", str(zoo))[0] == 0
-    first, copy, other = (str(folder / f"{name}.npz") for name in ("tanh_0", "tanh_3", "relu_0"))
-    assert rnn2vec_command("compare", first, copy, "--at-most", "1e-4")[0] == 0
-    assert rnn2vec_command("compare", first, other, "--at-most", "0.1")[0] == 1
-    assert rnn2vec_command("atlas", str(zoo), "--out", str(tmp_path / "atlas.html"), "--related")[0] == 0
+def blocks(page: str) -> Iterator[tuple[str, str]]:
+    """The language and the text of each block that is run."""
+    text = (TUTORIALS / page).read_text()
+    for written, small in SMALL.get(page, {}).items():
+        assert written in text, f"{page} does not say {written!r}"
+        text = text.replace(written, small)
+    for found in re.finditer(r"^```(sh|python)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield found[1], found[2]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_tutorial_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rnn2vec_command: Command) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    names: dict[str, object] = {}
+    ran = 0
+    for language, text in blocks(page):
+        if language == "python":
+            exec(compile(text, page, "exec"), names)
+            ran += 1
+            continue
+        for line in filter(None, text.splitlines()):
+            program, *arguments = shlex.split(line, comments=True)
+            wanted = int(found[1]) if (found := re.search(r"# exit status (\d)", line)) else 0
+            if program == "rnn2vec":
+                status, said, errors = rnn2vec_command(*arguments)
+            else:
+                assert program == "python", line
+                done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
+                status, said, errors = done.returncode, done.stdout, done.stderr
+            assert status == wanted, f"{line}\n{said}\n{errors}"
+            ran += 1
+    assert ran > 2, "a tutorial has commands"
