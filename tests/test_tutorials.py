@@ -23,6 +23,7 @@ SMALL = {
         "build cognitive-tasks --preset demo": "build cognitive-tasks --preset demo --models 16 --steps 2",
         "--preset demo --out encoder": "--preset demo --steps 2 --out encoder",
         "--where step=600": "--where step=2",
+        ">= 0.8": ">= 0.0",
     },
     "own-networks.md": {
         "effects.py effects": "effects.py effects --steps 2",
