@@ -20,7 +20,7 @@ PAGES = sorted(path.name for path in TUTORIALS.glob("*.md"))
 SMALL = {
     "black-box.md": {"effects.py effects": "effects.py effects --steps 2"},
     "neuroscience.md": {
-        "build cognitive-tasks --preset demo": "build cognitive-tasks --preset demo --models 16 --steps 2",
+        "build cognitive-tasks --preset demo": "build cognitive-tasks --preset demo --models 64 --steps 2",
         "--preset demo --out encoder": "--preset demo --steps 2 --out encoder",
         "--where step=600": "--where step=2",
         ">= 0.8": ">= 0.0",
