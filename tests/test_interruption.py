@@ -96,7 +96,11 @@ def interrupt(written: Callable[[], bool], *arguments: object) -> None:
         while not written() and time.monotonic() < deadline:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            if process.poll() is None:  # it would go on beside all other tests
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130, errors
     assert errors.endswith("error: interrupted; what is on disk is whole: the same command goes on, or begins anew\n")
     assert "Traceback" not in errors

@@ -48,7 +48,11 @@ def test_an_interrupt_while_the_package_is_imported_is_one_line(seconds: float, 
     )
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:  # it would go on beside all other tests
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert errors.startswith("error: interrupted")

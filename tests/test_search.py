@@ -96,6 +96,26 @@ def test_what_is_no_query_is_refused() -> None:
     assert search(collection(1), "amp 0") == []
 
 
+def test_what_is_known_of_a_network_is_shown_beside_it(
+    captures: Path, tmp_path: Path, rnn2vec_command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"amp{n},{'clean' if n % 2 else 'dirty'},{n / 8},{n}" for n in range(5)]
+    (tmp_path / "labels.csv").write_text("\n".join(["name,channel,gain,similarity:class", *rows]))
+    zoo = import_zoo([str(captures)], tmp_path / "zoo", labels=tmp_path / "labels.csv")
+    (first, *_) = search(Collection.of_zoo(zoo), "amp3")
+    assert first.labels == {name: zoo.column(name)[first.row] for name in zoo.index.labels}
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = rnn2vec_command("search", tmp_path / "zoo", "amp3", "--top", "4")[1]
+    assert "channel" in shown
+    assert "0.125" in shown  # the gain of amp1
+    assert shown.count("similarity") == 2  # a label of that name does not take the place of the cosine; once below
+    monkeypatch.setenv("COLUMNS", "50")
+    narrow = rnn2vec_command("search", tmp_path / "zoo", "amp3", "--top", "4")[1]
+    assert "difference" in narrow
+    assert "gain" not in narrow
+    assert "rank:" not in narrow
+
+
 def test_vectors_are_written_and_read_back(tmp_path: Path) -> None:
     vectors = embed(collection())
     vectors.write(tmp_path / "z.parquet")

@@ -1,4 +1,7 @@
-"""Builds and trainings that are killed or begun twice: what is there stays, and the end is the same."""
+"""Builds and trainings that are killed or begun twice: what is there stays, and the end is the same.
+
+RNN2VEC_KILLS sets how many kills of each kind.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.outputs import sole_writer
 
+KILLS = int(os.environ.get("RNN2VEC_KILLS", "25"))
 posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 and flock")
 
 KILLER = """
@@ -111,14 +115,14 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
 @posix
 @pytest.mark.parametrize("kind", ["zoo", "pretraining", "learning to ask"])
 def test_killed_at_any_moment_the_same_command_ends_the_same(kind: str, zoo: Zoo, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", KILLER, kind, str(tmp_path), str(zoo.directory), "25"]
+    command = [sys.executable, "-c", KILLER, kind, str(tmp_path), str(zoo.directory), str(KILLS)]
     ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, timeout=200 + 4 * KILLS, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout.splitlines()[-1])
-    assert seen["killed"] == 25
-    assert seen["partial"] >= 5  # killed with work half done
+    assert seen["killed"] == KILLS
+    assert seen["partial"] >= KILLS // 5  # killed with work half done
     expected = contents(tmp_path / "whole")
     for number in range(seen["rounds"]):
         assert contents(tmp_path / f"round-{number}") == expected

@@ -129,20 +129,33 @@ def print_results(results: Mapping[str, Any]) -> None:
     )
 
 
-def print_rows(title: str, rows: Sequence[Mapping[str, str]]) -> None:
-    table = Table(title=Text(title), box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for name in rows[0]:
-        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
-    for row in rows:
-        table.add_row(*(Text(_under(cell)) for cell in row.values()))
-    if console.measure(table, options=console.options.update(width=WIDE)).maximum <= console.width:
-        console.print(table)
-        return
+def print_rows(title: str, rows: Sequence[Mapping[str, str]], spare: Sequence[str] = ()) -> None:
+    """Print a table; in a terminal that is too narrow for it, a line a cell.
+
+    Args:
+        title: above it.
+        rows: cells by the name of their column; all rows have the same ones.
+        spare: columns that are left out first, from the last one on, until the table fits.
+    """
+    for kept in range(len(spare), -1, -1):
+        table = _table(title, [{name: row[name] for name in row if name not in spare[kept:]} for row in rows])
+        if console.measure(table, options=console.options.update(width=WIDE)).maximum <= console.width:
+            console.print(table)
+            return
     console.print(title, markup=False)  # cells would be cut: a line a cell
     for row in rows:
         console.print()
         for name, cell in row.items():
             console.print(f"{name}: {cell}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(title: str, rows: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(title=Text(title), box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for name in rows[0]:
+        table.add_column(name.replace(" ", "\n"), no_wrap=True, justify="left" if name == "encoder" else "right")
+    for row in rows:
+        table.add_row(*(Text(_under(cell)) for cell in row.values()))
+    return table
 
 
 def _under(cell: str) -> str:

@@ -17,6 +17,8 @@ from rnn2vec.library.search import search
 from rnn2vec.library.vectors import Vectors, embed
 from rnn2vec.outputs import require_new_directory, require_new_file
 
+COLUMNS = ("rank", "name", "similarity", "difference")
+
 
 def embed_command(
     networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
@@ -89,11 +91,13 @@ def search_command(
     if not matches:
         console.print("there is no other network")
         return
-    rows = [
-        {"rank": str(match.rank), "name": match.name, "similarity": f"{match.similarity:.3f}",
-         "difference": f"{match.difference:.4f}"}
-        for match in matches
-    ]  # fmt: skip
-    print_rows(f"Most alike to {query}", rows)
+    shown = [name for name in matches[0].labels if name not in COLUMNS]
+    rows = []
+    for match in matches:
+        values = (str(match.rank), match.name, f"{match.similarity:.3f}", f"{match.difference:.4f}")
+        labels = {name: match.labels[name] for name in shown}
+        said = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in labels.items()}
+        rows.append(dict(zip(COLUMNS, values, strict=True)) | said)
+    print_rows(f"Most alike to {query}", rows, shown)
     outputs = collection.networks.interface.outputs
     console.print(f"similarity: cosine of z. difference: {outputs.measure}, of the answers.", style="dim")

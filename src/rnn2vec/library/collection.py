@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -30,11 +30,13 @@ class Collection:
         names: of each, ``[N]``.
         networks: N of them.
         questions: what all are asked, ``[R, T]`` tokens or ``[R, T, X]`` numbers.
+        labels: what is known of them, a column ``[N]`` by its name; shown beside what is found, and never searched.
     """
 
     names: np.ndarray
     networks: Networks
     questions: np.ndarray
+    labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.networks):
@@ -49,7 +51,8 @@ class Collection:
         Raises:
             RNN2VecError: if the zoo is damaged, or has no traces and no questions are given.
         """
-        return cls(zoo.column("name"), zoo.networks(), questions_of(zoo) if questions is None else questions)
+        labels = {name: zoo.column(name) for name in zoo.index.labels}
+        return cls(zoo.column("name"), zoo.networks(), questions_of(zoo) if questions is None else questions, labels)
 
     def __len__(self) -> int:
         return len(self.networks)

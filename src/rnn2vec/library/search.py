@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,7 @@ class Match:
         similarity: cosine of its vector and that of the query.
         difference: of its answers and those of the query to the collection's questions, in the interface's own measure:
             what similarity claims to stand for.
+        labels: what the collection knows of it.
     """
 
     rank: int
@@ -77,6 +79,7 @@ class Match:
     name: str
     similarity: float
     difference: float
+    labels: dict[str, Any]
 
 
 def search(
@@ -121,10 +124,13 @@ def search(
     answers = answers_of(asked, collection.questions)
     others = answers_of(collection.networks[rows[kept]], collection.questions)
     apart = difference(collection.networks.interface, others, answers, collection.unit)
-    return [
-        Match(rank + 1, int(rows[place]), str(collection.names[rows[place]]), float(cosines[place]), float(apart[rank]))
-        for rank, place in enumerate(kept)
-    ]
+    found = []
+    for rank, place in enumerate(kept):
+        row = int(rows[place])
+        known = {name: column[row : row + 1].tolist()[0] for name, column in collection.labels.items()}
+        name = str(collection.names[row])
+        found.append(Match(rank + 1, row, name, float(cosines[place]), float(apart[rank]), known))
+    return found
 
 
 def _require_own(z: np.ndarray, collection: Collection, encoder: Encoder) -> None:
