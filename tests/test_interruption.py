@@ -145,7 +145,7 @@ def test_a_benchmark_with_workers_is_interrupted(tmp_path: Path) -> None:
 
 def test_a_build_with_workers_is_killed(tmp_path: Path, file_bytes: Callable[[Path], dict[str, bytes]]) -> None:
     (tmp_path / "killer.py").write_text(KILLER)  # a file, which workers that start can import
-    command = [sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "zoo"), "3"]
+    command = [sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "zoo"), "2"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
     assert ended.returncode == 0, ended.stderr
     written = json.loads(ended.stdout)

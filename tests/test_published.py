@@ -100,10 +100,10 @@ class PublishedLanguages(LanguageRecipe):
 
 def test_networks_trained_alike_become_as_accurate() -> None:
     """The published two write .985 and .970 of their strings in their language after 1,000 steps."""
-    paper = zoo_recipe("formal-languages", "paper", snapshots=(1000,), models=8)
+    paper = zoo_recipe("formal-languages", "paper", snapshots=(1000,), models=4)
     recipe = PublishedLanguages(**{field.name: getattr(paper, field.name) for field in dataclasses.fields(paper)})
-    step, population = next(train_population(recipe, range(8)))
-    uniforms = torch.from_numpy(np.random.default_rng(0).random((8, 300, recipe.task_set.length - 1)))
+    step, population = next(train_population(recipe, range(4)))
+    uniforms = torch.from_numpy(np.random.default_rng(0).random((4, 300, recipe.task_set.length - 1)))
     strings, _ = sample_strings(lambda tokens, state: run(population, tokens, state), uniforms, BOS, keep=0)
     accuracy = [recipe.task(model).accept(own.numpy()).mean() for model, own in enumerate(strings)]
     assert step == 1000

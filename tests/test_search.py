@@ -107,13 +107,17 @@ def test_what_is_known_of_a_network_is_shown_beside_it(
     monkeypatch.setenv("COLUMNS", "100")
     shown = rnn2vec_command("search", tmp_path / "zoo", "amp3", "--top", "4")[1]
     assert "channel" in shown
-    assert "0.125" in shown  # the gain of amp1
-    assert shown.count("similarity") == 2  # a label of that name does not take the place of the cosine; once below
-    monkeypatch.setenv("COLUMNS", "50")
+    (row,) = [line.split() for line in shown.splitlines() if "amp1" in line]
+    assert row[4:] == ["clean", "0.125", "1"]
+    (head,) = [line for line in shown.splitlines() if "rank" in line]
+    assert head.split()[:5] == ["rank", "name", "similarity", "difference", "channel"]  # own columns stay
+    monkeypatch.setenv("COLUMNS", "44")
     narrow = rnn2vec_command("search", tmp_path / "zoo", "amp3", "--top", "4")[1]
-    assert "difference" in narrow
-    assert "gain" not in narrow
-    assert "rank:" not in narrow
+    (head,) = [line.split() for line in narrow.splitlines() if "rank" in line]
+    assert head == ["rank", "name", "similarity", "difference"]
+    assert "no room for channel, gain, similarity (label)" in " ".join(narrow.split())
+    with pytest.raises(RNN2VecError, match="a label has a value for each of 2 networks; got 1 of x"):
+        Collection(np.array(["a", "b"]), amplifiers(2), stimuli(SOUND.inputs), {"x": np.zeros(1)})
 
 
 def test_vectors_are_written_and_read_back(tmp_path: Path) -> None:

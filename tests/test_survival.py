@@ -23,7 +23,7 @@ from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import pretrain_into
 from rnn2vec.outputs import sole_writer
 
-KILLS = int(os.environ.get("RNN2VEC_KILLS", "25"))
+KILLS = int(os.environ.get("RNN2VEC_KILLS", "10"))
 posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 and flock")
 
 KILLER = """
@@ -122,7 +122,7 @@ def test_killed_at_any_moment_the_same_command_ends_the_same(kind: str, zoo: Zoo
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout.splitlines()[-1])
     assert seen["killed"] == KILLS
-    assert seen["partial"] >= KILLS // 5  # killed with work half done
+    assert seen["partial"] >= max(1, KILLS // 5)  # killed with work half done
     expected = contents(tmp_path / "whole")
     for number in range(seen["rounds"]):
         assert contents(tmp_path / f"round-{number}") == expected

@@ -193,7 +193,7 @@ def test_a_pool_whose_threads_are_kept_from_running_gives_the_same_numbers() -> 
 
 
 def test_the_benchmark_runs() -> None:
-    sizes = ["--preset", "demo", "--models", "24", "--steps", "2", "--rounds", "1", "--cases", "alone"]
+    sizes = ["--preset", "demo", "--models", "16", "--steps", "2", "--rounds", "1", "--cases", "alone"]
     ended = subprocess.run(
         [sys.executable, str(ROOT / "benchmarks" / "sharing.py"), *sizes], capture_output=True, text=True
     )

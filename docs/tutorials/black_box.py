@@ -16,7 +16,7 @@ from effects import Model
 
 
 def main() -> None:
-    """Answer until nobody asks."""
+    """Answer each line of standard input."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", help="a file of effects.py")
     parser.add_argument("--digits", type=int, default=9, help="after the point, of each answer")

@@ -129,24 +129,28 @@ def print_results(results: Mapping[str, Any]) -> None:
     )
 
 
-def print_rows(title: str, rows: Sequence[Mapping[str, str]], spare: Sequence[str] = ()) -> None:
-    """Print a table; in a terminal that is too narrow for it, a line a cell.
+def print_rows(title: str, rows: Sequence[Mapping[str, str]], spare: Sequence[str] = ()) -> Sequence[str]:
+    """Print a table; in a terminal that is too narrow for it, one line per cell.
 
     Args:
         title: above it.
         rows: cells by the name of their column; all rows have the same ones.
         spare: columns that are left out first, from the last one on, until the table fits.
+
+    Returns:
+        Those that were left out.
     """
     for kept in range(len(spare), -1, -1):
         table = _table(title, [{name: row[name] for name in row if name not in spare[kept:]} for row in rows])
         if console.measure(table, options=console.options.update(width=WIDE)).maximum <= console.width:
             console.print(table)
-            return
+            return spare[kept:]
     console.print(title, markup=False)  # cells would be cut: a line a cell
     for row in rows:
         console.print()
         for name, cell in row.items():
             console.print(f"{name}: {cell}", markup=False, highlight=False, soft_wrap=True)
+    return ()
 
 
 def _table(title: str, rows: Sequence[Mapping[str, str]]) -> Table:

@@ -91,13 +91,16 @@ def search_command(
     if not matches:
         console.print("there is no other network")
         return
-    shown = [name for name in matches[0].labels if name not in COLUMNS]
+    heads = {name: f"{name} (label)" if name in COLUMNS else name for name in matches[0].labels}
     rows = []
     for match in matches:
         values = (str(match.rank), match.name, f"{match.similarity:.3f}", f"{match.difference:.4f}")
-        labels = {name: match.labels[name] for name in shown}
-        said = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in labels.items()}
-        rows.append(dict(zip(COLUMNS, values, strict=True)) | said)
-    print_rows(f"Most alike to {query}", rows, shown)
+        row = dict(zip(COLUMNS, values, strict=True))
+        for name, value in match.labels.items():
+            row[heads[name]] = f"{value:.6g}" if isinstance(value, float) else str(value)
+        rows.append(row)
+    hidden = print_rows(f"Most alike to {query}", rows, [*heads.values()])
     outputs = collection.networks.interface.outputs
     console.print(f"similarity: cosine of z. difference: {outputs.measure}, of the answers.", style="dim")
+    if hidden:
+        console.print(f"no room for {', '.join(hidden)}: --json has all", style="dim", markup=False)

@@ -43,6 +43,11 @@ class Collection:
             raise RNN2VecError(
                 f"every network has a name; got {len(self.networks)} networks and {len(self.names)} names"
             )
+        if wrong := [name for name, column in self.labels.items() if len(column) != len(self.networks)]:
+            raise RNN2VecError(
+                f"a label has a value for each of {len(self.networks)} networks; got {len(self.labels[wrong[0]])} of "
+                f"{wrong[0]}"
+            )
 
     @classmethod
     def of_zoo(cls, zoo: Zoo, questions: np.ndarray | None = None) -> Collection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Match:
         similarity: cosine of its vector and that of the query.
         difference: of its answers and those of the query to the collection's questions, in the interface's own measure:
             what similarity claims to stand for.
-        labels: what the collection knows of it.
+        labels: its labels in the collection, by name.
     """
 
     rank: int
@@ -79,7 +80,7 @@ class Match:
     name: str
     similarity: float
     difference: float
-    labels: dict[str, Any]
+    labels: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
 
 def search(
