@@ -32,7 +32,7 @@ from rnn2vec.theory.gap import GapRun, run_gap
 from rnn2vec.theory.gap_recipe import GapRecipe, Interrogator
 from rnn2vec.zoo.published import export_published, import_published
 
-CASES = int(os.environ.get("RNN2VEC_FUZZ", "2000"))
+CASES = int(os.environ.get("RNN2VEC_FUZZ", "1000"))
 
 
 SPECIAL = [2**31, 10**12, 2**63, 10**30, 10**400, 1e38, 1e300, math.inf, -math.inf, math.nan, -0.0, "lstm", "all", "kl"]

@@ -26,7 +26,7 @@ from rnn2vec import RNN2VecError, Tokens, read_checkpoint
 from rnn2vec.checkpoints.keras import hdf5
 from rnn2vec.testing import mutated
 
-MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "300"))
+MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "150"))
 SECONDS = 20.0
 """That reading one may take; measured are hundredths."""
 SPARE = 32 << 20

@@ -26,7 +26,7 @@ from rnn2vec.zoo import import_files
 from rnn2vec.zoo.sequences import read_sequences
 from test_checkpoints import foreign, guitarml, written
 
-MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "300"))
+MUTATIONS = int(os.environ.get("RNN2VEC_FUZZ", "150"))
 """Of a file of inputs of each format."""
 
 

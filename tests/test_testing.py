@@ -198,7 +198,7 @@ STEPS = settings(max_examples=40, stateful_step_count=12, phases=[Phase.generate
 
 @posix
 def test_a_zoo_survives_whatever_happens_to_it() -> None:
-    run_state_machine_as_test(ZooMachine, settings=settings(STEPS, max_examples=25))
+    run_state_machine_as_test(ZooMachine, settings=settings(STEPS, max_examples=12))
 
 
 class WithoutFolders(ZooMachine):

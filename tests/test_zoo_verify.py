@@ -256,7 +256,7 @@ def test_any_value_in_any_field_of_the_index_opens_or_is_refused(
 
     said: list[str] = []
 
-    @settings(max_examples=int(os.environ.get("RNN2VEC_FUZZ", "2000")) // 10)
+    @settings(max_examples=int(os.environ.get("RNN2VEC_FUZZ", "1000")) // 10)
     @given(place=st.sampled_from(places), value=JSON)
     def opens_or_is_refused(place: tuple[Any, ...], value: Any) -> None:
         index = json.loads(json.dumps(sound))
