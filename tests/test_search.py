@@ -13,6 +13,7 @@ import torch
 
 from conftest import Command
 from rnn2vec import Collection, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
+from rnn2vec.cli.console import console
 from rnn2vec.networks.behaviour import answers_of, difference, unit_of
 from rnn2vec.networks.stimuli import stimuli
 from test_answers import SOUND, amplifiers
@@ -104,14 +105,14 @@ def test_what_is_known_of_a_network_is_shown_beside_it(
     zoo = import_zoo([str(captures)], tmp_path / "zoo", labels=tmp_path / "labels.csv")
     (first, *_) = search(Collection.of_zoo(zoo), "amp3")
     assert first.labels == {name: zoo.column(name)[first.row] for name in zoo.index.labels}
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(console, "width", 100)
     shown = rnn2vec_command("search", tmp_path / "zoo", "amp3", "--top", "4")[1]
     assert "channel" in shown
     (row,) = [line.split() for line in shown.splitlines() if "amp1" in line]
     assert row[4:] == ["clean", "0.125", "1"]
     (head,) = [line for line in shown.splitlines() if "rank" in line]
     assert head.split()[:5] == ["rank", "name", "similarity", "difference", "channel"]  # own columns stay
-    monkeypatch.setenv("COLUMNS", "44")
+    monkeypatch.setattr(console, "width", 44)
     narrow = rnn2vec_command("search", tmp_path / "zoo", "amp3", "--top", "4")[1]
     (head,) = [line.split() for line in narrow.splitlines() if "rank" in line]
     assert head == ["rank", "name", "similarity", "difference"]
