@@ -5,7 +5,7 @@
 Zoos are synthetic: random LSTMs of 1x8 (so that weights take little), each with 100 traces of 42 random tokens and
 logits, 49 kB. Each measurement is a process of its own: a non-interactive encoder, the recipe of the preset `laptop`,
 the same steps. Memory is its peak beyond what it has after its imports (Linux), pages of mapped files included. A
-zoo of 100,000 takes 5 GB of disk, and so does one of a million with `--traces 4`. The last line is JSON.
+zoo of 100,000 takes 5 GB of disk. The last line is JSON.
 """
 
 from __future__ import annotations

@@ -48,13 +48,14 @@ SMALL = {
 }
 """What a page says, and what is run in its place."""
 
-
 SAID = {
     "black-box.md": ["1.000 fuzz_gru_1", "it is none of these"],
     "own-networks.md": ["16 files: 16 read, 0 refused", "effect cell"],
     "solutions.md": [
         "18 files: 18 read, 0 refused",
+        "renumbered (difference",
         ": tanh_0, tanh_8",
+        "rounded (difference",
         ": relu_0, relu_8",
         "1 tanh_8",
         "the networks differ by at most 0.0001",
