@@ -29,7 +29,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="kill -9 and flock")
 KILLER = """
 import json, os, random, signal, sys, time
 from pathlib import Path
-import torch
 import rnn2vec.training as training
 from rnn2vec import build_zoo, zoo_recipe
 from rnn2vec.emulation.recipe import pretrain_recipe
@@ -40,7 +39,6 @@ from rnn2vec.theory.gap_recipe import GapRecipe, Interrogator
 kind, target, zoo, kills = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 training.CHECKPOINT_SECONDS = 0.0
 random.seed(kind)
-torch.optim.AdamW([torch.zeros(1)])  # what it imports takes longer than all the work
 
 def work(directory):
     if kind == "zoo":

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rnn2vec import RNN2VecError
+from rnn2vec.adamw import AdamW
 from rnn2vec.files import read_record, write_record
 from rnn2vec.training import Progress, train
 
@@ -56,11 +57,10 @@ def layers() -> list[nn.Module]:
         return [nn.Linear(3, 4), nn.Linear(4, 1)]
 
 
-def groups(modules: list[nn.Module], scale: float = 2.0) -> torch.optim.AdamW:
+def faster(modules: list[nn.Module], scale: float = 2.0) -> AdamW:
     """An optimiser that trains the second module faster."""
-    return torch.optim.AdamW(
-        [{"params": list(modules[0].parameters())}, {"params": list(modules[1].parameters()), "scale": scale}]
-    )
+    scales = [factor for module, factor in zip(modules, (1.0, scale), strict=True) for _ in module.parameters()]
+    return AdamW([weight for module in modules for weight in module.parameters()], 0.01, scales=scales)
 
 
 def trained(
@@ -81,7 +81,7 @@ def trained(
         return f"{len(progress.notes['losses'])}"
 
     options = {"generator": draws, "after": note} | options
-    optimizer = options.pop("optimizer", None) or groups(modules)
+    optimizer = options.pop("optimizer", None) or faster(modules)
     loss_at = options.pop("loss_at", loss_at)
     schedule = options.pop("schedule", Schedule())
     return train("a test", modules, optimizer, schedule, loss_at, checkpoint, identity, on_progress, **options)

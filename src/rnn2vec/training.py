@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from rnn2vec.adamw import MOMENTS, AdamW
 from rnn2vec.allocation import keep_freed_memory
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.files import read_record, write_record
@@ -23,7 +24,6 @@ from rnn2vec.threads import on_threads
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_SECONDS = 30.0
 OTHER_SEED = "choose another seed"
-_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclasses.dataclass
@@ -59,7 +59,7 @@ class Schedule(Protocol):
 def train(
     training: str,
     modules: Sequence[nn.Module],
-    optimizer: torch.optim.AdamW,
+    optimizer: AdamW,
     schedule: Schedule,
     loss_at: Callable[[int], Tensor],
     checkpoint: Path | None,
@@ -76,7 +76,7 @@ def train(
     Args:
         training: its name in messages.
         modules: all that is trained; they are put in training mode.
-        optimizer: over their parameters. A group's learning rate is that of the step, times the group's ``scale``.
+        optimizer: over their parameters.
         schedule: steps, learning rates and clipping.
         loss_at: loss of a step, counted from 0; a function of the modules, the step and ``generator`` alone.
         checkpoint: a file that keeps the state every half minute; a training interrupted goes on from it, bit for bit.
@@ -91,7 +91,7 @@ def train(
         RNN2VecError: if the checkpoint is damaged or belongs to another training, or the training diverges.
     """
     keep_freed_memory()
-    groups = [own.parameters() for own in modules] if apart else [_parameters(optimizer)]
+    groups = [own.parameters() for own in modules] if apart else [optimizer.parameters]
     clipped = [list(group) for group in groups]
     kept = Checkpoint(checkpoint, identity, nn.ModuleList(modules), optimizer, generator)
     progress = kept.resume()
@@ -108,11 +108,9 @@ def train(
             loss.backward()
         for group in clipped:
             nn.utils.clip_grad_norm_(group, schedule.clip)
-        for options in optimizer.param_groups:
-            options["lr"] = schedule.learning_rate_at(step) * options.get("scale", 1.0)
-        optimizer.step()
+        optimizer.step(schedule.learning_rate_at(step))
         if step + 1 == schedule.steps:  # there is no next loss to tell
-            for weight in _parameters(optimizer):
+            for weight in optimizer.parameters:
                 require_finite(weight, training, "after its last step a weight", remedy)
         progress.step, progress.seconds = step + 1, time.monotonic() - start
         note = after(progress, float(loss.detach()))
@@ -146,7 +144,7 @@ class Checkpoint:
         path: the file.
         identity: what the training is a function of, JSON-serialisable; one goes on only from its own checkpoint.
         modules: everything that is trained.
-        optimizer: an AdamW over the parameters of ``modules``.
+        optimizer: over the parameters of ``modules``.
         generator: what else has a state, if anything.
     """
 
@@ -155,7 +153,7 @@ class Checkpoint:
         path: Path | None,
         identity: Mapping[str, Any],
         modules: nn.Module,
-        optimizer: torch.optim.AdamW,
+        optimizer: AdamW,
         generator: torch.Generator | None = None,
     ) -> None:
         self.path, self.modules, self.optimizer, self.generator = path, modules, optimizer, generator
@@ -193,13 +191,9 @@ class Checkpoint:
 
     def _restore(self, arrays: dict[str, Tensor]) -> None:
         self.modules.load_state_dict({name[7:]: array for name, array in arrays.items() if name.startswith("module.")})
-        state = self.optimizer.state_dict()
-        state["state"] = {
-            index: {name: arrays[f"moment.{index}.{name}"] for name in _MOMENTS}
-            for index in range(len(_parameters(self.optimizer)))
-            if f"moment.{index}.step" in arrays
-        }
-        self.optimizer.load_state_dict(state)
+        for index, moments in enumerate(self.optimizer.moments):
+            for name in MOMENTS:
+                moments[name].copy_(arrays[f"moment.{index}.{name}"])
         if self.generator is not None:
             self.generator.set_state(arrays["generator"])
 
@@ -211,13 +205,8 @@ class Checkpoint:
 
     def _save(self, path: Path, progress: Progress) -> None:
         tensors = {f"module.{name}": tensor.numpy() for name, tensor in self.modules.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"moment.{index}.{name}": moments[name].numpy() for name in _MOMENTS}
+        for index, moments in enumerate(self.optimizer.moments):
+            tensors |= {f"moment.{index}.{name}": moments[name].numpy() for name in MOMENTS}
         if self.generator is not None:
             tensors["generator"] = self.generator.get_state().numpy()
         write_record(path, tensors, {"identity": self.identity, "progress": dataclasses.asdict(progress)})
-
-
-def _parameters(optimizer: torch.optim.AdamW) -> list[nn.Parameter]:
-    """What it optimises, group by group, as its moments are counted."""
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rnn2vec.adamw import AdamW
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
@@ -145,9 +146,7 @@ def emulate(
     loss_function = loss_of(interface, recipe.loss)
     emulator = build_emulator(interface, encoder, recipe, seed)
     emulator.spread.copy_(observed.units[1])
-    optimizer = torch.optim.AdamW(
-        [*encoder.parameters(), *emulator.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimizer = AdamW([*encoder.parameters(), *emulator.parameters()], recipe.weight_decay)
     every = max(1, recipe.steps // evaluations)
 
     def loss_at(step: int) -> Tensor:

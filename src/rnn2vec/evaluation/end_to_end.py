@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rnn2vec.adamw import AdamW
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder
 from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors, seen_rows
@@ -81,9 +82,7 @@ def evaluate_supervised(
         torch.manual_seed(torch_seed(seed, "heads"))
         heads = nn.Linear(encoder.embedding_size, sum(target.size for target in targets))
     sizes = [target.size for target in targets]
-    optimizer = torch.optim.AdamW(
-        [*encoder.parameters(), *heads.parameters()], lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimizer = AdamW([*encoder.parameters(), *heads.parameters()], recipe.weight_decay)
 
     def loss_at(step: int) -> Tensor:
         numbers = generator(seed, "supervised", step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from rnn2vec.adamw import AdamW
 from rnn2vec.library.edits import EDITS
 from rnn2vec.library.pool import KEPT, Pool
 from rnn2vec.networks.stimuli import stimuli
@@ -104,7 +105,7 @@ def climb(pool: Pool, until: float, random: np.random.Generator) -> None:
         return
     inputs = pool.pair.interface.inputs
     logits = inputs.logits(torch.from_numpy(pool.inputs[: KEPT // 2])).requires_grad_()
-    optimizer = torch.optim.Adam([logits], RATE)
+    optimizer = AdamW([logits])
     while pool.read < until:
         questions = inputs.questions(logits)
         apart = pool.pair.apart_through(questions).amax(1)
@@ -114,7 +115,7 @@ def climb(pool: Pool, until: float, random: np.random.Generator) -> None:
         (-apart.sum()).backward()
         assert logits.grad is not None
         logits.grad.nan_to_num_(0.0, 0.0, 0.0)  # of a root at 0, where networks do not differ
-        optimizer.step()
+        optimizer.step(RATE)
 
 
 def evolve(pool: Pool, until: float, random: np.random.Generator) -> None:

@@ -9,6 +9,7 @@ import torch
 from scipy.sparse.csgraph import connected_components
 
 from rnn2vec import engine
+from rnn2vec.adamw import AdamW
 from rnn2vec.engine.stack import State
 from rnn2vec.networks.population import Population
 
@@ -77,13 +78,11 @@ def slow_points(population: Population, inputs: torch.Tensor, states: State) -> 
     asked = inputs[:, None, None].expand(-1, started[0].shape[2], 1, -1).contiguous()
     unit = torch.from_numpy(_unit([part.numpy() for part in started]))
     points = [(part / unit).requires_grad_() for part in started]
-    optimizer = torch.optim.Adam(points, RATE, eps=1e-12)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, ITERATIONS)
-    for _ in range(ITERATIONS):
+    optimizer = AdamW(points, epsilon=1e-12)
+    for iteration in range(ITERATIONS):
         optimizer.zero_grad()
         _squared_steps(population, asked, points, unit).sum().backward()
-        optimizer.step()
-        schedule.step()
+        optimizer.step(RATE * (1 - iteration / ITERATIONS))
     with torch.no_grad():
         speeds = _squared_steps(population, asked, points, unit).sqrt().numpy()
     return SlowPoints(_flat([part.detach().numpy() for part in points]), speeds)

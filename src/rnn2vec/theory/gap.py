@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from rnn2vec.adamw import AdamW
 from rnn2vec.encoders import ProbingEncoder, build_encoder
 from rnn2vec.encoders.parts import multilayer_perceptron
 from rnn2vec.errors import RNN2VecError
@@ -102,10 +103,9 @@ def identify_tree_walkers(
     population = tree_walkers(size, recipe.confidence)
     parts = _build(name, population, recipe, seed)
     encoder, head, _ = parts
-    fast = [encoder.probe_logits]
-    slow = [weight for part in parts for weight in part.parameters() if weight is not fast[0]]
-    groups: list[dict[str, Any]] = [{"params": slow, "scale": 1.0}, {"params": fast, "scale": recipe.table_speed}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=0.0)
+    weights = [weight for part in parts for weight in part.parameters()]
+    table = encoder.probe_logits
+    optimizer = AdamW(weights, scales=[recipe.table_speed if weight is table else 1.0 for weight in weights])
     functions = torch.arange(size).repeat(max(1, recipe.copies // size))
     interrogated = population[functions]
     naming = math.nan
