@@ -1,4 +1,4 @@
-"""A large zoo: opening it, drawing networks, pretraining on it, and the memory that takes; traces on disk, in memory.
+"""A large zoo: opening it, drawing networks, pretraining on it, and the memory that takes; from disk, and in memory.
 
     python benchmarks/large_zoo.py [--snapshots 10000 100000] [--traces 100] [--in-memory 10000] [--work DIRECTORY]
 
@@ -77,10 +77,11 @@ def measure(directory: Path, in_memory: bool) -> None:
         start = time.perf_counter()
         zoo.population(rows)
         drawn.append(time.perf_counter() - start)
+    networks = zoo.networks() if in_memory else zoo.stored_networks()
     traces = zoo.traces() if in_memory else zoo.stored_traces()
     recipe = pretrain_recipe("formal-languages", "laptop", steps=STEPS)
     encoder = encoder_for(zoo, "noninteractive", recipe, 0)
-    observed, few = Observed(zoo.networks(), traces), np.arange(32)
+    observed, few = Observed(networks, traces), np.arange(32)
     times = [time.perf_counter()]
     validation = Observed(zoo.networks(few), zoo.traces(few))
     emulated = emulate(

@@ -57,7 +57,7 @@ def opened(tmp_path: Path) -> Any:
             chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=4000",
             "--enable-logging=stderr", "--log-level=0", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
         ]  # fmt: skip
-        said = subprocess.run([*command, f"file://{path}{fragment}"], capture_output=True, text=True, timeout=120)
+        said = subprocess.run([*command, f"file://{path}{fragment}"], capture_output=True, text=True, timeout=300)
         assert "CONSOLE" not in said.stderr, said.stderr
         tag = re.search(r"<html[^>]*>", said.stdout)
         assert tag, said.stderr

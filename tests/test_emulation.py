@@ -18,6 +18,7 @@ from rnn2vec import (
     Classes,
     Interface,
     Numbers,
+    Population,
     RNN2VecError,
     Tokens,
     Zoo,
@@ -31,6 +32,7 @@ from rnn2vec.emulation.pretrain import pretrain
 from rnn2vec.emulation.recipe import pretrain_recipe
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.losses import OF_CLASSES, OF_NUMBERS
+from rnn2vec.zoo.stored import StoredNetworks
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,17 @@ def test_pretraining_lowers_the_loss_and_is_reproducible(small_zoo: Zoo) -> None
     assert first.losses == second.losses != other.losses
     for own, same in zip(first.encoder.parameters(), second.encoder.parameters(), strict=True):
         assert torch.equal(own, same)
+
+
+def test_networks_on_disk_teach_what_those_in_memory_do(small_zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def losses(kind: type) -> list[dict[str, float]]:
+        assert isinstance(small_zoo.stored_networks().in_memory(), kind)
+        found = pretrain(small_zoo, tiny_encoder(small_zoo), tiny_recipe(steps=5), evaluations=2)
+        return [{name: entry[name] for name in ("train", "validation")} for entry in found.history] + [found.losses]
+
+    expected = losses(Population)
+    monkeypatch.setattr("rnn2vec.zoo.stored.IN_MEMORY", 0)
+    assert losses(StoredNetworks) == expected
 
 
 def test_probes_start_as_strings_of_trained_networks(small_zoo: Zoo) -> None:

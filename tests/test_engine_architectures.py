@@ -298,7 +298,7 @@ torch.set_num_threads(2)
 def memory_of(program: str) -> list[int]:
     """What a program that measures itself prints."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", MEMORY + program], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", MEMORY + program], check=True, capture_output=True, text=True, timeout=300
     )
     return [int(number) for number in done.stdout.split()]
 

@@ -77,7 +77,7 @@ def living(group: int) -> list[str]:
 
 def run(*arguments: object) -> None:
     command = [sys.executable, "-m", "rnn2vec", *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, env=ENVIRONMENT)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, env=ENVIRONMENT)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -97,7 +97,7 @@ def interrupt(written: Callable[[], bool], *arguments: object) -> None:
             time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
         try:
-            _, errors = process.communicate(timeout=60)
+            _, errors = process.communicate(timeout=300)
         finally:
             if process.poll() is None:  # it would go on beside all other tests
                 os.killpg(process.pid, signal.SIGKILL)

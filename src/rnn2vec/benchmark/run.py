@@ -221,7 +221,7 @@ def carry_out(run: Run, on_progress: Callable[[int, str], None]) -> None:
     untrained.start(zoo.networks(train), questions_of(zoo, train, run.seed))
     z = evaluation.embeddings
     controls = {
-        "untrained": evaluate_frozen(zoo, untrained.encode(zoo.networks()), run.seed),
+        "untrained": evaluate_frozen(zoo, untrained.encode(zoo.stored_networks()), run.seed),
         "shuffled": evaluate_frozen(zoo, z, run.seed, fit_predictors(zoo, z, run.seed, shuffled=True)),
     }
     at = {"zoo": run.zoo.name, "family": zoo.family, "encoder": run.encoder, "seed": run.seed}

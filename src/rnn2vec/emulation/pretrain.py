@@ -70,7 +70,7 @@ def pretrain(
     """
     encoder.check_readable(zoo)
     split = split_zoo(zoo)
-    train = Observed(zoo.networks(split.train), zoo.stored_traces(split.train))
+    train = Observed(zoo.stored_networks(split.train).in_memory(), zoo.stored_traces(split.train))
     encoder.start(train.networks, questions_of(zoo, split.train, seed))
     validation = part_of_zoo(zoo, split.validation)
     emulated = emulate(encoder, train, validation, recipe, seed, zoo.checksums, on_progress, evaluations, checkpoint)
@@ -88,4 +88,4 @@ def part_of_zoo(zoo: Zoo, rows: np.ndarray) -> Observed:
     """Networks of some rows, and the traces that losses are measured on."""
     few = slice(EVALUATION_TRACES)
     kept = [(block.inputs[:, few].copy(), block.outputs[:, few].copy()) for block in zoo.stored_traces(rows).blocks()]
-    return Observed(zoo.networks(rows), Traces(*map(np.concatenate, zip(*kept, strict=True))))
+    return Observed(zoo.stored_networks(rows), Traces(*map(np.concatenate, zip(*kept, strict=True))))

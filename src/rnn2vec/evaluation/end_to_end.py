@@ -99,7 +99,7 @@ def evaluate_supervised(
         NAME, [encoder, heads], optimizer, recipe, loss_at, checkpoint, identity, on_progress, remedy=REMEDY
     )
     ended = time.monotonic()
-    z = encoder.encode(zoo.networks())
+    z = encoder.encode(zoo.stored_networks())
     require_finite(z, NAME, "its z", REMEDY)
     predictors = fit_predictors(zoo, z, seed)
     metrics = evaluate_frozen(zoo, z, seed, predictors)

@@ -153,7 +153,7 @@ def evaluate_encoder(
     trained = load_trained(directory, zoo)
     encoder, record, seed = trained.encoder, trained.record, int(trained.record["seed"])
     split = split_zoo(zoo)
-    z = encoder.encode(zoo.networks())
+    z = encoder.encode(zoo.stored_networks())
     predictors = fit_predictors(zoo, z, seed)
     common = zoo.interface.outputs.common_loss
     losses = {
@@ -179,7 +179,7 @@ def evaluate_encoder(
     if predictors_from:
         other = Zoo.open(predictors_from)
         encoder.check_readable(other)
-        fitted = fit_predictors(other, encoder.encode(other.networks()), seed)
+        fitted = fit_predictors(other, encoder.encode(other.stored_networks()), seed)
         results["transferred"] = evaluate_frozen(zoo, z, seed, fitted)
         results["predictors_from"] = zoo_checksum(other)
     steps = _steps(trained, supervised_steps)

@@ -53,11 +53,15 @@ class Collection:
     def of_zoo(cls, zoo: Zoo, questions: np.ndarray | None = None) -> Collection:
         """All networks of a zoo, asked what its traces hold, see :func:`rnn2vec.zoo.questions.questions_of`, or others.
 
+        They stay on disk until they are asked.
+
         Raises:
             RNN2VecError: if the zoo is damaged, or has no traces and no questions are given.
         """
         labels = {name: zoo.column(name) for name in zoo.index.labels}
-        return cls(zoo.column("name"), zoo.networks(), questions_of(zoo) if questions is None else questions, labels)
+        return cls(
+            zoo.column("name"), zoo.stored_networks(), questions_of(zoo) if questions is None else questions, labels
+        )
 
     def __len__(self) -> int:
         return len(self.networks)

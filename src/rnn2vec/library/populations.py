@@ -16,7 +16,7 @@ Placed = tuple[np.ndarray, Population]
 def populations(networks: Networks) -> list[Placed]:
     """One population for each architecture, with its rows; networks whose weights are not known are left out."""
     found: dict[Architecture, list[Placed]] = {}
-    for rows, population in _parts(networks):
+    for rows, population in _parts(networks[:]):  # those on disk are read
         found.setdefault(population.architecture, []).append((rows, population))
     return [
         parts[0] if len(parts) == 1 else (np.concatenate([rows for rows, _ in parts]), concatenate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -38,8 +38,8 @@ class Networks(Protocol):
         """N."""
         ...
 
-    def __getitem__(self, rows: Rows) -> Self:
-        """Some of them, always as networks, see :func:`rnn2vec.rows.row_numbers`."""
+    def __getitem__(self, rows: Rows) -> Networks:
+        """Some of them, in memory, always as networks, see :func:`rnn2vec.rows.row_numbers`."""
         ...
 
     def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:

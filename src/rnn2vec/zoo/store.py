@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,14 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.families.task_set import TaskSet
 from rnn2vec.interface import Interface
-from rnn2vec.networks import Mixed, Networks, Population, concatenate
+from rnn2vec.networks import Networks, Population
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.task import Task
 from rnn2vec.zoo.index import Index, read_index
 from rnn2vec.zoo.layout import traces_path, weights_path
 from rnn2vec.zoo.schema1 import VERSION, index_of_schema_1
-from rnn2vec.zoo.shards import population_of, read_rows
-from rnn2vec.zoo.stored import StoredTraces
+from rnn2vec.zoo.shards import TRACES, require_weights
+from rnn2vec.zoo.stored import StoredNetworks, StoredRows, StoredTraces, by_shard
 from rnn2vec.zoo.table import places_of, read_table
 from rnn2vec.zoo.traces import Traces
 from rnn2vec.zoo.verify import problems_of_zoo
@@ -213,11 +213,33 @@ class Zoo:
             RNN2VecError: if a row is not there, or is missing in its shard, altered, of another shape, or holds NaN or
                 infinity.
         """
+        return self.stored_networks(rows)[:]
+
+    def stored_networks(self, rows: Rows | None = None) -> StoredNetworks:
+        """The same networks, left on disk until some of them are asked for.
+
+        Args:
+            rows: as for :meth:`networks`.
+
+        Raises:
+            RNN2VecError: if a row is not there.
+        """
         chosen = self._rows(rows)
-        kinds = self._places[0][chosen]
-        wheres = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
-        parts = [self._population(chosen[where]) for where in wheres]
-        return parts[0] if len(parts) == 1 else Mixed(parts, np.concatenate(wheres))
+        parts, places = {}, np.empty(len(chosen), np.int64)
+        for kind, where in by_shard(self._places[0][chosen]):
+            architecture = self.architectures[kind]
+            parts[kind] = (
+                architecture,
+                self._stored(
+                    chosen[where],
+                    tuple(architecture.parameter_shapes()),
+                    "weights_sha256",
+                    self._file_of_weights,
+                    partial(require_weights, architecture),
+                ),
+            )
+            places[where] = np.arange(len(where))
+        return StoredNetworks(self.interface, parts, self._places[0][chosen], places)
 
     def population(self, rows: Rows | None = None) -> Population:
         """The networks of some rows of the table, which have one architecture.
@@ -236,19 +258,9 @@ class Zoo:
                 f"({'; '.join(str(self.architectures[kind]) for kind in kinds)}): ask for zoo.networks(rows), or for "
                 "rows of one"
             )
-        return self._population(chosen)
-
-    def _population(self, chosen: np.ndarray) -> Population:
-        architecture = self.architectures[int(self._places[0][chosen[0]])]
-        names = list(architecture.parameter_shapes())
-        parts = []
-        for shard, own in self._by_shard(chosen):
-            path = weights_path(self.directory, shard)
-            recorded = self.snapshots["weights_sha256"].take(own).to_pylist()
-            tensors = read_rows(path, names, self._places[2][own], recorded, self._recorded(path))
-            parts.append(population_of(tensors, architecture, self.interface, path))
-        population, order = parts[0] if len(parts) == 1 else concatenate(parts), self._order(chosen)
-        return population if np.array_equal(order, np.arange(len(order))) else population[order]
+        found = self.networks(chosen)
+        assert isinstance(found, Population)
+        return found
 
     def traces(self, rows: Rows | None = None) -> Traces:
         """The traces of some rows of the table, of all by default, in the order asked for.
@@ -271,10 +283,7 @@ class Zoo:
         Raises:
             RNN2VecError: if a row is not there, or has no traces.
         """
-        chosen = self._rows(rows)
-        files = {shard: self._file_of_traces(shard, own[0]) for shard, own in self._by_shard(chosen)}
-        checksums = self.snapshots["traces_sha256"].take(chosen).to_numpy(zero_copy_only=False)
-        return StoredTraces(files, self._places[1][chosen], self._places[2][chosen], checksums)
+        return StoredTraces(self._stored(self._rows(rows), TRACES, "traces_sha256", self._file_of_traces))
 
     def verify(self) -> list[str]:
         """Check everything: the index, the table against the recipe, and every file: checksum, shapes, numbers; of the
@@ -284,6 +293,27 @@ class Zoo:
             One line for each thing that is wrong; an empty list for a sound zoo.
         """
         return problems_of_zoo(self.directory, self.index, read_table(self.directory, self.index))
+
+    def _stored(
+        self,
+        chosen: np.ndarray,
+        names: Sequence[str],
+        checksums: str,
+        file_of: Callable[[int, int], tuple[Path, str]],
+        require: Callable[[Path, Mapping[str, np.ndarray]], None] = lambda path, tensors: None,
+    ) -> StoredRows:
+        shards, rows = self._places[1][chosen], self._places[2][chosen]
+        files = {shard: file_of(shard, int(chosen[own[0]])) for shard, own in by_shard(shards)}
+        recorded = self.snapshots[checksums].take(chosen).to_numpy(zero_copy_only=False)
+        return StoredRows(names, files, shards, rows, recorded, require)
+
+    def _file_of_weights(self, shard: int, row: int) -> tuple[Path, str]:
+        """The file of a shard's weights, which a row of the table needs, and its checksum."""
+        path = weights_path(self.directory, shard)
+        recorded = self._recorded(path)
+        if recorded is None:
+            raise RNN2VecError(f"the index of this zoo records no checksum of {path}; restore or rebuild the zoo")
+        return path, recorded
 
     def _file_of_traces(self, shard: int, row: int) -> tuple[Path, str]:
         """The file of a shard's traces, which a row of the table needs, and its checksum."""
@@ -305,15 +335,6 @@ class Zoo:
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return places_of(self.snapshots)
-
-    def _by_shard(self, chosen: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        """Each shard that holds some of these rows, and which."""
-        shards = self._places[1][chosen]
-        return ((shard, chosen[shards == shard]) for shard in np.unique(shards).tolist())
-
-    def _order(self, chosen: np.ndarray) -> np.ndarray:
-        """Where the k-th row asked for lies once the shards are joined."""
-        return np.argsort(np.argsort(self._places[1][chosen], kind="stable"), kind="stable")
 
 
 def _spelt(value: object) -> str:

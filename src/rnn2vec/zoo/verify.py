@@ -15,7 +15,7 @@ from rnn2vec.families.task_set import TaskSet
 from rnn2vec.files import read_bytes, read_tensors
 from rnn2vec.zoo.index import Index
 from rnn2vec.zoo.layout import CARD, INDEX, SCHEMA_VERSION, TABLE, traces_path, weights_path
-from rnn2vec.zoo.shards import TRACES, population_of, problems_of_rows, row_checksums
+from rnn2vec.zoo.shards import TRACES, problems_of_rows, require_weights, row_checksums
 from rnn2vec.zoo.table import CHECKSUMS, places_of, snapshot_name
 
 
@@ -167,12 +167,13 @@ def _problems_of_weights(tensors: Mapping[str, np.ndarray], index: Index, own: p
     if not all(np.isfinite(array).all() for array in tensors.values()):
         problems.append(f"weights are finite numbers; {path} holds NaN or infinity")
     architecture = index.architectures[int(own["architecture"][0].as_py())]
+    names = list(architecture.parameter_shapes())
     try:
-        networks = population_of(tensors, architecture, index.interface, path)
+        require_weights(architecture, path, tensors)
     except RNN2VecError as error:
         return list(dict.fromkeys([*problems, str(error)]))
-    problems += _problems_of_rows(own, len(networks), path)
-    return problems + _problems_of_checksums(tensors, list(networks.weights), own, CHECKSUMS[0], path)
+    problems += _problems_of_rows(own, len(tensors[names[0]]), path)
+    return problems + _problems_of_checksums(tensors, names, own, CHECKSUMS[0], path)
 
 
 def _problems_of_traces(tensors: Mapping[str, np.ndarray], index: Index, own: pa.Table, path: Path) -> list[str]:

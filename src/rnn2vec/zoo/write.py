@@ -23,7 +23,7 @@ from rnn2vec.plan import begin
 from rnn2vec.zoo.finish import finish_zoo
 from rnn2vec.zoo.index import SOURCE, Index, written_by
 from rnn2vec.zoo.layout import IMPORTING, SCHEMA_VERSION, traces_path, weights_path
-from rnn2vec.zoo.shards import population_of
+from rnn2vec.zoo.shards import require_weights
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.table import OWN, problems_of_table, rows_of_shard, table_of
 from rnn2vec.zoo.traces import Traces
@@ -164,7 +164,8 @@ def _tensors(group: Group, interface: Interface) -> tuple[Tensors, Tensors | Non
     weights = {
         name: np.ascontiguousarray(weight.detach().cpu().numpy()) for name, weight in group.population.weights.items()
     }
-    population_of(weights, group.population.architecture, interface, Path(_origin(group)))
+    group.population.with_interface(interface)  # refuses one of other sizes
+    require_weights(group.population.architecture, Path(_origin(group)), weights)
     if group.traces is None:
         return weights, None
     stored = {}

@@ -1,4 +1,4 @@
-"""Traces that stay on disk are those that are read at once, and are checked when they are first read."""
+"""What stays on disk is what is read at once, and is checked when it is first read."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from altered_zoos import flip_a_byte
-from rnn2vec import RNN2VecError, Zoo
+from rnn2vec import Architecture, Classes, Interface, Networks, Numbers, Population, RNN2VecError, Tokens, Zoo
 from rnn2vec.emulation.emulate import Observed
-from rnn2vec.interface import Classes, Numbers
+from rnn2vec.encoders import AnswersEncoder
+from rnn2vec.library.populations import populations
+from rnn2vec.zoo.traces import Traces
+from rnn2vec.zoo.write import Group, write_zoo
 
 
 def test_some_rows_are_those_of_the_zoo(tiny_zoo: Zoo) -> None:
@@ -73,7 +77,55 @@ def test_rows_without_checksums_have_their_file_checked_whole(tiny_zoo: Zoo, tmp
     directory = tmp_path / "zoo"
     shutil.copytree(tiny_zoo.directory, directory)
     stored = Zoo.open(directory).stored_traces()
-    stored.checksums[np.flatnonzero(stored.shards == 1)[1:]] = None  # the first, which has one, is sound
+    shards = stored.stored.shards
+    stored.stored.checksums[np.flatnonzero(shards == 1)[1:]] = None  # the first, which has one, is sound
     flip_a_byte(directory / "traces" / "00001.safetensors")
     with pytest.raises(RNN2VecError, match="altered"):
-        stored[stored.shards == 1]
+        stored[shards == 1]
+
+
+@pytest.fixture(scope="module")
+def two_cells(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """Networks of two architectures in turns, in shards of their own."""
+    interface = Interface(Tokens(3), Classes(2))
+    networks = [Population.initialise(Architecture.stack(cell, 3, 5, 1, 2), 0, range(4)) for cell in ("gru", "lstm")]
+    groups = [
+        Group(own[[row]], [f"{kind}{row}"], [""], traces=Traces(np.zeros((1, 2, 6), int), np.zeros((1, 2, 5, 2))))
+        for row in range(4)
+        for kind, own in enumerate(networks)
+    ]
+    return write_zoo(tmp_path_factory.mktemp("stored") / "zoo", interface, groups)
+
+
+def weights(networks: Networks) -> list[dict[str, np.ndarray]]:
+    """Those of each network, one after the other."""
+    parts = [networks[[row]] for row in range(len(networks))]
+    return [{name: weight.numpy() for name, weight in dict(populations(part)[0][1].weights).items()} for part in parts]
+
+
+@pytest.mark.parametrize("name", ["tiny_zoo", "two_cells"])
+def test_networks_are_those_of_the_zoo(name: str, request: pytest.FixtureRequest) -> None:
+    zoo: Zoo = request.getfixturevalue(name)
+    whole, rows = weights(zoo.networks()), np.array([7, 0, 3, 3, 6])
+    stored = zoo.stored_networks(rows)
+    assert len(stored) == 5
+    assert stored.interface == zoo.interface
+    for chosen in ([4, 0], slice(1, 3), np.array([True, False, False, True, True]), slice(None)):
+        np.testing.assert_equal(weights(stored[chosen]), [whole[row] for row in rows[chosen]])
+    inputs = zoo.interface.inputs.tensor(zoo.traces(rows).inputs)
+    assert torch.equal(stored.run(inputs)[0], zoo.networks(rows).run(inputs)[0])
+    with pytest.raises(RNN2VecError, match=r"0\.\.4"):
+        stored[5]
+
+
+def test_networks_are_checked_when_they_are_read(tiny_zoo: Zoo, tmp_path: Path) -> None:
+    directory = tmp_path / "zoo"
+    shutil.copytree(tiny_zoo.directory, directory)
+    flip_a_byte(directory / "weights" / "00001.safetensors")
+    zoo = Zoo.open(directory)
+    shards, stored = zoo.column("shard"), zoo.stored_networks()
+    assert len(stored[shards != 1])
+    with pytest.raises(RNN2VecError, match="altered"):
+        stored[shards == 1]
+    with pytest.raises(RNN2VecError, match="altered"):
+        AnswersEncoder.fitted(zoo.networks(shards != 1), zoo.traces(0).inputs[0]).encode(stored)
