@@ -184,7 +184,9 @@ def test_a_damaged_evaluation_is_named(
     assert rnn2vec_command("pretrain", zoo, *trained)[0] == 0
     command = ("evaluate", zoo, tmp_path / "statistics", "--out", tmp_path / "out", "--supervised-steps", 1)
     with monkeypatch.context() as patch:
-        patch.setattr(rnn2vec.cli.encoders, "write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(
+            "rnn2vec.evaluation.page.write_report", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         assert rnn2vec_command(*command)[0] == 130
     kept = tmp_path / "out" / "unfinished" / "statistics.safetensors"
     content = bytearray(kept.read_bytes())

@@ -195,7 +195,12 @@ def test_networks_on_disk_teach_what_those_in_memory_do(small_zoo: Zoo, monkeypa
         found = pretrain(small_zoo, tiny_encoder(small_zoo), tiny_recipe(steps=5), evaluations=2)
         return [{name: entry[name] for name in ("train", "validation")} for entry in found.history] + [found.losses]
 
+    size = sum(weight.nbytes for weight in small_zoo.population().weights.values())
+    monkeypatch.setattr("rnn2vec.zoo.stored.IN_MEMORY", size)
     expected = losses(Population)
+    assert isinstance(small_zoo.stored_networks().in_memory(), Population)
+    monkeypatch.setattr("rnn2vec.zoo.stored.IN_MEMORY", size - 1)
+    assert isinstance(small_zoo.stored_networks().in_memory(), StoredNetworks)
     monkeypatch.setattr("rnn2vec.zoo.stored.IN_MEMORY", 0)
     assert losses(StoredNetworks) == expected
 

@@ -39,6 +39,13 @@ def test_nothing_is_imported_that_nobody_asked_for() -> None:
     assert said.strip() == "False []"
 
 
+def test_the_command_line_imports_no_library_that_few_commands_need() -> None:
+    heavy = ("sklearn", "matplotlib", "scipy.stats", "scipy.optimize", "scipy.sparse", "pooch", "h5py", "onnx", "keras")
+    code = f"import sys, rnn2vec.cli; print([name for name in {heavy} if name in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "[]"
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of posix")
 @pytest.mark.parametrize("seconds", [0.3, 0.8, 1.5])
 def test_an_interrupt_while_the_package_is_imported_is_one_line(seconds: float, tmp_path: Path) -> None:

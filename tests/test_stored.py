@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from altered_zoos import flip_a_byte
 from rnn2vec import Architecture, Classes, Interface, Networks, Numbers, Population, RNN2VecError, Tokens, Zoo
 from rnn2vec.emulation.emulate import Observed
 from rnn2vec.encoders import AnswersEncoder
 from rnn2vec.library.populations import populations
+from rnn2vec.zoo.layout import weights_path
 from rnn2vec.zoo.traces import Traces
 from rnn2vec.zoo.write import Group, write_zoo
 
@@ -84,6 +87,35 @@ def test_rows_without_checksums_have_their_file_checked_whole(tiny_zoo: Zoo, tmp
         stored[shards == 1]
 
 
+def test_a_file_that_changes_is_checked_again(tiny_zoo: Zoo, tmp_path: Path) -> None:
+    directory = tmp_path / "zoo"
+    shutil.copytree(tiny_zoo.directory, directory)
+    zoo = Zoo.open(directory)
+    stored, shards = zoo.stored_networks(), zoo.column("shard")
+    assert len(stored[:]) == len(zoo)
+    flip_a_byte(directory / "weights" / "00001.safetensors")
+    assert len(stored[shards != 1])
+    with pytest.raises(RNN2VecError, match="altered"):
+        stored[shards == 1]
+
+
+def test_more_files_than_may_be_open(tiny_zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnn2vec.zoo.stored.MOST_OPEN", 1)
+    stored, whole = tiny_zoo.stored_networks(), weights(tiny_zoo.networks())
+    assert len(set(tiny_zoo.column("shard").tolist())) > 1
+    np.testing.assert_equal(weights(stored[[7, 0, 11, 3]]), [whole[row] for row in (7, 0, 11, 3)])
+    assert len(next(iter(stored.parts.values()))[1]._opened) == 1
+
+
+def test_weights_of_a_type_that_numpy_lacks_are_refused(tiny_zoo: Zoo, tmp_path: Path) -> None:
+    directory = tmp_path / "zoo"
+    shutil.copytree(tiny_zoo.directory, directory)
+    path = weights_path(directory, 1)
+    save_file({name: torch.from_numpy(array).bfloat16() for name, array in load_file(path).items()}, path)
+    with pytest.raises(RNN2VecError, match=r"00001\.safetensors"):
+        Zoo.open(directory).networks()
+
+
 @pytest.fixture(scope="module")
 def two_cells(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
     """Networks of two architectures in turns, in shards of their own."""
@@ -103,17 +135,25 @@ def weights(networks: Networks) -> list[dict[str, np.ndarray]]:
     return [{name: weight.numpy() for name, weight in dict(populations(part)[0][1].weights).items()} for part in parts]
 
 
+def as_written(zoo: Zoo) -> list[dict[str, np.ndarray]]:
+    """Of each network, what its file holds in its row."""
+    files = {shard: load_file(weights_path(zoo.directory, shard)) for shard in set(zoo.column("shard").tolist())}
+    places = zip(zoo.column("shard").tolist(), zoo.column("row").tolist(), strict=True)
+    return [{name: array[[row]] for name, array in files[shard].items()} for shard, row in places]
+
+
 @pytest.mark.parametrize("name", ["tiny_zoo", "two_cells"])
 def test_networks_are_those_of_the_zoo(name: str, request: pytest.FixtureRequest) -> None:
     zoo: Zoo = request.getfixturevalue(name)
-    whole, rows = weights(zoo.networks()), np.array([7, 0, 3, 3, 6])
+    whole, rows = as_written(zoo), np.array([7, 0, 3, 3, 6])
     stored = zoo.stored_networks(rows)
     assert len(stored) == 5
     assert stored.interface == zoo.interface
     for chosen in ([4, 0], slice(1, 3), np.array([True, False, False, True, True]), slice(None)):
         np.testing.assert_equal(weights(stored[chosen]), [whole[row] for row in rows[chosen]])
     inputs = zoo.interface.inputs.tensor(zoo.traces(rows).inputs)
-    assert torch.equal(stored.run(inputs)[0], zoo.networks(rows).run(inputs)[0])
+    for row, outputs in zip(rows, stored.run(inputs)[0], strict=True):
+        assert torch.equal(outputs, zoo.networks([row]).run(zoo.interface.inputs.tensor(zoo.traces(row).inputs))[0][0])
     with pytest.raises(RNN2VecError, match=r"0\.\.4"):
         stored[5]
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+import rnn2vec.theory.report as theory_report
 import rnn2vec.theory.run as theory_run
 from rnn2vec import (
     ENCODERS,
@@ -572,14 +573,14 @@ def test_one_report(two_networks_a_task: Zoo, tmp_path: Path, monkeypatch: pytes
     def telling(title: str, jobs: Any) -> Any:
         yield lambda job, amount, note: told.append(note)
 
-    drawn = theory_run.write_theory_report
-    monkeypatch.setattr(theory_run, "write_theory_report", interrupted)
+    drawn = theory_report.write_theory_report
+    monkeypatch.setattr(theory_report, "write_theory_report", interrupted)
     with pytest.raises(KeyboardInterrupt):
         theory_run.run_theory(out, telling, zoo, [2, 4], steps=2)
     assert (told.count("kept"), told.count("resumed")) == (1, 1)
     kept = {path: path.stat().st_mtime_ns for path in (out / "gap").iterdir()}
     assert len(kept) == 6
-    monkeypatch.setattr(theory_run, "write_theory_report", drawn)
+    monkeypatch.setattr(theory_report, "write_theory_report", drawn)
     theory_run.run_theory(out, silent, zoo, [2, 4], steps=2)
     assert {path: path.stat().st_mtime_ns for path in (out / "gap").iterdir()} == kept
     page = (out / "report.html").read_text()

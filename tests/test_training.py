@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,12 +163,16 @@ def begun(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return read_record(path)
 
 
-@pytest.mark.parametrize("spoil", ["shape", "missing moment", "missing generator", "generator", "progress", "earlier"])
+@pytest.mark.parametrize(
+    "spoil", ["shape", "moment shape", "missing moment", "missing generator", "generator", "progress", "earlier"]
+)
 def test_a_whole_checkpoint_that_does_not_fit_is_refused(spoil: str, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     tensors, record = begun(path)
     if spoil == "shape":
         tensors["module.0.weight"] = tensors["module.0.weight"].reshape(-1)[:1]
+    elif spoil == "moment shape":
+        tensors["moment.1.exp_avg"] = tensors["moment.1.exp_avg"][:1]
     elif spoil == "missing moment":
         del tensors["moment.3.exp_avg"]
     elif spoil == "missing generator":
@@ -180,6 +186,46 @@ def test_a_whole_checkpoint_that_does_not_fit_is_refused(spoil: str, tmp_path: P
     write_record(path, tensors, record)
     with pytest.raises(RNN2VecError, match=r"does not \(.*finish it with the version that wrote it, or remove it to"):
         trained(layers(), path)
+
+
+def test_a_checkpoint_without_moments_begins_with_none(tmp_path: Path) -> None:
+    whole, path = layers(), tmp_path / "checkpoint"
+    trained(whole)
+    with pytest.raises(KeyboardInterrupt):
+        trained(layers(), path, loss_at=lambda step: (_ for _ in ()).throw(KeyboardInterrupt))
+    tensors, record = read_record(path)
+    kept = {name: array for name, array in tensors.items() if not name.startswith("moment")}
+    assert len(kept) < len(tensors)
+    write_record(path, kept, record)  # as the version before wrote it
+    parts = layers()
+    trained(parts, path)
+    assert all(map(torch.equal, weights(parts), weights(whole)))
+
+
+def test_weights_without_a_gradient_stay() -> None:
+    own, other = ([torch.ones(3, requires_grad=True) for _ in range(2)] for _ in range(2))
+    optimizers = (
+        AdamW(own, 0.1, 1e-4, [1.0, 3.0]),
+        torch.optim.AdamW(
+            [{"params": other[:1], "lr": 0.5}, {"params": other[1:], "lr": 1.5}], weight_decay=0.1, eps=1e-4
+        ),
+    )
+    for step in range(4):
+        for weights_, optimizer in zip((own, other), optimizers, strict=True):
+            optimizer.zero_grad()
+            (weights_[0].sum() + (weights_[1].square().sum() if step > 1 else 0)).backward()
+        optimizers[0].step(0.5)
+        optimizers[1].step()
+        assert all(map(torch.equal, own, other))
+        assert torch.equal(own[1].detach(), torch.ones(3)) == (step < 2)
+
+
+def test_torchs_compiler_is_not_imported() -> None:
+    code = (
+        "import sys, torch; from rnn2vec.adamw import AdamW; w = torch.ones(2, requires_grad=True); "
+        "w.sum().backward(); AdamW([w]).step(0.1); print('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(

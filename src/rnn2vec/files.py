@@ -180,18 +180,30 @@ def read_tensors(path: Path, sha256: str | None = None) -> dict[str, np.ndarray]
         raise RNN2VecError(f"{path} is not a whole safetensors file ({error}); restore or rebuild it") from error
 
 
-@contextlib.contextmanager
-def open_tensors(path: Path) -> Iterator[Any]:
-    """Open a safetensors file to read parts of its tensors (:class:`safetensors.safe_open`).
+def open_tensors(path: Path) -> dict[str, Any]:
+    """The tensors of a safetensors file by name, to be read in parts (slices of :class:`safetensors.safe_open`).
+
+    The file stays mapped into memory as long as one of them is there.
 
     Raises:
-        RNN2VecError: if the file is missing or damaged, or what is read of it is.
+        RNN2VecError: if the file is missing or damaged.
     """
     if not path.is_file():  # a pipe would be waited for without end
         raise RNN2VecError(f"cannot read {path}: " + ("it is no regular file" if path.exists() else "no such file"))
+    with undamaged(path):
+        file = safetensors.safe_open(path, framework="np")
+        return {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+
+
+@contextlib.contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Name a safetensors file as damaged if what is read of it is.
+
+    Raises:
+        RNN2VecError: if it is.
+    """
     try:
-        with safetensors.safe_open(path, framework="np") as file:
-            yield file
+        yield
     except (safetensors.SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise RNN2VecError(
             f"{path} was truncated or altered, and is no whole safetensors file ({error}); restore or rebuild it"

@@ -192,8 +192,13 @@ class Checkpoint:
     def _restore(self, arrays: dict[str, Tensor]) -> None:
         self.modules.load_state_dict({name[7:]: array for name, array in arrays.items() if name.startswith("module.")})
         for index, moments in enumerate(self.optimizer.moments):
+            if f"moment.{index}.step" not in arrays:
+                continue  # an earlier version kept none before the first step
             for name in MOMENTS:
-                moments[name].copy_(arrays[f"moment.{index}.{name}"])
+                kept = arrays[f"moment.{index}.{name}"]
+                if kept.shape != moments[name].shape:
+                    raise ValueError(f"moment.{index}.{name} has the shape {list(kept.shape)}")
+                moments[name].copy_(kept)
         if self.generator is not None:
             self.generator.set_state(arrays["generator"])
 

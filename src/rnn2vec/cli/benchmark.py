@@ -9,7 +9,6 @@ import torch
 import typer
 
 from rnn2vec.benchmark.measurements import read_measurements
-from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report
 from rnn2vec.benchmark.run import plan_runs, run_benchmark
 from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.options import Force, Loss, Preset, Ray, ResumableOut, Steps, SupervisedSteps, Threads, Workers
@@ -35,6 +34,8 @@ def benchmark_command(
     ray: Ray = None,
 ) -> None:
     """Compare encoders: with every seed, on every zoo. The same command goes on where it was interrupted."""
+    from rnn2vec.benchmark.report import benchmark_rows, write_benchmark_report  # draws: seconds to import
+
     torch.set_num_threads(threads)
     chosen = list(ENCODERS) if encoders == "all" else [name.strip() for name in encoders.split(",")]
     flags = {name: value for name, value in {"steps": steps, "loss": loss}.items() if value is not None}
@@ -57,6 +58,8 @@ def redraw(
     force: Force = False,
 ) -> None:
     """Draw the report of a benchmark again, from its measurements alone."""
+    from rnn2vec.benchmark.report import write_benchmark_report
+
     require_new_file(out, force, [results])
     write_benchmark_report(out, read_measurements(results))
     console.print(f"wrote {out}", markup=False)

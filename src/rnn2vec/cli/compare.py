@@ -13,7 +13,6 @@ from rnn2vec.cli.networks import declared, network_of
 from rnn2vec.cli.options import AsJson, Declare, Force, Inputs, Knob, Seed, Threads
 from rnn2vec.files import write_atomically
 from rnn2vec.library.compare import compare
-from rnn2vec.library.comparison_page import NOT_PROVEN, comparison_page, summary_rows
 from rnn2vec.library.worst_input import BUDGET
 from rnn2vec.outputs import require_new_file
 from rnn2vec.zoo.sequences import read_sequences
@@ -38,6 +37,8 @@ def compare_command(
     as_json: AsJson = False,
 ) -> None:
     """Compare two networks: on inputs, and on the input that makes them differ most."""
+    from rnn2vec.library.comparison_page import NOT_PROVEN, comparison_page, summary_rows  # draws: seconds to import
+
     torch.set_num_threads(threads)
     if out is not None:
         require_new_file(out, force)

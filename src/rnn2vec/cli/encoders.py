@@ -14,7 +14,6 @@ from rnn2vec.emulation.recipe import recipe_for
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation.evaluate import evaluate
-from rnn2vec.evaluation.page import write_report
 from rnn2vec.evaluation.pretrained import learn_labels
 from rnn2vec.evaluation.properties import view_of_zoo
 from rnn2vec.evaluation.results import collect_results
@@ -59,6 +58,8 @@ def evaluate_command(
     workers: Workers = None,
 ) -> None:
     """Measure what pretrained encoders know; write results.json and report.html. The same command goes on."""
+    from rnn2vec.evaluation.page import write_report  # draws: seconds to import
+
     torch.set_num_threads(threads)
     opened = Zoo.open(zoo)
     other = Zoo.open(predictors_from) if predictors_from else None

@@ -25,7 +25,6 @@ from rnn2vec.identification.identify import CONFIDENCE, NEAREST, NONE, QUESTIONS
 from rnn2vec.identification.place import place, task_name
 from rnn2vec.identification.pools import joined, learned
 from rnn2vec.identification.posterior import Posterior, Told
-from rnn2vec.identification.transcript import candidate_rows, identification_page, plain_identification
 from rnn2vec.outputs import require_new_file
 from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.store import Zoo
@@ -90,6 +89,8 @@ def identify_command(
 
     With --encoder: which of their tasks a box does that is none of them.
     """
+    from rnn2vec.identification.transcript import identification_page, plain_identification  # draws: seconds to import
+
     torch.set_num_threads(threads)
     if out is not None:
         require_new_file(out, force, [among])
@@ -190,6 +191,8 @@ def _columns(zoo: Zoo | None, columns: str) -> tuple[list[str], list[tuple[Any, 
 
 
 def _print(found: Identification) -> None:
+    from rnn2vec.identification.transcript import candidate_rows
+
     print_rows("What the box may be", candidate_rows(found, SHOWN))
     why = "the box failed" if found.failed else found.ended
     console.print(f"{why}: {found.questions} questions, {found.letters} steps in all", highlight=False)

@@ -12,7 +12,6 @@ from rnn2vec.checkpoints import FORMATS
 from rnn2vec.cli.console import console, print_results, print_rows, stage
 from rnn2vec.cli.options import Out, Seed, Threads, Workers
 from rnn2vec.cores import usable_cores
-from rnn2vec.demo import neighbours, run_demo
 from rnn2vec.emulation.store import versions
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set
 from rnn2vec.families import FAMILIES
@@ -27,6 +26,8 @@ def demo(
     family: Annotated[str, typer.Option(help=f"Tasks: {', '.join(FAMILIES)}.")] = "formal-languages",
 ) -> None:
     """The main job in minutes: a zoo, encoders, what they know, a report."""
+    from rnn2vec.demo import neighbours, run_demo  # draws: seconds to import
+
     torch.set_num_threads(threads)
     console.print("The demo is small: few tasks, short sequences, small networks, one seed.")
     results = run_demo(out, stage, seed, workers or threads, family)

@@ -12,7 +12,6 @@ from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.options import Force, ResumableOut, Seed, Threads, Workers
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.outputs import require_apart, require_new_file
-from rnn2vec.theory.report import gap_rows, write_zoo_report, zoo_rows, zoo_sentence
 from rnn2vec.theory.run import GAP_SIZES, GAP_STEPS, run_theory
 from rnn2vec.theory.zoo_questions import interrogate_zoo
 from rnn2vec.zoo.store import Zoo
@@ -30,6 +29,8 @@ def theory(
     workers: Workers = None,
 ) -> None:
     """Count questions, let encoders learn to ask them, interrogate a zoo: one report. The same command goes on."""
+    from rnn2vec.theory.report import gap_rows  # draws: seconds to import
+
     torch.set_num_threads(threads)
     require_apart(out, [zoo] if zoo else [])
     runs = run_theory(out, stage, zoo, _numbers(sizes), steps, seed, workers or threads)
@@ -59,6 +60,8 @@ def interrogate_zoo_command(
     force: Force = False,
 ) -> None:
     """How many questions identify a network of a zoo, and how many what it was trained on?"""
+    from rnn2vec.theory.report import write_zoo_report, zoo_rows, zoo_sentence
+
     torch.set_num_threads(threads)
     if out:
         require_new_file(out, force, [zoo])

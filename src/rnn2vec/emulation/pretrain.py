@@ -88,4 +88,4 @@ def part_of_zoo(zoo: Zoo, rows: np.ndarray) -> Observed:
     """Networks of some rows, and the traces that losses are measured on."""
     few = slice(EVALUATION_TRACES)
     kept = [(block.inputs[:, few].copy(), block.outputs[:, few].copy()) for block in zoo.stored_traces(rows).blocks()]
-    return Observed(zoo.stored_networks(rows), Traces(*map(np.concatenate, zip(*kept, strict=True))))
+    return Observed(zoo.stored_networks(rows).in_memory(), Traces(*map(np.concatenate, zip(*kept, strict=True))))

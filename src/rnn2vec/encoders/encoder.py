@@ -83,6 +83,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
             RNN2VecError: if this encoder cannot read the networks, or they are of another dtype or device.
         """
         self.check_networks(networks)
+        networks = networks[:]  # those on disk are read, once
         with on_threads(threads_for(self.work(len(networks)))):
             return F.normalize(self.represent(networks), dim=-1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from rnn2vec.evaluation.readers import Reader
@@ -66,6 +65,8 @@ def temperature_of(scores: np.ndarray, truth: np.ndarray) -> float:
     def loss(log_temperature: float) -> float:
         said = log_softmax(scores / np.exp(log_temperature), axis=1)
         return -float((wanted * np.where(possible, said, 0.0)).sum(1).mean())
+
+    from scipy.optimize import minimize_scalar  # a second, which few who import this need
 
     return float(np.exp(minimize_scalar(loss, bounds=(-6.0, 4.0), method="bounded").x))
 

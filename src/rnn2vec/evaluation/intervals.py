@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from rnn2vec.errors import RNN2VecError
 
@@ -50,6 +49,8 @@ def interval(values: Sequence[float] | np.ndarray, seed: int = 0) -> Interval:
     if len(known) < 2 or np.ptp(known) == 0:
         mean = float(known.mean()) if len(known) else float("nan")
         return Interval(mean, mean, mean, len(known))
+    from scipy.stats import bootstrap  # a second, which few who import this need
+
     found = bootstrap(
         (known,),
         np.mean,

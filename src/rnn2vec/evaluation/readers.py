@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from rnn2vec.evaluation.targets import Targets
 from rnn2vec.families.family import Property
@@ -63,6 +58,9 @@ class Reader:
         if len(np.unique(truth)) < 2:  # there is but one answer
             scores = (lambda z: np.zeros((len(z), 1))) if len(classes) else None
             return Fitted(lambda z: np.repeat(truth[:1], len(z)), classes, scores)
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.preprocessing import StandardScaler
+
         scaler, targets = StandardScaler().fit(z), Targets(kind, truth)
         make, y = (self.classifier, truth) if kind == "class" else (self.regressor, targets.encode(truth).squeeze())
         with warnings.catch_warnings():
@@ -85,9 +83,16 @@ def _scores(estimator: Any, z: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(estimator.predict_proba(z), 1e-12))
 
 
-def _mlp(estimator: Callable[..., Any]) -> Callable[[int, int], Any]:
+def _estimator(module: str, name: str, **options: Any) -> Any:
+    """An estimator of scikit-learn, which takes seconds to import, and few who import this need."""
+    return getattr(importlib.import_module(f"sklearn.{module}"), name)(**options)
+
+
+def _mlp(name: str) -> Callable[[int, int], Any]:
     """No part of the data is held out to stop early: decay and a bounded number of steps keep it smooth."""
-    return lambda size, seed: estimator(
+    return lambda size, seed: _estimator(
+        "neural_network",
+        name,
         hidden_layer_sizes=(64,),
         solver="lbfgs",
         alpha=10.0,
@@ -99,15 +104,20 @@ def _mlp(estimator: Callable[..., Any]) -> Callable[[int, int], Any]:
 def _kernel(width: float) -> Reader:
     """Gaussian kernels, ``width`` times as wide as the inputs are spread."""
     return Reader(
-        lambda size, seed: SVC(C=30.0, gamma=1 / (size * width**2)),
-        lambda size, seed: KernelRidge(alpha=0.3, kernel="rbf", gamma=1 / (size * width**2)),
+        lambda size, seed: _estimator("svm", "SVC", C=30.0, gamma=1 / (size * width**2)),
+        lambda size, seed: _estimator(
+            "kernel_ridge", "KernelRidge", alpha=0.3, kernel="rbf", gamma=1 / (size * width**2)
+        ),
     )
 
 
 LINEAR = "linear"
 READERS: dict[str, Reader] = {
-    LINEAR: Reader(lambda size, seed: LogisticRegression(C=10.0, max_iter=2000), lambda size, seed: Ridge()),
-    "MLP": Reader(_mlp(MLPClassifier), _mlp(MLPRegressor)),
+    LINEAR: Reader(
+        lambda size, seed: _estimator("linear_model", "LogisticRegression", C=10.0, max_iter=2000),
+        lambda size, seed: _estimator("linear_model", "Ridge"),
+    ),
+    "MLP": Reader(_mlp("MLPClassifier"), _mlp("MLPRegressor")),
     "kernel": _kernel(1.0),
     "wide kernel": _kernel(2.0),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import entropy
+from scipy.special import entr
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -80,6 +80,7 @@ class Identifier:
                 f"a box is one of at least one network, asked at least one question; got {len(networks)} networks and "
                 f"{len(questions)} questions"
             )
+        networks = networks[:]  # those on disk are read, once
         self.networks, self.questions, self.continued, self.noise = networks, questions, continued, noise
         own = list(range(len(networks)) if groups is None else groups)
         if len(own) != len(networks):
@@ -245,7 +246,7 @@ class Identifier:
         (rows, weights), begun = self._likely(), len(self._last)
         questions = after(self._last, continuations(self.questions))
         shares = np.bincount(self.groups[rows], weights / weights.sum())
-        if entropy(shares, base=2) < LEAST_BITS:
+        if entr(shares).sum() / np.log(2) < LEAST_BITS:
             return questions[len(self.transcript) % len(questions)]
         bits = self._bits(rows, weights, questions, self._answers(rows, questions), begun)[:, begun:]
         if float(bits.max()) < LEAST_BITS:

@@ -7,9 +7,6 @@ import math
 import time
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import csr_array
-from scipy.spatial.distance import pdist
 
 from rnn2vec.interrogation.bounds import conflicts, lower_bound
 from rnn2vec.interrogation.function_class import FunctionClass
@@ -100,6 +97,9 @@ def _greedy_bound(functions: FunctionClass, count: int) -> int:
 
 def _smallest(functions: FunctionClass, known: list[int], bound: int, seconds: float) -> tuple[list[int], int]:
     """A smallest separating set, or the best one known when time is over, and a lower bound."""
+    from scipy.optimize import Bounds, LinearConstraint, milp  # a second, which few who import this need
+    from scipy.sparse import csr_array
+
     deadline = time.monotonic() + seconds
     candidates = functions.informative_questions()
     codes, labels = functions.codes[:, candidates], functions.label_codes
@@ -129,6 +129,8 @@ def _smallest(functions: FunctionClass, known: list[int], bound: int, seconds: f
 
 def _hardest_pairs(codes: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """Pairs ``[P, 2]`` with different labels that the fewest questions tell apart."""
+    from scipy.spatial.distance import pdist
+
     first, second = np.triu_indices(len(codes), 1)
     differ = labels[first] != labels[second]
     hardest = np.argsort(pdist(codes, "hamming")[differ], kind="stable")[:count]

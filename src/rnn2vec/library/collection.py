@@ -56,7 +56,8 @@ class Collection:
         They stay on disk until they are asked.
 
         Raises:
-            RNN2VecError: if the zoo is damaged, or has no traces and no questions are given.
+            RNN2VecError: if traces that it is asked are damaged, or there are none and no questions are given. Networks
+                are checked when they are asked.
         """
         labels = {name: zoo.column(name) for name in zoo.index.labels}
         return cls(

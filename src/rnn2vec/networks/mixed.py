@@ -80,6 +80,8 @@ class Mixed:
         Raises:
             RNN2VecError: see :func:`rnn2vec.rows.row_numbers`.
         """
+        if isinstance(rows, slice) and rows == slice(None):
+            return self  # as of a population, a slice shares memory
         chosen = row_numbers(rows, len(self))
         parts, order = [], []
         for part, places in zip(self.parts, self.places, strict=True):

@@ -39,7 +39,7 @@ class Networks(Protocol):
         ...
 
     def __getitem__(self, rows: Rows) -> Networks:
-        """Some of them, in memory, always as networks, see :func:`rnn2vec.rows.row_numbers`."""
+        """Some of them, always as networks, see :func:`rnn2vec.rows.row_numbers`."""
         ...
 
     def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import torch
-from scipy.sparse.csgraph import connected_components
 
 from rnn2vec import engine
 from rnn2vec.adamw import AdamW
@@ -37,6 +36,8 @@ class SlowPoints:
 
     def count(self, slow: float = SLOW, apart: float = APART) -> np.ndarray:
         """How many slow points each network has, ``[N]``; points nearer to each other than ``apart`` are one."""
+        from scipy.sparse.csgraph import connected_components  # a second, which few who import this need
+
         counts = []
         for points, speeds in zip(self.points, self.speeds, strict=True):
             kept = points[speeds < slow]

@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, hsv_to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from sklearn.decomposition import PCA
 
 from rnn2vec.fields import are_whole
 from rnn2vec.metrics import correlation, varies
@@ -91,6 +90,8 @@ def _project(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     places, explained = np.zeros((len(z), 2)), np.zeros(2)
     components = min(2, *z.shape)
     if components and np.ptp(z, axis=0).any():
+        from sklearn.decomposition import PCA
+
         pca = PCA(components, svd_solver="full")  # the others may draw random numbers
         places[:, :components] = pca.fit_transform(z)
         explained[:components] = pca.explained_variance_ratio_

@@ -11,8 +11,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import pooch
-from sklearn import datasets
 
 from rnn2vec.errors import RNN2VecError
 
@@ -65,7 +63,9 @@ def load_digits(source: str, directory: str | None = None) -> Digits:
     """
     check_source(source)
     if source == "uci":
-        bundled = datasets.load_digits()
+        from sklearn.datasets import load_digits  # seconds, which few who import this need
+
+        bundled = load_digits()
         return Digits(source, np.round(bundled.images * (255 / 16)).astype(np.uint8), bundled.target.astype(np.int64))
     images, labels = (_content(name, directory) for name in FILES)
     return Digits(source, _array(images, 3, "images"), _array(labels, 1, "labels").astype(np.int64))
@@ -99,6 +99,8 @@ def _find(name: str, directory: Path) -> Path:
 
 
 def _fetch(name: str) -> Path:
+    import pooch
+
     try:
         cache = pooch.os_cache("rnn2vec")
         file = pooch.retrieve(f"{MIRROR}{name}.gz", FILES[name][0], f"{name}.gz", cache, progressbar=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import numbers
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy import sparse
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import shown
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.digits import IMAGE_SIDE, NORMALISATION, Digits, check_source, load_digits
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 TILE_SIDE = {"mnist": 4, "uci": 2}
 """Pixels of a tile's side, by source of digits."""
@@ -127,6 +129,8 @@ def rotation(side: int, angle: float) -> sparse.csr_array:
             columns.append((row[inside] * side + column[inside]).astype(int))
             weights.append(weight[inside])
     entries = np.concatenate(weights).astype(np.float32), (np.concatenate(rows), np.concatenate(columns))
+    from scipy import sparse  # imported late, as few who import this need it
+
     return sparse.csr_array(entries, shape=(side * side, side * side))
 
 

@@ -15,7 +15,6 @@ from rnn2vec.plan import begin
 from rnn2vec.theory.class_sizes import SIZES, count_questions
 from rnn2vec.theory.gap import GapRun, run_gap
 from rnn2vec.theory.gap_recipe import checked_seed, gap_recipes
-from rnn2vec.theory.report import as_json, write_theory_report
 from rnn2vec.theory.zoo_questions import interrogate_zoo
 from rnn2vec.zoo.build import build_zoo
 from rnn2vec.zoo.recipes import zoo_recipe
@@ -55,6 +54,8 @@ def run_theory(
     Raises:
         RNN2VecError: if a size or the seed is out of range, or the directory holds anything else.
     """
+    from rnn2vec.theory.report import as_json, write_theory_report  # draws: seconds to import
+
     directory, zoo, seed = Path(directory), None if zoo is None else Path(zoo), checked_seed(seed)
     jobs = gap_recipes(sizes, steps=steps)
     plan = {"jobs": [[each.name, each.size, dataclasses.asdict(each.recipe)] for each in jobs], "seed": seed}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,31 @@ from torch import Tensor
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.files import open_tensors, read_tensors
+from rnn2vec.files import open_tensors, read_tensors, undamaged
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Mixed, Networks, Population
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.zoo.shards import TRACES, altered, require_rows, row_checksums
 from rnn2vec.zoo.traces import Traces
 
+MOST_OPEN = 4096
+"""Files that are open at once; a process may map some 65,000 (Linux)."""
 IN_MEMORY = 2**30
 """Bytes of weights that training may keep in memory."""
 BLOCK = 256
 """Networks whose traces are in memory at once where all are looked at."""
 
 
-@dataclasses.dataclass(frozen=True)
+def _anything(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Refuses nothing."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class StoredRows:
     """S rows of tensors in the shards of a zoo. Reading one row costs one row.
 
-    A file is opened once and stays open. A row is checked against its checksum when it is first read.
+    A file stays open once it was read. A row is checked against its checksum when it is first read, and again if its
+    file has changed since.
 
     Attributes:
         names: of the tensors, in the order of the checksums.
@@ -48,12 +54,14 @@ class StoredRows:
     shards: np.ndarray
     rows: np.ndarray
     checksums: np.ndarray
-    require: Callable[[Path, Mapping[str, np.ndarray]], None] = lambda path, tensors: None
-    _opened: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict, init=False, repr=False)
-    _stack: ExitStack = dataclasses.field(default_factory=ExitStack, init=False, repr=False)
+    require: Callable[[Path, Mapping[str, np.ndarray]], None] = _anything
+    _opened: dict[int, tuple[Any, dict[str, Any]]] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_opened": {}}
 
     @cached_property
     def _sound(self) -> np.ndarray:
@@ -79,49 +87,65 @@ class StoredRows:
                     continue
                 if name not in found:
                     found[name] = np.empty((len(chosen), *array.shape[1:]), array.dtype)
-                own = found[name]
-                if own.shape[1:] != array.shape[1:] or own.dtype != array.dtype:
+                if found[name].shape[1:] != array.shape[1:]:
                     raise RNN2VecError(
-                        f"rows that are read at once have one shape; {name} in {self.files[shard][0]} is {array.dtype} "
-                        f"{list(array.shape[1:])}, elsewhere {own.dtype} {list(own.shape[1:])}"
+                        f"rows that are read at once have one shape; {name} in {self.files[shard][0]} has "
+                        f"{list(array.shape[1:])}, elsewhere {list(found[name].shape[1:])}"
                     )
-                own[where] = array
+                if (both := np.result_type(found[name], array)) != found[name].dtype:  # an earlier schema has float16
+                    found[name] = found[name].astype(both)
+                found[name][where] = array
         return found
 
     def _read(self, shard: int, chosen: np.ndarray) -> dict[str, np.ndarray]:
         """Rows that lie in one shard."""
         slices, path, rows = self._slices(shard), self.files[shard][0], self.rows[chosen]
-        first, last = int(rows[0]), int(rows[-1]) + 1
-        if last - first == len(rows) and bool((rows == np.arange(first, last)).all()):
-            found = {name: slices[name][first:last] for name in self.names}
-        else:
-            found = {
-                name: np.concatenate([slices[name][row : row + 1] for row in rows.tolist()]) for name in self.names
-            }
+        order, back = (rows, None) if _in_order(rows) else np.unique(rows, return_inverse=True)
+        runs = np.split(order, np.flatnonzero(np.diff(order) != 1) + 1)
+        found = {}
+        for name in self.names:
+            with undamaged(path):
+                parts = [slices[name][int(run[0]) : int(run[-1]) + 1] for run in runs]
+            joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            found[name] = joined if back is None else joined[back]
         if len(unsound := np.flatnonzero(~self._sound[chosen])):
-            read = {name: array[unsound] for name, array in found.items()}
-            for place, checksum in zip(unsound, row_checksums(read, self.names), strict=True):
-                if self.checksums[chosen[place]] not in (None, checksum):
-                    raise altered(path, int(rows[place]))
-            self.require(path, read)
+            new = {name: array[unsound] for name, array in found.items()}
+            recorded = self.checksums[chosen[unsound]].tolist()
+            if any(recorded):
+                for row, known, own in zip(rows[unsound], recorded, row_checksums(new, self.names), strict=True):
+                    if known not in (None, own):
+                        raise altered(path, int(row))
+            self.require(path, new)
             self._sound[chosen] = True
         return found
 
     def _slices(self, shard: int) -> dict[str, Any]:
         """The tensors of a shard, to be read row by row."""
-        if shard not in self._opened:
-            (path, checksum), own = self.files[shard], self.shards == shard
+        path, checksum = self.files[shard]
+        try:
+            told = path.stat()
+            state = (told.st_size, told.st_mtime_ns, told.st_ino)
+        except OSError:
+            state = None  # it cannot be opened either
+        if state is None or shard not in self._opened or self._opened[shard][0] != state:
+            own = self.shards == shard
+            self._sound[own] = False
             if None in self.checksums[own]:
                 read_tensors(path, checksum)
-            file = self._stack.enter_context(open_tensors(path))
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-            shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
-            require_rows(path, self.names, shapes, self.rows[own])
-            self._opened[shard] = slices
-        return self._opened[shard]
+            slices = open_tensors(path)
+            require_rows(path, self.names, {name: part.get_shape() for name, part in slices.items()}, self.rows[own])
+            if len(self._opened) == MOST_OPEN:
+                self._opened.clear()
+            self._opened[shard] = state, slices
+        return self._opened[shard][1]
 
 
-@dataclasses.dataclass(frozen=True)
+def _in_order(rows: np.ndarray) -> bool:
+    """Whether they ascend, none twice."""
+    return len(rows) == 1 or bool((np.diff(rows) > 0).all())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class StoredTraces:
     """The traces of S networks in the files of a zoo, read when they are asked for.
 
@@ -147,7 +171,7 @@ class StoredTraces:
         return (self[start : start + BLOCK] for start in range(0, len(self), BLOCK))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class StoredNetworks:
     """S networks in the files of a zoo, read when they are asked for.
 
@@ -202,14 +226,25 @@ class StoredNetworks:
     def in_memory(self) -> Networks:
         """All of them, read at once unless their weights take more than ``IN_MEMORY``; else as they are, on disk.
 
-        Where batches are drawn at random, that saves milliseconds a batch.
+        Where batches are drawn at random, that saves milliseconds a batch. All are checked in either case.
+
+        Raises:
+            RNN2VecError: as for some networks.
         """
         size = sum(architecture.num_parameters * len(stored) for architecture, stored in self.parts.values())
-        return self[:] if size * self.dtype.itemsize <= IN_MEMORY else self
+        if size * self.dtype.itemsize <= IN_MEMORY:
+            return self[:]
+        for start in range(0, len(self), BLOCK):
+            self[start : start + BLOCK]
+        return self
+
+    @cached_property
+    def _all(self) -> Networks:
+        return self[:]
 
     def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Read all and run each on its own batch of sequences, see :meth:`rnn2vec.Networks.run`."""
-        return self[:].run(inputs, state)
+        """Read all, keep them, and run each on its own batch of sequences, see :meth:`rnn2vec.Networks.run`."""
+        return self._all.run(inputs, state)
 
 
 def by_shard(shards: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

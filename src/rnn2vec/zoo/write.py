@@ -164,7 +164,10 @@ def _tensors(group: Group, interface: Interface) -> tuple[Tensors, Tensors | Non
     weights = {
         name: np.ascontiguousarray(weight.detach().cpu().numpy()) for name, weight in group.population.weights.items()
     }
-    group.population.with_interface(interface)  # refuses one of other sizes
+    try:
+        group.population.with_interface(interface)
+    except RNN2VecError as error:
+        raise RNN2VecError(f"{named} do not fit this zoo: {error}") from error
     require_weights(group.population.architecture, Path(_origin(group)), weights)
     if group.traces is None:
         return weights, None
