@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from rnn2vec.encoders.forms import AskingEncoder
@@ -79,7 +80,12 @@ class AnswersEncoder(AskingEncoder):
         self.register_buffer("constant", torch.full((1,), CONSTANT))
 
     @classmethod
-    def fitted(cls, networks: Networks, questions: np.ndarray, embedding_size: int = 16) -> Self:
+    def fitted(
+        cls,
+        networks: Networks,
+        questions: Integer[np.ndarray, "K T"] | Float[np.ndarray, "K T X"],
+        embedding_size: int = 16,
+    ) -> Self:
         """An encoder for networks like these.
 
         Args:
@@ -96,7 +102,7 @@ class AnswersEncoder(AskingEncoder):
 
     @torch.no_grad()
     @float32_on("cpu")
-    def start(self, networks: Networks, sequences: np.ndarray) -> None:
+    def start(self, networks: Networks, sequences: Integer[np.ndarray, "K T"] | Float[np.ndarray, "K T X"]) -> None:
         """Ask networks, and fit components to what they answer; the questions are some of these sequences.
 
         Raises:
@@ -187,10 +193,10 @@ class AnswersEncoder(AskingEncoder):
         parts = heard.unflatten(1, (-1, *self.questions.shape[:2], self.interface.outputs.size))
         return self.interface.outputs.levelled(parts, self.units).flatten(1)
 
-    def read(self, networks: Networks) -> Tensor:
+    def read(self, networks: Networks) -> Float[Tensor, "N D"]:
         """Everything networks say, on one level: ``[N, D]``."""
         return self._levelled(self._heard(networks))
 
-    def represent(self, networks: Networks) -> Tensor:
+    def represent(self, networks: Networks) -> Float[Tensor, "N Z"]:
         found = (self.read(networks) - self.mean) @ self.components.T
         return torch.cat([found, self.constant.expand(len(found), 1)], 1)

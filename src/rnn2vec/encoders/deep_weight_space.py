@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -196,7 +197,7 @@ class DeepWeightSpaceEncoder(WeightEncoder):
         self.layers = nn.ModuleList(EquivariantLayer(size, channels) for size in sizes)
         self.readout = multilayer_perceptron([inner.of_summaries()[1], mlp_size, embedding_size])
 
-    def represent(self, population: Population) -> Tensor:
+    def represent(self, population: Population) -> Float[Tensor, "N Z"]:
         space = self.layers[0](WeightSpace.of(population))
         for layer in self.layers[1:]:
             space = space.plus(layer(space.map(F.relu)))

@@ -12,6 +12,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from huggingface_hub import ModelHubMixin
+from jaxtyping import Float, Float32, Integer, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -72,11 +73,11 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """
         raise TypeError(f"{cls.__name__} does not implement form_of")
 
-    def represent(self, networks: Any) -> Tensor:
+    def represent(self, networks: Any) -> Float[Tensor, "N Z"]:
         """Map N networks to ``[N, Z]``, of any length."""
         raise TypeError(f"{type(self).__name__} does not implement represent")
 
-    def forward(self, networks: Networks) -> Tensor:
+    def forward(self, networks: Networks) -> Float[Tensor, "N Z"]:
         """Map N networks to unit vectors ``[N, Z]``.
 
         Raises:
@@ -115,7 +116,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         """The networks as they are shown to the encoder in training; the same, unless a subclass says otherwise."""
         return networks
 
-    def start(self, networks: Networks, sequences: np.ndarray) -> None:
+    def start(self, networks: Networks, sequences: Integer[np.ndarray, "K T"] | Float[np.ndarray, "K T X"]) -> None:
         """Take what stands before any training from networks, and inputs ``[K, T]`` or ``[K, T, X]`` that such read.
 
         Nothing, unless a subclass says otherwise.
@@ -126,7 +127,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         networks: Networks,
         batch_size: int = 64,
         on_progress: Callable[[int, str], None] = lambda amount, note: None,
-    ) -> np.ndarray:
+    ) -> Float32[np.ndarray, "N Z"]:
         """Map N networks to unit vectors ``[N, Z]``, float32, a batch of them at a time and without gradients.
 
         Args:
@@ -150,7 +151,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
             self.train(training)
         return found
 
-    def predict(self, networks: Networks, batch_size: int = 64) -> dict[str, np.ndarray]:
+    def predict(self, networks: Networks, batch_size: int = 64) -> dict[str, Shaped[np.ndarray, " N"]]:
         """What networks are, as far as this encoder's own zoo taught it.
 
         Args:
@@ -248,7 +249,7 @@ class Described(Protocol):
 class Knowledge(Protocol):
     """What is read from z: the labels of a zoo, learnt."""
 
-    def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, z: Float[np.ndarray, "N Z"]) -> dict[str, Shaped[np.ndarray, " N"]]:
         """Arrays ``[N]`` by name from representations ``[N, Z]``."""
         ...
 
@@ -256,7 +257,7 @@ class Knowledge(Protocol):
         """The classes of one property."""
         ...
 
-    def chances(self, name: str, z: np.ndarray) -> dict[Any, np.ndarray]:
+    def chances(self, name: str, z: Float[np.ndarray, "N Z"]) -> dict[Any, Float[np.ndarray, " N"]]:
         """The probability ``[N]`` of each class of one property."""
         ...
 

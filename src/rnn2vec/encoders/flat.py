@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
@@ -31,7 +32,7 @@ class FlatEncoder(WeightEncoder):
         super().__init__(architecture, embedding_size, {"hidden_size": hidden_size, "layers": layers})
         self.mlp = multilayer_perceptron([architecture.num_parameters, *[hidden_size] * layers, embedding_size])
 
-    def represent(self, population: Population) -> Tensor:
+    def represent(self, population: Population) -> Float[Tensor, "N Z"]:
         return self.mlp(population.flatten())
 
     def augment(self, population: Population, generator: torch.Generator) -> Population:

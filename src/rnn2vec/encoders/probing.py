@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,11 +32,11 @@ class Transcript:
         entropies: of what they were drawn from, ``[N, M, L]``, likewise.
     """
 
-    probes: Tensor
-    answers: Tensor
-    core_states: Tensor | None
-    log_probabilities: Tensor | None = None
-    entropies: Tensor | None = None
+    probes: Float[Tensor, "N M L X"]
+    answers: Float[Tensor, "N M L Y"]
+    core_states: Float[Tensor, "N L C"] | None
+    log_probabilities: Float[Tensor, "N M L"] | None = None
+    entropies: Float[Tensor, "N M L"] | None = None
 
 
 CHOICES = {
@@ -133,7 +134,7 @@ class ProbingEncoder(AskingEncoder):
         return float(networks * sum(parameter.numel() for parameter in parameters))
 
     @torch.no_grad()
-    def start(self, networks: Networks, sequences: np.ndarray) -> None:
+    def start(self, networks: Networks, sequences: Integer[np.ndarray, "K T"] | Float[np.ndarray, "K T X"]) -> None:
         """With ``probe_init=traces``, let the probes begin as sequences ``[K, T]`` or ``[K, T, X]``; probe k as
         sequence k modulo K.
 
@@ -159,7 +160,7 @@ class ProbingEncoder(AskingEncoder):
         """What the encoder reads of questions and answers ``[N, M, L, ...]``, likewise."""
         return torch.cat([answers, probes], -1) if self.options["questions"] == "single" else answers
 
-    def represent(self, networks: Networks) -> Tensor:
+    def represent(self, networks: Networks) -> Float[Tensor, "N Z"]:
         asked = self.interrogate(networks)
         if self.options["readout"] == "last":
             assert asked.core_states is not None

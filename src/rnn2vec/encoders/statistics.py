@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
@@ -54,5 +55,5 @@ class StatisticsEncoder(WeightEncoder):
         features = 7 * sum(_gates(name, architecture) for name in architecture.parameter_shapes())
         self.mlp = multilayer_perceptron([features, *[hidden_size] * layers, embedding_size])
 
-    def represent(self, population: Population) -> Tensor:
+    def represent(self, population: Population) -> Float[Tensor, "N Z"]:
         return self.mlp(weight_statistics(population))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,7 +66,7 @@ class TransformerEncoder(WeightEncoder):
         self.blocks = nn.Sequential(*(Block(hidden_size, heads) for _ in range(layers)))
         self.readout = nn.Linear(hidden_size, embedding_size)
 
-    def represent(self, population: Population) -> Tensor:
+    def represent(self, population: Population) -> Float[Tensor, "N Z"]:
         embedded = [embed(rows) for embed, rows in zip(self.embeddings, unit_rows(population), strict=True)]
         tokens = self.blocks(torch.cat(embedded, dim=1) + self.positions)
         return self.readout(_normalise(tokens).mean(1))

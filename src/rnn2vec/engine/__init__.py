@@ -9,10 +9,11 @@ import warnings
 from types import ModuleType
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from rnn2vec.engine.noise import Noise, check_noise
-from rnn2vec.engine.optimizer import AdamW, for_each
+from rnn2vec.engine.optimizer import AdamW, OneOrEach, for_each
 from rnn2vec.engine.stack import Stack, State
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
@@ -54,7 +55,12 @@ def _backend(wanted: str | None) -> tuple[str, ModuleType]:
         return "torch", importlib.import_module(BACKENDS["torch"])
 
 
-def run(stack: Stack, inputs: Tensor, state: State | None = None, noise: Noise | None = None) -> tuple[Tensor, State]:
+def run(
+    stack: Stack,
+    inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"],
+    state: State | None = None,
+    noise: Noise | None = None,
+) -> tuple[Float[Tensor, "N B T Y"], State]:
     """Run N different networks, each on its own batch of sequences.
 
     Differentiable in the inputs, the state and the weights; a gradient that nobody asked for (``requires_grad``) is not
@@ -76,8 +82,11 @@ def run(stack: Stack, inputs: Tensor, state: State | None = None, noise: Noise |
 
 
 def hidden_states(
-    stack: Stack, inputs: Tensor, state: State | None = None, noise: Noise | None = None
-) -> tuple[Tensor, State]:
+    stack: Stack,
+    inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"],
+    state: State | None = None,
+    noise: Noise | None = None,
+) -> tuple[Float[Tensor, "N B T H"], State]:
     """Run N different networks as :func:`run` does, for what their heads read.
 
     Args:
@@ -107,12 +116,12 @@ def _run(stack: Stack, inputs: Tensor, state: State | None, hidden: bool, noise:
 def train_step(
     stack: Stack,
     optimizer: AdamW,
-    inputs: Tensor,
-    targets: Tensor,
-    learning_rate: float | Tensor,
-    mask: Tensor | None = None,
+    inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"],
+    targets: Integer[Tensor, "N B T"] | Float[Tensor, "N B T Y"],
+    learning_rate: OneOrEach,
+    mask: Float[Tensor, "N B T"] | None = None,
     noise: Noise | None = None,
-) -> Tensor:
+) -> Float[Tensor, " N"]:
     """One step of AdamW for each of N networks, on the mean loss of its own outputs: cross-entropy with classes, or
     squared error from numbers. They start from their initial states.
 

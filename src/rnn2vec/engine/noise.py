@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
@@ -49,7 +50,7 @@ class Noise:
     """
 
     sigma: float
-    keys: Tensor
+    keys: Int64[Tensor, " N"]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sigma", number("sigma", self.sigma))

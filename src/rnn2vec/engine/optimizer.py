@@ -6,11 +6,15 @@ import dataclasses
 from collections.abc import Collection
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from rnn2vec.engine.stack import Stack
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, shown, whole
+
+OneOrEach = float | Float[Tensor, ""] | Float[Tensor, "#N"]
+"""An option of an optimiser: one for all networks, or ``[N]``, one each."""
 
 
 def for_each(name: str, value: float | Tensor, models: int) -> Tensor:
@@ -55,7 +59,7 @@ class AdamW:
     second: dict[str, Tensor]
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
-    weight_decay: float | Tensor = 0.01
+    weight_decay: OneOrEach = 0.01
     step: int = 0
     clip: float | None = None
     fixed: Collection[str] = ()
@@ -64,7 +68,7 @@ class AdamW:
     def start(
         cls,
         stack: Stack,
-        weight_decay: float | Tensor = 0.01,
+        weight_decay: OneOrEach = 0.01,
         clip: float | None = None,
         fixed: Collection[str] = (),
     ) -> AdamW:
@@ -72,7 +76,7 @@ class AdamW:
         first, second = ({name: torch.zeros_like(w) for name, w in stack.weights.items()} for _ in range(2))
         return cls(first, second, weight_decay=weight_decay, clip=clip, fixed=fixed)
 
-    def decays(self, models: int) -> Tensor:
+    def decays(self, models: int) -> Float64[Tensor, " N"]:
         """The weight decay of each network, ``[N]`` in double precision on the CPU.
 
         Raises:

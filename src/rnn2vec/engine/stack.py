@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
 
-State = Tensor | tuple[Tensor, Tensor]
-"""Recurrent state: ``(h, c)`` for LSTM, ``h`` otherwise, each ``[N, L, B, H]``; H is that of the widest layer, and what
-lies beyond a smaller layer's size is zero. Of a leaky cell with its leak outside the nonlinearity, v."""
+State = Float[Tensor, "N L B widest"] | tuple[Float[Tensor, "N L B widest"], Float[Tensor, "N L B widest"]]
+"""Recurrent state: ``(h, c)`` for LSTM, ``h`` otherwise, each ``[N, L, B, widest]``, the size of the widest
+layer; what lies beyond a smaller layer's size is zero. Of a leaky cell with its leak outside the nonlinearity, v."""
 
 
 class Stack(Protocol):
@@ -28,7 +29,7 @@ class Stack(Protocol):
     def architecture(self) -> Architecture: ...
 
     @property
-    def weights(self) -> Mapping[str, Tensor]: ...
+    def weights(self) -> Mapping[str, Float[Tensor, "N ..."]]: ...
 
     @property
     def dtype(self) -> torch.dtype: ...

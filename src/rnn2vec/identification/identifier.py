@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 from scipy.special import entr
 from torch import Tensor
 
@@ -67,7 +68,7 @@ class Identifier:
     def __init__(
         self,
         networks: Networks,
-        questions: np.ndarray | None = None,
+        questions: Integer[np.ndarray, "R T"] | Float[np.ndarray, "R T X"] | None = None,
         answers: str = "full",
         noise: float | None = None,
         none: float = 0.05,
@@ -134,7 +135,7 @@ class Identifier:
         return self._likelihood[:, 0].softmax(0).numpy()
 
     @property
-    def differences(self) -> np.ndarray:
+    def differences(self) -> Float[np.ndarray, " N"]:
         """How far the box is from each network, ``[N]``, see the answer model: a mean over what was asked, in which
         longer questions count more. It tells the nearest where none is likely. NaN before anything was asked.
         """
@@ -143,7 +144,7 @@ class Identifier:
         steps, differences = zip(*self._differences, strict=True)
         return np.average(differences, 0, steps)
 
-    def parting(self) -> np.ndarray | None:
+    def parting(self) -> Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"] | None:
         """The whole question that best parts those that the box is nearest to, one network of each group: of the two
         that answer it most alike, the difference is largest. None where there is nothing to part, or all were asked.
         """
@@ -158,14 +159,14 @@ class Identifier:
         asked = np.array([any(np.array_equal(own, other) for other in whole) for own in self.questions])
         return None if asked.all() else self.questions[int(np.where(asked, -1.0, found).argmax())]
 
-    def next_question(self) -> np.ndarray | None:
+    def next_question(self) -> Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"] | None:
         """What to ask next: the question that tells most, see :meth:`telling`, or, where none tells anything, a whole
         one that was not asked yet: its answers tell networks like them from them. None if there is none.
         """
         found = self.telling()
         return self.check() if found is None else found
 
-    def telling(self) -> np.ndarray | None:
+    def telling(self) -> Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"] | None:
         """The shortest beginning of a question that tells nearly as much as any of which network it is; of several, the
         one that tells most.
 
@@ -230,7 +231,7 @@ class Identifier:
         shares, groups = torch.from_numpy(weights / weights.sum()), torch.from_numpy(self.groups[rows])
         return self.model.information(shares, groups, expected)
 
-    def continuation(self) -> np.ndarray | None:
+    def continuation(self) -> Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"] | None:
         """The last question, gone on with by the steps that tell most each of which network it is; the first steps of
         all, if there was none. Where one network is clear, steps that tell strangers from it. None if no continuation
         tells the likely networks apart.
@@ -254,7 +255,7 @@ class Identifier:
         best = int((bits / torch.arange(1, bits.shape[1] + 1)).argmax())
         return questions[best // bits.shape[1], : begun + best % bits.shape[1] + 1]
 
-    def check(self) -> np.ndarray | None:
+    def check(self) -> Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"] | None:
         """The question that was asked least, whole; None if all were, and would have the same answers again."""
         asked = [[shared_steps(own, told.question) for told in self.transcript] for own in self.questions]
         if not self.model.repeats:
@@ -272,7 +273,7 @@ class Identifier:
         best = int(np.argmax(shared))
         return shared[best], self.transcript[best].answer[: shared[best]]
 
-    def tell(self, question: np.ndarray, said: Any, begun: int = 0) -> float:
+    def tell(self, question: Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"], said: Any, begun: int = 0) -> float:
         """Take an answer in. What answers the same when it is asked again counts once.
 
         Args:
@@ -317,7 +318,7 @@ class Identifier:
         other._likelihood, other._differences = torch.zeros_like(self._likelihood), []
         return other
 
-    def alike(self) -> list[np.ndarray]:
+    def alike(self) -> list[Integer[np.ndarray, " _"]]:
         """Rows of networks, among the likely, that this kind of answers does not tell apart: groups of two and more."""
         groups, left = [], self._alive
         while len(left):
@@ -327,7 +328,7 @@ class Identifier:
                 groups.append(same)
         return groups
 
-    def alike_to(self, row: int, among: np.ndarray | None = None) -> np.ndarray:
+    def alike_to(self, row: int, among: Integer[np.ndarray, " _"] | None = None) -> Integer[np.ndarray, " _"]:
         """The likely networks, or some others, that no question of the pool tells from one, which is among them."""
         rows = np.union1d(self._alive if among is None else among, [row])
         answers = self._answers_of_pool(rows)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
@@ -43,7 +44,7 @@ def identify(
     confidence: float = CONFIDENCE,
     names: Sequence[str] | None = None,
     groups: Sequence[Hashable] | None = None,
-    pool: np.ndarray | None = None,
+    pool: Integer[np.ndarray, "R T"] | Float[np.ndarray, "R T X"] | None = None,
     none: float = NONE,
     checks: int | None = None,
     one_string: bool = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Posterior:
         none: that it is none of them; all add up to one.
     """
 
-    probabilities: np.ndarray
+    probabilities: Float[np.ndarray, " N"]
     none: float
 
     @property
@@ -37,6 +38,6 @@ class Told:
         begun: first steps that were not asked anew, since the question before goes on in this one.
     """
 
-    question: np.ndarray
+    question: Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"]
     answer: np.ndarray
     begun: int = 0

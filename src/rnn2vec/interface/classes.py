@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Int64, Real
 from torch import Tensor
 
 from rnn2vec.fields import are_finite_floats, whole
@@ -38,7 +39,7 @@ class Classes:
         """The type that holds logits or log-probabilities on disk."""
         return np.dtype(np.float16)
 
-    def tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: Real[np.ndarray, "*any"]) -> Float32[Tensor, "*any"]:
         """Stored logits or log-probabilities as float32."""
         return torch.from_numpy(np.asarray(array, dtype=np.float32))
 
@@ -46,34 +47,40 @@ class Classes:
         """What is wrong with stored outputs; empty if nothing is."""
         return "" if are_finite_floats(array) else "logits are finite floats"
 
-    def answers(self, outputs: Tensor) -> Tensor:
+    def answers(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any Y"]:
         """Outputs ``[..., Y]`` as encoders read them: probabilities."""
         return outputs.softmax(-1)
 
-    def levelled(self, answers: Tensor, unit: Tensor) -> Tensor:
+    def levelled(self, answers: Float[Tensor, "*any Y"], unit: Tensor) -> Float[Tensor, "*any Y"]:
         """Answers ``[..., Y]`` for networks to be told apart by: probabilities, as they are."""
         return answers
 
-    def compared(self, outputs: Tensor) -> Tensor:
+    def compared(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any Y"]:
         """Outputs as losses read them: log-probabilities."""
         return outputs.log_softmax(-1)
 
-    def spread(self, outputs: np.ndarray) -> Tensor:
+    def spread(self, outputs: Float[np.ndarray, "... Y"]) -> Float32[Tensor, " Y"]:
         """Ones ``[Y]``: probabilities need no unit."""
         return torch.from_numpy(np.ones(self.size, dtype=np.float32))
 
-    def units(self, networks: int, blocks: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+    def units(
+        self, networks: int, blocks: Iterable[Float[np.ndarray, "_ ... Y"]]
+    ) -> tuple[Float32[Tensor, "N Y"], Float32[Tensor, " Y"]]:
         """Ones ``[N, Y]``, of each network, and ``[Y]``, of all; nothing is looked at."""
         return torch.ones(networks, self.size), torch.ones(self.size)
 
-    def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
+    def difference(
+        self, answers: Float[Tensor, "*#any Y"], others: Float[Tensor, "*#any Y"], spread: Float[Tensor, " Y"]
+    ) -> Float[Tensor, "*any"]:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""
         return 0.5 * (answers - others).abs().sum(-1)
 
     quantity: ClassVar[str] = "certainty"
     """What :meth:`pictured` measures: the mean probability of the likeliest class."""
 
-    def pictured(self, answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def pictured(
+        self, answers: Float[Tensor, "N R T Y"]
+    ) -> tuple[Int64[Tensor, "N R T"], Float[Tensor, "N R T"], Float[Tensor, " N"]]:
         """Answers ``[N, R, T, Y]`` as a small picture shows them: the likeliest classes ``[N, R, T]``, their
         probabilities ``[N, R, T]``; and one quantity ``[N]`` measured on all.
         """

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -56,7 +57,7 @@ class Interface:
         """Whether a network can write strings: its answer is a distribution over its next token."""
         return self.can_echo and self.inputs.drawn
 
-    def echo(self, outputs: Tensor) -> Tensor:
+    def echo(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any X"]:
         """Logits ``[..., X]`` of the question that is a network's own answer, from its outputs ``[..., Y]``."""
         if isinstance(self.inputs, Tokens):
             return self.outputs.compared(outputs).clamp(min=LEAST_LOGIT)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Real
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -69,20 +70,20 @@ class Numbers:
             raise RNN2VecError("questions of numbers need a range, Numbers(size, low, high); got none")
         return self.low, self.high
 
-    def questions(self, logits: Tensor) -> Tensor:
+    def questions(self, logits: Float[Tensor, "*any X"]) -> Float[Tensor, "*any X"]:
         """Inputs ``[..., X]`` from logits: numbers within the range, through a sigmoid."""
         low, high = self.range
         return low + (high - low) * logits.sigmoid()
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Real[Tensor, "*any X"]) -> Float32[Tensor, "*any X"]:
         """Logits ``[..., X]`` whose questions are these inputs, or the nearest that are not at an end of the range."""
         return self.shares(inputs.float()).logit(eps=0.02)
 
-    def tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: Real[np.ndarray, "*any"]) -> Float32[Tensor, "*any"]:
         """Stored numbers as float32."""
         return torch.from_numpy(np.asarray(array, dtype=np.float32))
 
-    def shares(self, questions: Tensor) -> Tensor:
+    def shares(self, questions: Float[Tensor, "*any X"]) -> Float[Tensor, "*any X"]:
         """Questions from 0, the low end of the range, to 1."""
         low, high = self.range
         return (questions - low) / (high - low)
@@ -91,11 +92,13 @@ class Numbers:
         """What is wrong with stored numbers; empty if nothing is."""
         return "" if are_finite_floats(array) else "numbers are finite floats"
 
-    def answers(self, outputs: Tensor) -> Tensor:
+    def answers(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any Y"]:
         """Outputs as encoders read them: as they are."""
         return outputs
 
-    def levelled(self, answers: Tensor, unit: Tensor) -> Tensor:
+    def levelled(
+        self, answers: Float[Tensor, "*any R T Y"], unit: Float[Tensor, "R 1 Y"]
+    ) -> Float[Tensor, "*any R T Y"]:
         """Answers ``[..., R, T, Y]`` for networks to be told apart by: in units ``[R, 1, Y]``, at each network's level.
 
         That is the root mean square of all its answers in these units, and at least :data:`QUIET`: two networks that
@@ -105,17 +108,19 @@ class Numbers:
         length = torch.linalg.vector_norm(own, dim=(-3, -2, -1), keepdim=True, dtype=torch.float64)  # squares overflow
         return own / (length / math.prod(own.shape[-3:]) ** 0.5).to(own.dtype).clamp(min=QUIET)
 
-    def compared(self, outputs: Tensor) -> Tensor:
+    def compared(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any Y"]:
         """Outputs as losses read them: as they are."""
         return outputs
 
-    def spread(self, outputs: np.ndarray) -> Tensor:
+    def spread(self, outputs: Float[np.ndarray, "... Y"]) -> Float32[Tensor, " Y"]:
         """The standard deviation ``[Y]`` of each output over stored outputs ``[..., Y]``: the unit of losses and
         differences; 1 for an output that does not vary.
         """
         return self.units(1, [outputs[None]])[1]
 
-    def units(self, networks: int, blocks: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
+    def units(
+        self, networks: int, blocks: Iterable[Float[np.ndarray, "_ ... Y"]]
+    ) -> tuple[Float32[Tensor, "N Y"], Float32[Tensor, " Y"]]:
         """The unit ``[N, Y]`` of each network's losses, and that of all, ``[Y]``, see :meth:`spread`.
 
         A network's unit is how far its outputs are from the mean of all: whoever says that mean always loses 1, at a
@@ -139,14 +144,18 @@ class Numbers:
         own = np.maximum(np.sqrt(apart), 0.1 * unit)
         return torch.from_numpy(own.astype(np.float32)), torch.from_numpy(unit.astype(np.float32))
 
-    def difference(self, answers: Tensor, others: Tensor, spread: Tensor) -> Tensor:
+    def difference(
+        self, answers: Float[Tensor, "*#any Y"], others: Float[Tensor, "*#any Y"], spread: Float[Tensor, " Y"]
+    ) -> Float[Tensor, "*any"]:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
         return ((answers - others) / spread).square().mean(-1).sqrt()
 
     quantity: ClassVar[str] = "loudness"
     """What :meth:`pictured` measures: the root mean square of all answers."""
 
-    def pictured(self, answers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def pictured(
+        self, answers: Float[Tensor, "N R T Y"]
+    ) -> tuple[Float[Tensor, "N R T"], Float[Tensor, "N R T"], Float[Tensor, " N"]]:
         """Answers ``[N, R, T, Y]`` as a small picture shows them: values ``[N, R, T]``, of the first output; strengths
         ``[N, R, T]``, ones; and one quantity ``[N]`` measured on all.
         """

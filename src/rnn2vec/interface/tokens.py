@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64, Integer, Real
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,19 +35,19 @@ class Tokens:
         """The type that holds inputs on disk."""
         return np.min_scalar_type(-self.size)
 
-    def questions(self, logits: Tensor) -> Tensor:
+    def questions(self, logits: Float[Tensor, "*any X"]) -> Float[Tensor, "*any X"]:
         """Inputs ``[..., X]`` from logits: points of the simplex."""
         return logits.softmax(-1)
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Integer[Tensor, "*any"]) -> Float[Tensor, "*any X"]:
         """Logits ``[..., X]`` of tokens ``[...]``: 3 above the others', 4/5 of the probability among six."""
         return 3.0 * F.one_hot(inputs.long(), self.size)
 
-    def tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: Real[np.ndarray, "*any"]) -> Int64[Tensor, "*any"]:
         """Stored inputs as networks read them."""
         return torch.from_numpy(array).long()
 
-    def shares(self, questions: Tensor) -> Tensor:
+    def shares(self, questions: Float[Tensor, "*any X"]) -> Float[Tensor, "*any X"]:
         """Questions ``[..., X]`` between 0 and 1, to be drawn."""
         return questions
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Integer
 from torch import Tensor
 
 from rnn2vec.architecture import Architecture
@@ -24,7 +25,7 @@ from rnn2vec.networks.permutation import permuted
 BATCH = 256
 """Networks that are worked on at once."""
 
-Units = tuple[np.ndarray, ...]
+Units = tuple[Integer[np.ndarray, " _"], ...]
 """Hidden units of one network, layer by layer."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 import numpy as np
+from jaxtyping import Float, Float32, Integer, Shaped
 from torch import Tensor
 
 from rnn2vec.encoders import AnswersEncoder, Encoder
@@ -33,10 +34,10 @@ class Collection:
         labels: what is known of them, a column ``[N]`` by its name; shown beside what is found, and never searched.
     """
 
-    names: np.ndarray
+    names: Shaped[np.ndarray, " N"]
     networks: Networks
-    questions: np.ndarray
-    labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    questions: Integer[np.ndarray, "R T"] | Float[np.ndarray, "R T X"]
+    labels: Mapping[str, Shaped[np.ndarray, " N"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.networks):
@@ -50,7 +51,9 @@ class Collection:
             )
 
     @classmethod
-    def of_zoo(cls, zoo: Zoo, questions: np.ndarray | None = None) -> Collection:
+    def of_zoo(
+        cls, zoo: Zoo, questions: Integer[np.ndarray, "R T"] | Float[np.ndarray, "R T X"] | None = None
+    ) -> Collection:
         """All networks of a zoo, asked what its traces hold, see :func:`rnn2vec.zoo.questions.questions_of`, or others.
 
         They stay on disk until they are asked.
@@ -84,7 +87,7 @@ class Collection:
         )
 
     @cached_property
-    def unit(self) -> Tensor:
+    def unit(self) -> Float32[Tensor, " Y"]:
         """The unit of differences between answers, ``[Y]``."""
         rows = np.linspace(0, len(self) - 1, min(len(self), MOST_FOR_UNIT)).astype(int)
         return unit_of(self.networks.interface, answers_of(self.networks[rows], self.questions))

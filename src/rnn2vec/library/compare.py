@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Integer
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
@@ -31,7 +32,7 @@ class Comparison:
     """
 
     interface: Interface
-    inputs: np.ndarray
+    inputs: Integer[np.ndarray, "R T"] | Float[np.ndarray, "R T X"]
     traces: Differences
     worst: WorstInput
 
@@ -58,7 +59,7 @@ class Comparison:
 def compare(
     a: Networks,
     b: Networks,
-    inputs: np.ndarray | None = None,
+    inputs: Integer[np.ndarray, "R T"] | Float[np.ndarray, "R T X"] | None = None,
     *,
     seed: int = 0,
     budget: int = BUDGET,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from jaxtyping import Integer
 from torch import Tensor
 
 from rnn2vec.fields import number
@@ -45,7 +46,7 @@ class Proof:
     units: Units
 
     @property
-    def permutations(self) -> list[Tensor]:
+    def permutations(self) -> list[Integer[Tensor, "1 _"]]:
         """Of a network that is ``identical`` or ``renumbered``: with these, one row a layer,
         :meth:`~rnn2vec.networks.Population.permute_hidden` makes it the first one, bit for bit.
         """

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Shaped
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
@@ -17,7 +18,7 @@ from rnn2vec.networks import Population
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.store import Zoo
 
-Ages = tuple[np.ndarray | None, np.ndarray | None]
+Ages = tuple[Shaped[np.ndarray, " N"] | None, Shaped[np.ndarray, " N"] | None]
 """Training steps and models of networks, ``[N]`` each; None where they are not known."""
 LEVEL = 0.05
 """The probability of a single false edge in all of a zoo, at most."""
@@ -103,8 +104,8 @@ def ages_of(zoo: Zoo) -> Ages:
 
 def lineage(
     collection: Collection,
-    steps: Sequence[int] | np.ndarray | None = None,
-    models: Sequence[int] | np.ndarray | None = None,
+    steps: Sequence[int] | Shaped[np.ndarray, " N"] | None = None,
+    models: Sequence[int] | Shaped[np.ndarray, " N"] | None = None,
     level: float = LEVEL,
     seed: int = 0,
     on_progress: OnProgress = lambda amount, note: None,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Float32, Int64
 
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
@@ -23,7 +24,9 @@ TOLERANCE = 1e-3
 """Of given vectors' coordinates: rounding differs between machines and batches."""
 
 
-def nearest(vectors: np.ndarray, queries: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    vectors: Float[np.ndarray, "N Z"], queries: Float[np.ndarray, "Q Z"], top: int
+) -> tuple[Int64[np.ndarray, "Q top"], Float32[np.ndarray, "Q top"]]:
     """The nearest of unit vectors to queries.
 
     Args:
@@ -88,7 +91,7 @@ def search(
     query: Networks | str,
     encoder: Encoder | None = None,
     top: int = 10,
-    z: np.ndarray | None = None,
+    z: Float[np.ndarray, "N Z"] | None = None,
 ) -> list[Match]:
     """The networks of a collection that are most alike to one.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Float32, Shaped
 
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
@@ -28,8 +29,8 @@ class Vectors:
         z: ``[N, Z]`` float32.
     """
 
-    names: np.ndarray
-    z: np.ndarray
+    names: Shaped[np.ndarray, " N"]
+    z: Float32[np.ndarray, "N Z"]
 
     def __post_init__(self) -> None:
         if self.z.ndim != 2 or len(self.names) != len(self.z):
@@ -37,7 +38,7 @@ class Vectors:
                 f"vectors are [N, Z] with N names; got the shape {list(self.z.shape)} and {len(self.names)} names"
             )
 
-    def of(self, names: np.ndarray) -> np.ndarray:
+    def of(self, names: Shaped[np.ndarray, " N"]) -> Float32[np.ndarray, "N Z"]:
         """``[N, Z]``, of networks with these names and in this order.
 
         Raises:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Int64, Integer, Real
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -13,7 +14,7 @@ from rnn2vec.interface import Interface, Tokens
 from rnn2vec.networks.replay import History, replay
 from rnn2vec.rows import Rows, row_numbers
 
-BlackBox = Callable[[np.ndarray], np.ndarray]
+BlackBox = Callable[[Float32[np.ndarray, "B T X"] | Int64[np.ndarray, "B T"]], Real[np.ndarray, "B T Y"]]
 """Sequences ``[B, T, X]`` float32, or tokens ``[B, T]`` int64, to outputs ``[B, T, Y]``; each sequence starts anew."""
 
 
@@ -60,7 +61,9 @@ class Callables:
         """Some functions, the very same objects."""
         return Callables([self.functions[row] for row in row_numbers(rows, len(self))], self.interface)
 
-    def run(self, inputs: Tensor, state: History | None = None) -> tuple[Tensor, History]:
+    def run(
+        self, inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"], state: History | None = None
+    ) -> tuple[Float[Tensor, "N B T Y"], History]:
         """Ask every function its own batch of sequences, see :meth:`Networks.run`. No gradient passes.
 
         Raises:

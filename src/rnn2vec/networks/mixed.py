@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -31,7 +32,7 @@ class Mixed:
             none of N rows.
     """
 
-    def __init__(self, parts: Sequence[Networks], order: np.ndarray | None = None) -> None:
+    def __init__(self, parts: Sequence[Networks], order: Integer[np.ndarray, " N"] | None = None) -> None:
         self.parts = tuple(parts)
         if not self.parts:
             raise RNN2VecError("networks are at least one; got none to mix")
@@ -93,7 +94,9 @@ class Mixed:
                 order.append(wanted)
         return Mixed(parts, np.concatenate(order))
 
-    def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, tuple[Any, ...]]:
+    def run(
+        self, inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"], state: Any = None
+    ) -> tuple[Float[Tensor, "N B T Y"], tuple[Any, ...]]:
         """Run every network on its own batch of sequences, see :meth:`Networks.run`."""
         if len(inputs) != len(self):
             raise RNN2VecError(f"inputs have a batch for each of {len(self)} networks; got {list(inputs.shape)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from rnn2vec.errors import RNN2VecError
@@ -64,7 +65,9 @@ class Modules:
         """Some modules, the very same objects."""
         return Modules([self.modules[row] for row in row_numbers(rows, len(self))], self.interface)
 
-    def run(self, inputs: Tensor, state: History | None = None) -> tuple[Tensor, History]:
+    def run(
+        self, inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"], state: History | None = None
+    ) -> tuple[Float[Tensor, "N B T Y"], History]:
         """Run every module on its own batch of sequences, see :meth:`Networks.run`.
 
         Mixtures of tokens ``[N, B, T, X]`` go to modules as they are: one with an embedding cannot read them.

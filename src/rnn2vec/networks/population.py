@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from rnn2vec import engine
@@ -45,7 +46,10 @@ class Population:
     differentiable = True
 
     def __init__(
-        self, architecture: Architecture, weights: Mapping[str, Tensor], interface: Interface | None = None
+        self,
+        architecture: Architecture,
+        weights: Mapping[str, Float[Tensor, "N ..."]],
+        interface: Interface | None = None,
     ) -> None:
         shapes, sizes = architecture.parameter_shapes(), (architecture.input_size, architecture.output_size)
         if interface is not None and (interface.inputs.size, interface.outputs.size) != sizes:
@@ -57,7 +61,7 @@ class Population:
             wrong = ", ".join(sorted(set(weights) ^ set(shapes)))
             raise RNN2VecError(f"a population's weights are named {', '.join(shapes)}; missing or unknown: {wrong}")
         self.architecture = architecture
-        self.weights: Mapping[str, Tensor] = Weights({name: weights[name] for name in shapes})
+        self.weights: Mapping[str, Float[Tensor, "N ..."]] = Weights({name: weights[name] for name in shapes})
         for name, weight in self.weights.items():
             if not isinstance(weight, Tensor):
                 raise RNN2VecError(f"weights of a population are torch tensors; {name} is {type(weight).__name__}")
@@ -127,7 +131,9 @@ class Population:
         return cls.from_flat(architecture, torch.from_numpy(flat), interface)
 
     @classmethod
-    def from_flat(cls, architecture: Architecture, flat: Tensor, interface: Interface | None = None) -> Population:
+    def from_flat(
+        cls, architecture: Architecture, flat: Float[Tensor, "N P"], interface: Interface | None = None
+    ) -> Population:
         """The inverse of :meth:`flatten`: copies of ``[N, P]`` parameters in the architecture's order.
 
         Raises:
@@ -175,7 +181,9 @@ class Population:
         """
         return Population(self.architecture, self.weights, interface)
 
-    def run(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+    def run(
+        self, inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"], state: State | None = None
+    ) -> tuple[Float[Tensor, "N B T Y"], State]:
         """Run every network on its own batch of sequences, see :func:`rnn2vec.engine.run`.
 
         Args:
@@ -187,7 +195,7 @@ class Population:
         """
         return engine.run(self, inputs, state)
 
-    def flatten(self) -> Tensor:
+    def flatten(self) -> Float[Tensor, "N P"]:
         """All parameters as ``[N, P]``, in torch.nn's order, the head last."""
         return torch.cat([weight.flatten(1) for weight in self.weights.values()], dim=1)
 
@@ -250,7 +258,7 @@ class Population:
             for index in range(len(self))
         ]
 
-    def permute_hidden(self, permutations: Sequence[Tensor]) -> Population:
+    def permute_hidden(self, permutations: Sequence[Integer[Tensor, "N _"]]) -> Population:
         """Renumber the hidden units of every layer; the functions the networks compute stay the same.
 
         Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from rnn2vec.interface import Interface
@@ -42,7 +43,9 @@ class Networks(Protocol):
         """Some of them, always as networks, see :func:`rnn2vec.rows.row_numbers`."""
         ...
 
-    def run(self, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    def run(
+        self, inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"], state: Any = None
+    ) -> tuple[Float[Tensor, "N B T Y"], Any]:
         """Run every network on its own batch of sequences.
 
         Args:

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -26,8 +27,8 @@ class History:
         outputs: ``[N, B, T, Y]``.
     """
 
-    inputs: Tensor
-    outputs: Tensor
+    inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"]
+    outputs: Float[Tensor, "N B T Y"]
 
 
 def replay(

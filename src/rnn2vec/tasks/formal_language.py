@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+from jaxtyping import Bool, Int64, Integer
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import LARGEST, whole
@@ -81,7 +82,7 @@ class FormalLanguage:
         ]
         return " ".join(["a^n", *powers])
 
-    def string(self, n: int) -> np.ndarray:
+    def string(self, n: int) -> Int64[np.ndarray, " length"]:
         """The string of a given n as it appears in the window, ``[length]`` int64."""
         counts = (n, *(n + shift for shift in self.shifts))
         letters = np.repeat(np.arange(4), counts)
@@ -92,11 +93,13 @@ class FormalLanguage:
         return window
 
     @functools.cached_property
-    def training_strings(self) -> np.ndarray:
+    def training_strings(self) -> Int64[np.ndarray, "strings length"]:
         """All training strings, ``[max_n - min_n, length]`` int64, n ascending."""
         return np.stack([self.string(n) for n in range(self.min_n, self.max_n)])
 
-    def sample(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def sample(
+        self, size: int, generator: np.random.Generator
+    ) -> tuple[Int64[np.ndarray, "B T"], Int64[np.ndarray, "B T"]]:
         """Draw strings with n uniform: inputs ``[B, length - 1]`` and, one token ahead, targets of the same shape."""
         strings = self.training_strings[generator.integers(0, len(self.training_strings), size)]
         return strings[:, :-1], strings[:, 1:]
@@ -109,7 +112,7 @@ class FormalLanguage:
         complete = np.array([4 * n + sum(self.shifts) <= self.length - 1 for n in every_n])
         return windows, complete | (np.arange(self.length) < self.max_n)
 
-    def accept(self, tokens: np.ndarray) -> np.ndarray:
+    def accept(self, tokens: Integer[np.ndarray, "*any length"]) -> Bool[np.ndarray, "*any"] | np.bool_:
         """Whether each window ``[..., length]`` shows a string of the language, as booleans ``[...]``.
 
         Nothing but EOS may follow the first EOS. A window cut off before its string ends is accepted if it begins like

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 import numpy as np
+from jaxtyping import Shaped
 
 
 class Task(Protocol):
@@ -28,7 +29,7 @@ class Task(Protocol):
         """The numbers that tell this task from others of its family: columns of ``snapshots.parquet``."""
         ...
 
-    def sample(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+    def sample(self, size: int, generator: np.random.Generator) -> tuple[Shaped[np.ndarray, "B T ..."], ...]:
         """Draw a training batch: inputs ``[B, T]`` (tokens) or ``[B, T, X]``; targets, which are classes ``[B, T]`` or
         numbers ``[B, T, Y]``; and, where not all steps count the same in the loss, what each counts, ``[B, T]``.
         """

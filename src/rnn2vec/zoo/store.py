@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Shaped
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
@@ -137,7 +138,7 @@ class Zoo:
         """
         return tuple(np.unique(self.column("step")).astype(int).tolist())
 
-    def column(self, name: str) -> np.ndarray:
+    def column(self, name: str) -> Shaped[np.ndarray, " networks"]:
         """A column of the table, ``[networks]``.
 
         Raises:
@@ -173,7 +174,7 @@ class Zoo:
         return dataclasses.replace(self, snapshots=self.snapshots.filter(pa.array(kept)))
 
     @cached_property
-    def tasks(self) -> np.ndarray:
+    def tasks(self) -> Shaped[np.ndarray, "networks P"]:
         """The task of every network, ``[networks, P]``, by its task columns.
 
         Raises:
@@ -182,7 +183,7 @@ class Zoo:
         return np.stack([self.column(name) for name in self.task_set.task_columns], axis=1)
 
     @cached_property
-    def groups(self) -> np.ndarray:
+    def groups(self) -> Shaped[np.ndarray, "networks P"]:
         """What a split keeps together, ``[networks, P]``: tasks, or the values of one column as text."""
         if self.index.task_set is None:
             return self.column(self.index.split_by).astype(str)[:, None]

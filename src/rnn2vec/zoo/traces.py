@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.networks import Networks
@@ -23,12 +24,12 @@ class Traces:
             token was written and not read.
     """
 
-    inputs: np.ndarray
-    outputs: np.ndarray
+    inputs: Integer[np.ndarray, "S R T"] | Float[np.ndarray, "S R T X"]
+    outputs: Float[np.ndarray, "S R _ Y"]
 
     @classmethod
     @torch.no_grad()
-    def of(cls, networks: Networks, inputs: np.ndarray) -> Traces:
+    def of(cls, networks: Networks, inputs: Integer[np.ndarray, "S R T"] | Float[np.ndarray, "S R T X"]) -> Traces:
         """Let networks read inputs ``[S, R, T]`` or ``[S, R, T, X]``.
 
         Raises:
