@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import numbers
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,9 +14,6 @@ from rnn2vec.fields import shown
 from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 from rnn2vec.tasks.digits import IMAGE_SIDE, NORMALISATION, Digits, check_source, load_digits
-
-if TYPE_CHECKING:
-    from scipy import sparse
 
 TILE_SIDE = {"mnist": 4, "uci": 2}
 """Pixels of a tile's side, by source of digits."""
@@ -102,13 +99,15 @@ class TiledDigits:
         return inputs, np.repeat(labels[:, None], self.length, axis=1)
 
     @functools.cached_property
-    def _tiled_rotation(self) -> sparse.csr_array:
+    def _tiled_rotation(self) -> Any:
         side = IMAGE_SIDE[self.source]
         return rotation(side, self.angle)[tile_order(side, TILE_SIDE[self.source])]
 
 
-def rotation(side: int, angle: float) -> sparse.csr_array:
-    """The rotation of square images as a linear map of their pixels, ``[side * side, side * side]`` float32.
+def rotation(side: int, angle: float) -> Any:
+    """The rotation of square images as a linear map of their pixels.
+
+    A ``scipy.sparse.csr_array`` ``[side * side, side * side]`` float32.
 
     About the centre of the image, counter-clockwise as displayed, with bilinear interpolation; beyond its edge an image
     is black. With dx and dy the distance of an output pixel from the centre, to the right and down, its value is that

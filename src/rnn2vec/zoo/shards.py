@@ -21,7 +21,7 @@ def row_checksums(tensors: Mapping[str, np.ndarray], names: Sequence[str]) -> li
     digests = [hashlib.sha256() for _ in range(len(arrays[0]))]
     for array in arrays:
         for row, digest in zip(array.reshape(len(array), -1), digests, strict=True):
-            digest.update(row.data)
+            digest.update(row.view(np.uint8).data)  # as bytes, for types that buffers lack
     return [digest.hexdigest() for digest in digests]
 
 
