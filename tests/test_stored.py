@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -97,6 +98,14 @@ def test_a_file_that_changes_is_checked_again(tiny_zoo: Zoo, tmp_path: Path) -> 
     assert len(stored[shards != 1])
     with pytest.raises(RNN2VecError, match="altered"):
         stored[shards == 1]
+
+
+def test_what_was_read_can_be_copied(tiny_zoo: Zoo) -> None:
+    for stored in (tiny_zoo.stored_networks(), tiny_zoo.stored_traces()):
+        assert len(stored[:])
+        again = pickle.loads(pickle.dumps(stored))
+        assert len(again[[0, 3]]) == 2
+        assert stored != again
 
 
 def test_more_files_than_may_be_open(tiny_zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,7 +301,7 @@ class Zoo:
         names: Sequence[str],
         checksums: str,
         file_of: Callable[[int, int], tuple[Path, str]],
-        require: Callable[[Path, Mapping[str, np.ndarray]], None] = lambda path, tensors: None,
+        require: Callable[[Path, Mapping[str, np.ndarray]], None] | None = None,
     ) -> StoredRows:
         shards, rows = self._places[1][chosen], self._places[2][chosen]
         files = {shard: file_of(shard, int(chosen[own[0]])) for shard, own in by_shard(shards)}

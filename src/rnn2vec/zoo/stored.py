@@ -29,10 +29,6 @@ BLOCK = 256
 """Networks whose traces are in memory at once where all are looked at."""
 
 
-def _anything(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Refuses nothing."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class StoredRows:
     """S rows of tensors in the shards of a zoo. Reading one row costs one row.
@@ -46,7 +42,7 @@ class StoredRows:
         shards: which of them holds each row, ``[S]``.
         rows: its number there, ``[S]``.
         checksums: of that row, ``[S]``; where one is None, its file is checked as a whole.
-        require: refuses rows of a file that are not what they should be.
+        require: refuses rows of a file that are not what they should be; None to take all.
     """
 
     names: Sequence[str]
@@ -54,18 +50,23 @@ class StoredRows:
     shards: np.ndarray
     rows: np.ndarray
     checksums: np.ndarray
-    require: Callable[[Path, Mapping[str, np.ndarray]], None] = _anything
-    _opened: dict[int, tuple[Any, dict[str, Any]]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    require: Callable[[Path, Mapping[str, np.ndarray]], None] | None = None
+    _opened: dict[int, dict[str, Any]] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _states: dict[int, tuple[int, ...]] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_opened": {}}
+        return self.__dict__ | {"_opened": {}, "_states": {}}
 
     @cached_property
     def _sound(self) -> np.ndarray:
         return np.zeros(len(self), bool)
+
+    @cached_property
+    def _members(self) -> dict[int, np.ndarray]:
+        return dict(by_shard(self.shards))
 
     def read(self, chosen: np.ndarray) -> dict[str, np.ndarray]:
         """Some of them, in memory.
@@ -115,7 +116,8 @@ class StoredRows:
                 for row, known, own in zip(rows[unsound], recorded, row_checksums(new, self.names), strict=True):
                     if known not in (None, own):
                         raise altered(path, int(row))
-            self.require(path, new)
+            if self.require is not None:
+                self.require(path, new)
             self._sound[chosen] = True
         return found
 
@@ -126,18 +128,20 @@ class StoredRows:
             told = path.stat()
             state = (told.st_size, told.st_mtime_ns, told.st_ino)
         except OSError:
-            state = None  # it cannot be opened either
-        if state is None or shard not in self._opened or self._opened[shard][0] != state:
-            own = self.shards == shard
-            self._sound[own] = False
-            if None in self.checksums[own]:
-                read_tensors(path, checksum)
+            state = ()  # it cannot be opened either
+        changed = self._states.get(shard) != state
+        if changed or shard not in self._opened:
+            own = self._members[shard]
+            if changed:
+                self._sound[own] = False
+                if None in self.checksums[own]:
+                    read_tensors(path, checksum)
             slices = open_tensors(path)
             require_rows(path, self.names, {name: part.get_shape() for name, part in slices.items()}, self.rows[own])
             if len(self._opened) == MOST_OPEN:
                 self._opened.clear()
-            self._opened[shard] = state, slices
-        return self._opened[shard][1]
+            self._opened[shard], self._states[shard] = slices, state
+        return self._opened[shard]
 
 
 def _in_order(rows: np.ndarray) -> bool:
