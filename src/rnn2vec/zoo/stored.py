@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -124,11 +125,10 @@ class StoredRows:
     def _slices(self, shard: int) -> dict[str, Any]:
         """The tensors of a shard, to be read row by row."""
         path, checksum = self.files[shard]
-        try:
+        state: tuple[int, ...] = ()
+        with contextlib.suppress(OSError):  # it cannot be opened either
             told = path.stat()
             state = (told.st_size, told.st_mtime_ns, told.st_ino)
-        except OSError:
-            state = ()  # it cannot be opened either
         changed = self._states.get(shard) != state
         if changed or shard not in self._opened:
             own = self._members[shard]
