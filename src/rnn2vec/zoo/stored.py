@@ -27,7 +27,7 @@ MOST_OPEN = 4096
 IN_MEMORY = 2**30
 """Bytes of weights that training may keep in memory."""
 BLOCK = 256
-"""Networks whose traces are in memory at once where all are looked at."""
+"""Networks that are in memory at once where all are looked at."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
