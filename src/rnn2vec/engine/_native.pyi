@@ -13,6 +13,7 @@ class Architecture:
 
     Args:
         cell: its number.
+        nonlinearity: of an Elman or leaky cell, its number among the activations.
         input_size: X.
         hidden: units of each layer.
         head: size and number of the activation of each linear map; none for the hidden states of the last layer.
@@ -23,6 +24,7 @@ class Architecture:
     def __init__(
         self,
         cell: int,
+        nonlinearity: int,
         input_size: int,
         hidden: list[int],
         head: list[tuple[int, int]],

@@ -29,11 +29,7 @@ TAPE_BYTES = 16 << 20
 """Largest record of a forward pass that is kept for the backward pass. A larger one would stream through memory, which
 is slower than computing it again for one network at a time, in cache."""
 
-_CELLS = (
-    ("lstm", "tanh"), ("gru", "tanh", "after"), ("gru", "tanh", "before"), ("elman", "tanh"), ("elman", "relu"),
-    ("leaky", "tanh", "outside"), ("leaky", "relu", "outside"), ("leaky", "softplus", "outside"),
-    ("leaky", "tanh", "inside"), ("leaky", "relu", "inside"), ("leaky", "softplus", "inside"),
-)  # fmt: skip
+_CELLS = (("lstm",), ("gru", "after"), ("gru", "before"), ("elman",), ("leaky", "outside"), ("leaky", "inside"))
 """Cells in the order in which the kernels number them."""
 
 
@@ -153,7 +149,8 @@ def _native_kind(architecture: Architecture, hidden: bool) -> _Kind:
     own = {"gru": (architecture.reset,), "leaky": (architecture.leak,)}.get(architecture.cell, ())
     head = [] if hidden else [(size, ACTIVATIONS.index(kind)) for _, _, size, kind in architecture.head_layers()]
     native = _native.Architecture(
-        _CELLS.index((architecture.cell, architecture.nonlinearity, *own)),
+        _CELLS.index((architecture.cell, *own)),
+        ACTIVATIONS.index(architecture.nonlinearity),
         architecture.input_size,
         list(architecture.hidden_sizes),
         head,

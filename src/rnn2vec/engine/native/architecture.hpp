@@ -8,12 +8,7 @@
 
 namespace rnn2vec {
 
-// Leaky cells by where the leak is and by their nonlinearity.
-enum class Cell : int {
-  lstm, gru, gru_reset_before, elman_tanh, elman_relu,
-  leaky_outside_tanh, leaky_outside_relu, leaky_outside_softplus,
-  leaky_inside_tanh, leaky_inside_relu, leaky_inside_softplus,
-};
+enum class Cell : int { lstm, gru, gru_reset_before, elman, leaky_outside, leaky_inside };
 
 enum class Activation : int { identity, tanh, relu, sigmoid, softplus };
 
@@ -31,6 +26,7 @@ struct Matrix {
 
 struct Architecture {
   Cell cell;
+  Activation nonlinearity;           // of an Elman or leaky cell
   std::int64_t input_size;
   std::vector<std::int64_t> hidden;  // of each layer
   std::vector<HeadLayer> head;       // without one, what is asked for are the hidden states of the last layer
@@ -39,9 +35,9 @@ struct Architecture {
   std::vector<Matrix> parameters;    // all of one network, in the order of architecture.py
   std::int64_t size;                 // numbers in them
 
-  Architecture(Cell cell, std::int64_t input_size, std::vector<std::int64_t> hidden, std::vector<HeadLayer> head,
-               bool skip, bool own_state)
-      : cell(cell), input_size(input_size), hidden(std::move(hidden)), head(std::move(head)),
+  Architecture(Cell cell, Activation nonlinearity, std::int64_t input_size, std::vector<std::int64_t> hidden,
+               std::vector<HeadLayer> head, bool skip, bool own_state)
+      : cell(cell), nonlinearity(nonlinearity), input_size(input_size), hidden(std::move(hidden)), head(std::move(head)),
         skip(skip && !this->head.empty()), own_state(own_state),
         widest(*std::max_element(this->hidden.begin(), this->hidden.end())), size(0) {
     list_parameters();
@@ -50,14 +46,14 @@ struct Architecture {
 
   std::int64_t layers() const { return static_cast<std::int64_t>(hidden.size()); }
   std::int64_t outputs() const { return head.empty() ? hidden.back() : head.back().size; }
-  bool is_leaky() const { return cell >= Cell::leaky_outside_tanh; }
+  bool is_leaky() const { return cell == Cell::leaky_outside || cell == Cell::leaky_inside; }
   bool is_gru() const { return cell == Cell::gru || cell == Cell::gru_reset_before; }
   std::int64_t gates() const { return cell == Cell::lstm ? 4 : is_gru() ? 3 : 1; }
   // Rows a tape keeps for each unit and step: of a GRU, also its candidate's recurrent half or what that reads; of a
   // leaky cell, also the gradient of its leak.
   std::int64_t kept() const { return is_gru() ? 4 : is_leaky() ? 2 : gates(); }
   // Whether a second number of each unit goes from step to step beside the h that is read: an LSTM's c, a leak's v.
-  bool has_inner() const { return cell == Cell::lstm || (is_leaky() && cell <= Cell::leaky_outside_softplus); }
+  bool has_inner() const { return cell == Cell::lstm || cell == Cell::leaky_outside; }
   std::int64_t state_parts() const { return cell == Cell::lstm ? 2 : 1; }
   bool has_activations() const {
     return std::any_of(head.begin(), head.end(),

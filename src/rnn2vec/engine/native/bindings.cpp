@@ -75,14 +75,15 @@ NB_MODULE(_native, m) {
   m.def("instruction_set", [] { return std::string(kernels().name); });
   m.def("use_instruction_set", &use_instruction_set);
 
-  // cell and activations: numbers of the enumerations; head: sizes and activations
+  // cell, nonlinearity and activations: numbers of the enumerations; head: sizes and activations
   nb::class_<Architecture>(m, "Architecture")
-      .def("__init__", [](Architecture* self, int cell, std::int64_t input_size, std::vector<std::int64_t> hidden,
-                          const std::vector<std::pair<std::int64_t, int>>& head, bool skip, bool own_state) {
+      .def("__init__", [](Architecture* self, int cell, int nonlinearity, std::int64_t input_size,
+                          std::vector<std::int64_t> hidden, const std::vector<std::pair<std::int64_t, int>>& head, bool skip, bool own_state) {
         if (hidden.empty()) throw std::invalid_argument("a network has at least one layer");
         std::vector<HeadLayer> layers;
         for (const auto& [size, activation] : head) layers.push_back({size, static_cast<Activation>(activation)});
-        new (self) Architecture(static_cast<Cell>(cell), input_size, std::move(hidden), std::move(layers), skip, own_state);
+        new (self) Architecture(static_cast<Cell>(cell), static_cast<Activation>(nonlinearity), input_size,
+                                std::move(hidden), std::move(layers), skip, own_state);
       });
 
   nb::class_<CheckedCall>(m, "Call")

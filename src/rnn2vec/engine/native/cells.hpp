@@ -18,6 +18,7 @@ struct Moment {
   float* h;                   // [H][width]: what the next step and the layer above read
   float* inner;               // an LSTM's c, the v of a leaky cell with its leak outside
   const float* leak;
+  rnn2vec::Activation nonlinearity;  // of an Elman or leaky cell
 };
 
 // What the recurrent product of the last gate reads or gives: h like the others; a half that is kept apart; or h times
@@ -151,7 +152,7 @@ struct GruResetBefore {
   }
 };
 
-template <class Z, class Nonlinearity>
+template <class Z>
 struct Elman {
   using S = typename Z::S;
   static constexpr int gates = 1;
@@ -159,63 +160,74 @@ struct Elman {
   static constexpr bool has_inner = false, is_leaky = false;
 
   static void forward(std::int64_t hidden, const Moment& m) {
-    for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes)
-      S::store(m.h + e, Nonlinearity::value(S::load(m.gates + e)));
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) S::store(m.h + e, f.value(S::load(m.gates + e)));
+    });
   }
 
   static void backward(std::int64_t hidden, const Moment& m, const float* above, float* dh, float*) {
-    for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
-      const auto d_h = S::load(above + e) + S::load(dh + e);
-      S::store(m.gates + e, Nonlinearity::pull(d_h, S::load(m.h + e)));
-      S::store(dh + e, typename S::F{});
-    }
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
+        const auto d_h = S::load(above + e) + S::load(dh + e);
+        S::store(m.gates + e, f.pull(d_h, S::load(m.h + e)));
+        S::store(dh + e, typename S::F{});
+      }
+    });
   }
 };
 
 // v <- v + a (W f(v) + U x + b - v); what is read is h = f(v).
-template <class Z, class Nonlinearity>
+template <class Z>
 struct LeakyOutside {
   using S = typename Z::S;
   static constexpr int gates = 1;  // the drive W f(v) + U x + b; kept, too: the gradient of a
   static constexpr Recurrent recurrent = Recurrent::together;
   static constexpr bool has_inner = true, is_leaky = true;
 
-  // What is read of a state that was given.
-  static void read(std::int64_t size, const float* inner, float* h) {
-    for (std::int64_t e = 0; e < size; e += S::lanes) S::store(h + e, Nonlinearity::value(S::load(inner + e)));
+  // What is read of a state that was given, before the first moment.
+  static void read(std::int64_t size, const Moment& m, float* h) {
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < size; e += S::lanes) S::store(h + e, f.value(S::load(m.inner_before + e)));
+    });
   }
 
   // The gradient of that state, in dv.
-  static void read_backward(std::int64_t size, const float* h, const float* dh, float* dv) {
-    for (std::int64_t e = 0; e < size; e += S::lanes)
-      S::store(dv + e, S::load(dv + e) + Nonlinearity::pull(S::load(dh + e), S::load(h + e)));
+  static void read_backward(std::int64_t size, const Moment& m, const float* dh, float* dv) {
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < size; e += S::lanes)
+        S::store(dv + e, S::load(dv + e) + f.pull(S::load(dh + e), S::load(m.h_before + e)));
+    });
   }
 
   static void forward(std::int64_t hidden, const Moment& m) {
-    for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
-      const auto before = S::load(m.inner_before + e);
-      const auto v = before + S::load(m.leak + e) * (S::load(m.gates + e) - before);
-      S::store(m.inner + e, v);
-      S::store(m.h + e, Nonlinearity::value(v));
-    }
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
+        const auto before = S::load(m.inner_before + e);
+        const auto v = before + S::load(m.leak + e) * (S::load(m.gates + e) - before);
+        S::store(m.inner + e, v);
+        S::store(m.h + e, f.value(v));
+      }
+    });
   }
 
   static void backward(std::int64_t hidden, const Moment& m, const float* above, float* dh, float* dv) {
     const std::int64_t size = Z::block(hidden);
-    for (std::int64_t e = 0; e < size; e += S::lanes) {
-      const auto leak = S::load(m.leak + e);
-      const auto d_h = S::load(above + e) + S::load(dh + e);
-      const auto d_v = S::load(dv + e) + Nonlinearity::pull(d_h, S::load(m.h + e));
-      S::store(m.gates + size + e, d_v * (S::load(m.gates + e) - S::load(m.inner_before + e)));
-      S::store(m.gates + e, leak * d_v);
-      S::store(dh + e, typename S::F{});
-      S::store(dv + e, d_v - leak * d_v);
-    }
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < size; e += S::lanes) {
+        const auto leak = S::load(m.leak + e);
+        const auto d_h = S::load(above + e) + S::load(dh + e);
+        const auto d_v = S::load(dv + e) + f.pull(d_h, S::load(m.h + e));
+        S::store(m.gates + size + e, d_v * (S::load(m.gates + e) - S::load(m.inner_before + e)));
+        S::store(m.gates + e, leak * d_v);
+        S::store(dh + e, typename S::F{});
+        S::store(dv + e, d_v - leak * d_v);
+      }
+    });
   }
 };
 
 // h <- h + a (f(W h + U x + b) - h)
-template <class Z, class Nonlinearity>
+template <class Z>
 struct LeakyInside {
   using S = typename Z::S;
   static constexpr int gates = 1;  // the drive f(W h + U x + b); kept, too: the gradient of a
@@ -223,22 +235,26 @@ struct LeakyInside {
   static constexpr bool has_inner = false, is_leaky = true;
 
   static void forward(std::int64_t hidden, const Moment& m) {
-    for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
-      const auto before = S::load(m.h_before + e), drive = Nonlinearity::value(S::load(m.gates + e));
-      S::store(m.gates + e, drive);
-      S::store(m.h + e, before + S::load(m.leak + e) * (drive - before));
-    }
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < Z::block(hidden); e += S::lanes) {
+        const auto before = S::load(m.h_before + e), drive = f.value(S::load(m.gates + e));
+        S::store(m.gates + e, drive);
+        S::store(m.h + e, before + S::load(m.leak + e) * (drive - before));
+      }
+    });
   }
 
   static void backward(std::int64_t hidden, const Moment& m, const float* above, float* dh, float*) {
     const std::int64_t size = Z::block(hidden);
-    for (std::int64_t e = 0; e < size; e += S::lanes) {
-      const auto leak = S::load(m.leak + e), drive = S::load(m.gates + e);
-      const auto d_h = S::load(above + e) + S::load(dh + e);
-      S::store(m.gates + size + e, d_h * (drive - S::load(m.h_before + e)));
-      S::store(m.gates + e, Nonlinearity::pull(leak * d_h, drive));
-      S::store(dh + e, d_h - leak * d_h);
-    }
+    with_activation<S>(m.nonlinearity, [&](auto f) {
+      for (std::int64_t e = 0; e < size; e += S::lanes) {
+        const auto leak = S::load(m.leak + e), drive = S::load(m.gates + e);
+        const auto d_h = S::load(above + e) + S::load(dh + e);
+        S::store(m.gates + size + e, d_h * (drive - S::load(m.h_before + e)));
+        S::store(m.gates + e, f.pull(leak * d_h, drive));
+        S::store(dh + e, d_h - leak * d_h);
+      }
+    });
   }
 };
 

@@ -48,19 +48,13 @@ struct Type {
 // Call action with the Type of network that fits.
 template <class Z, class Action>
 auto with_cell(Cell cell, const Action& action) {
-  using S = typename Z::S;
   switch (cell) {
     case Cell::lstm: return action(Type<Network<Z, Lstm<Z>>>{});
     case Cell::gru: return action(Type<Network<Z, Gru<Z>>>{});
     case Cell::gru_reset_before: return action(Type<Network<Z, GruResetBefore<Z>>>{});
-    case Cell::elman_tanh: return action(Type<Network<Z, Elman<Z, Tanh<S>>>>{});
-    case Cell::elman_relu: return action(Type<Network<Z, Elman<Z, Relu<S>>>>{});
-    case Cell::leaky_outside_tanh: return action(Type<Network<Z, LeakyOutside<Z, Tanh<S>>>>{});
-    case Cell::leaky_outside_relu: return action(Type<Network<Z, LeakyOutside<Z, Relu<S>>>>{});
-    case Cell::leaky_outside_softplus: return action(Type<Network<Z, LeakyOutside<Z, Softplus<S>>>>{});
-    case Cell::leaky_inside_tanh: return action(Type<Network<Z, LeakyInside<Z, Tanh<S>>>>{});
-    case Cell::leaky_inside_relu: return action(Type<Network<Z, LeakyInside<Z, Relu<S>>>>{});
-    default: return action(Type<Network<Z, LeakyInside<Z, Softplus<S>>>>{});
+    case Cell::elman: return action(Type<Network<Z, Elman<Z>>>{});
+    case Cell::leaky_outside: return action(Type<Network<Z, LeakyOutside<Z>>>{});
+    default: return action(Type<Network<Z, LeakyInside<Z>>>{});
   }
 }
 

@@ -63,24 +63,32 @@ class Network : public Record<Z, Cell> {
   }
 
  private:
+  // A reset that comes before the product would need all gates of all units in between.
+  static constexpr bool can_stream = Z::width == 1 && Cell::recurrent != Recurrent::gated;
+
   void layer_forward(const Layer& layer, std::int64_t first, std::int64_t steps) {
     merge_biases(layer);
     if (Cell::is_leaky) spread(layer, work_ + at_.leak, layer.weights[net_.leak()]);
     if (shape_.noise > 0.0f) scale_noise(layer);
     const float* bias = work_ + at_.bias;
     const bool looked_up = layer.index == 0 && shape_.tokens;
-    Streaming<Z, Cell> streaming(layer.units, layer.inputs, work_ + at_.packed + layer.index * at_.packed_layer);
-    const bool streams = Streaming<Z, Cell>::fits && at_.streams;
-    if (streams && first == 0) streaming.pack(layer.weights[0], layer.weights[1], bias);
+    const bool streams = can_stream && at_.streams;
+    [[maybe_unused]] const Streaming<typename Z::S, Cell::gates, Cell::recurrent == Recurrent::apart> streaming(
+        layer.units, layer.inputs, work_ + at_.packed + layer.index * at_.packed_layer);
+    if constexpr (can_stream)
+      if (streams && first == 0) streaming.pack(layer.weights[0], layer.weights[1], bias);
     [[maybe_unused]] const std::uint64_t own_stem = mixed(slice_.noise_key + (layer.index + 1) * golden);
     for (std::int64_t t = 0; t < steps; ++t) {
       const Moment now = moment(layer.index, t);
-      if (streams)
-        streaming.preactivate(now.gates, layer.block, looked_up ? nullptr : below(layer.index, t),
-                              looked_up ? *tokens(t) : 0, now.h_before);
-      else if (looked_up)
+      if (streams) {
+        if constexpr (can_stream)
+          streaming.preactivate(now.gates, layer.block, looked_up ? nullptr : below(layer.index, t),
+                                looked_up ? *tokens(t) : 0, now.h_before);
+      } else if (looked_up) {
         preactivate(layer, t, Lookup<Z>{layer.weights[0], bias, tokens(t), net_.input_size});
-      else preactivate(layer, t, Bias<Z>{bias});
+      } else {
+        preactivate(layer, t, Bias<Z>{bias});
+      }
       if constexpr (Cell::gates == 1)  // the gate is the unit's pre-activation
         if (shape_.noise > 0.0f)
           add_noise<Z>(now.gates, layer.units, mixed(own_stem + (first + t + 1) * golden), work_ + at_.noise, slice_.first);
@@ -185,7 +193,7 @@ class Network : public Record<Z, Cell> {
         pull_back(layer, layer.inputs, extra(t), Zero<Z>{}, layer.weights[0], now.gates, false);
     }
     if (!wants_start) return;
-    if constexpr (reads_inner) Cell::read_backward(layer.block, moment(layer.index, 0).h_before, dh, inner);
+    if constexpr (reads_inner) Cell::read_backward(layer.block, moment(layer.index, 0), dh, inner);
     for (int part = 0; part < parts; ++part) {
       const float* own = is_inner(part) ? inner : dh;
       if (gradients.state[part]) store_units(layer, gradients.state[part], own);

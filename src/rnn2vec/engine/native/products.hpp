@@ -80,7 +80,7 @@ INLINE void affine_block(float* out, std::int64_t row, const Start& start, const
 }
 
 template <class Z, bool Transposed, class Start>
-void affine_blocks(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
+NOINLINE void affine_blocks(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
   std::int64_t row = 0;
   for (; row + Z::rows <= rows; row += Z::rows) affine_block<Z, Z::rows, Transposed>(out, row, start, a, b);
   for (; row + 2 <= rows; row += 2) affine_block<Z, 2, Transposed>(out, row, start, a, b);
@@ -130,7 +130,7 @@ INLINE void outer_rows(float* grad, std::int64_t columns, const Series& d, const
 
 // grad[row][column] += sum over steps and lanes of d[step][row][lane] * x[step][column][lane]
 template <class Z>
-void outer(std::int64_t rows, std::int64_t columns, float* grad, const Series& d, const Series& x,
+NOINLINE void outer(std::int64_t rows, std::int64_t columns, float* grad, const Series& d, const Series& x,
            std::int64_t steps) {
   if constexpr (Z::width == 1) return outer_single<Row<typename Z::S>>(rows, columns, grad, d, x, steps);
   std::int64_t row = 0;
@@ -140,7 +140,7 @@ void outer(std::int64_t rows, std::int64_t columns, float* grad, const Series& d
 
 // grad[row] += sum over steps and lanes of d[step][row][lane]; the same to `twin`; either may be null
 template <class Z>
-void sum_rows(std::int64_t rows, float* grad, float* twin, const Series& d, std::int64_t steps) {
+NOINLINE void sum_rows(std::int64_t rows, float* grad, float* twin, const Series& d, std::int64_t steps) {
   using S [[maybe_unused]] = typename Z::S;
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* own = d.data + row * Z::width;

@@ -58,7 +58,7 @@ class Record {
     float* h = own + at_.hidden + t * at_.hidden_step;
     float* inner = own + at_.inner + t * at_.hidden_step;
     return {own + at_.gates + t * at_.gates_step, h, inner, h + at_.hidden_step, inner + at_.hidden_step,
-            work_ + at_.leak};
+            work_ + at_.leak, net_.nonlinearity};
   }
 
   // A part of a layer's state before the first step.
@@ -91,7 +91,7 @@ class Record {
     }
     if constexpr (reads_inner) {
       const Moment first = moment(layer.index, 0);
-      Cell::read(layer.block, first.inner_before, const_cast<float*>(first.h_before));
+      Cell::read(layer.block, first, const_cast<float*>(first.h_before));
     }
   }
 

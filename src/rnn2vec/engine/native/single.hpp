@@ -72,7 +72,7 @@ INLINE void add_columns(float* out, const Term& term, std::int64_t column) {
 }
 
 template <class S, bool Transposed, class Start>
-INLINE void affine_single(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
+NOINLINE void affine_single(std::int64_t rows, float* out, const Start& start, const Term& a, const Term& b) {
   std::int64_t row = 0;
   if constexpr (!Transposed) {
     for (; row + S::lanes <= rows; row += S::lanes) rows_single<S, S::lanes>(out, row, start, a, b);
@@ -88,7 +88,7 @@ INLINE void affine_single(std::int64_t rows, float* out, const Start& start, con
 }
 
 template <class S>
-void outer_single(std::int64_t rows, std::int64_t columns, float* grad, const Series& d, const Series& x,
+NOINLINE void outer_single(std::int64_t rows, std::int64_t columns, float* grad, const Series& d, const Series& x,
                   std::int64_t steps) {
   for (std::int64_t row = 0; row < rows; ++row, grad += columns) {
     std::int64_t column = 0;
