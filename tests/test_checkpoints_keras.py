@@ -144,7 +144,8 @@ def test_what_keras_writes_is_what_it_answers(
     checkpoint = read_checkpoint(saved(tmp_path_factory.mktemp("k"), model, suffix), dtype=dtype)
     assert isinstance(checkpoint.networks, Population)
     assert checkpoint.interface.inputs == (Tokens(5) if tokens else Numbers(3, -1, 1))
-    limit = 2e-6 if dtype == "float32" else 1e-12
+    rounding = 5e-5 if cell == "relu" else 2e-6  # states of a relu network have no bound, nor has what rounding becomes
+    limit = rounding if dtype == "float32" else 1e-12
     assert np.abs(answers(checkpoint, x) - wanted).max() <= limit * max(np.abs(wanted).max(), 1e-3)
 
 
