@@ -164,7 +164,7 @@ def call_interfaces() -> None:
         outputs.pictured(answers)
         outputs.compared(answers)
         outputs.units(3, [said[:2], said[2:]])
-        outputs.difference(answers, answers[:1], outputs.spread(said))
+        outputs.difference(answers, answers[:1], outputs.units(3, [said])[1])
     LANGUAGE.echo(torch.zeros(3, 2, 6))
     Interface(numbers, Numbers(2)).echo(torch.zeros(2))
 

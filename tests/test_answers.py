@@ -13,6 +13,7 @@ from conftest import tokens
 from rnn2vec import (
     Architecture,
     Callables,
+    Collection,
     Interface,
     Mixed,
     Numbers,
@@ -20,7 +21,9 @@ from rnn2vec import (
     RNN2VecError,
     Tokens,
     Zoo,
+    duplicates,
     load_encoder,
+    search,
 )
 from rnn2vec.encoders import AnswersEncoder
 from rnn2vec.networks.free_run import free_run
@@ -85,6 +88,26 @@ def test_answers_are_taken_at_the_networks_own_level() -> None:
     for loudness in (1.0, 0.5, 1e30):  # squares of the last are beyond float32
         torch.testing.assert_close(SOUND.outputs.levelled(loudness * numbers, unit), levelled)
     torch.testing.assert_close(SOUND.outputs.levelled(1e-3 * numbers, unit), 1e-3 * own / 0.1)  # nearly silent
+
+
+def test_one_network_that_diverges_leaves_the_others_apart() -> None:
+    networks, questions = amplifiers(12), stimuli(SOUND.inputs, steps=80)
+    names = np.array([f"amp {row}" for row in range(12)])
+    weights = {name: weight.clone() for name, weight in networks.weights.items()}
+    weights["linear.weight"][5] *= 1e13
+    diverging = Population(networks.architecture, weights, SOUND)
+    others = np.delete(np.arange(12), 5)
+    alone = Collection(names[others], networks[others], questions)
+    together = Collection(names, diverging, questions)
+    assert torch.equal(together.unit, alone.unit)
+    encoders = [AnswersEncoder.fitted(own.networks, questions) for own in (together, alone)]
+    assert torch.equal(encoders[0].units, encoders[1].units)
+    found = search(together, "amp 0", top=11)
+    assert {match.name: match.difference for match in found} | {"amp 5": 0.0} == pytest.approx(
+        {match.name: match.difference for match in search(alone, "amp 0", top=10)} | {"amp 5": 0.0}, rel=1e-5
+    )
+    assert next(match.difference for match in found if match.name == "amp 5") > 1e3
+    assert not duplicates(together, within=0.01)
 
 
 def test_a_louder_copy_has_the_same_z() -> None:

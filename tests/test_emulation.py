@@ -84,12 +84,24 @@ def test_losses_agree_with_independent_formulas() -> None:
 def test_the_loss_of_numbers_is_in_units_of_their_variance() -> None:
     generator = np.random.default_rng(0)
     said = 3 + generator.normal(size=(5, 7, 2)) * [0.01, 100.0]
-    spread = Numbers(2).spread(said)
+    spread = Numbers(2).units(5, [said])[1]
     np.testing.assert_allclose(spread, said.reshape(-1, 2).std(0), rtol=1e-5)
     mean = torch.from_numpy(said.reshape(-1, 2).mean(0)).expand(5, 7, 2)
     assert float(OF_NUMBERS["mse"](torch.from_numpy(said), mean, spread)) == pytest.approx(1, rel=1e-5)
-    constant = Numbers(1).spread(np.full((4, 1), 2.5))
+    constant = Numbers(1).units(4, [np.full((4, 3, 1), 2.5)])[1]
     assert constant.tolist() == [1.0]  # what does not vary has no unit of its own
+
+
+@pytest.mark.parametrize("times", [30.0, 1e13, 1e30])
+def test_one_network_that_diverges_does_not_set_the_unit(times: float) -> None:
+    said = np.random.default_rng(0).normal(size=(17, 7, 2))
+    own, unit = Numbers(2).units(16, [said[:16]])
+    said[16, :, 0] *= times  # of one output
+    with_it, all_units = Numbers(2).units(17, [said[:8], said[8:16], said[16:]])
+    assert all_units[0] == unit[0]
+    assert torch.equal(with_it[:16, 0], own[:, 0])
+    assert float(all_units[1]) == pytest.approx(float(said[..., 1].std()), rel=1e-6)
+    assert with_it[16, 0] > 10 * unit[0]
 
 
 def test_a_quiet_network_counts_as_a_loud_one() -> None:

@@ -74,7 +74,10 @@ def _interface(described: Described, given: Interface | None, notes: list[str]) 
     sizes = described.inputs, described.outputs
     if given is not None:
         if (given.inputs.size, given.outputs.size) != sizes:
-            raise RNN2VecError(f"an interface has the sizes of its networks, {sizes[0]} and {sizes[1]}; got {given}")
+            raise RNN2VecError(
+                f"an interface has the sizes of its networks, {sizes[0]} and {sizes[1]}; what was declared, or the "
+                f"encoder reads, is {given}"
+            )
         if described.classes and given.outputs.kind != Classes.kind:
             raise RNN2VecError(f"the file ends with a softmax, whose outputs are {Classes(sizes[1])}; got {given}")
         return given

@@ -15,7 +15,9 @@ from torch import Tensor
 from rnn2vec.encoders.forms import AskingEncoder
 from rnn2vec.encoders.parts import float32_on, normal_parameter
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
+from rnn2vec.interface.numbers import ordinary
 from rnn2vec.networks import Networks
 from rnn2vec.networks.free_run import free_run
 from rnn2vec.networks.stimuli import stimuli
@@ -130,20 +132,22 @@ class AnswersEncoder(AskingEncoder):
         self._fit(chosen)
 
     def _units(self, heard: np.ndarray) -> Tensor:
-        """The spread ``[R, 1, Y]`` of the answers to each question, over networks and steps, of all that was heard."""
+        """The spread ``[R, 1, Y]`` of what was heard in answer to each question, over ordinary networks and steps."""
         own = heard.reshape(len(heard), -1, *self.questions.shape[:2], self.interface.outputs.size)[:, 0]
-        squares = np.zeros((own.shape[1], 1, own.shape[3]))
-        sums, count = squares.copy(), len(own) * own.shape[2]
+        means, variances = np.empty((2, len(own), own.shape[1], own.shape[3]))  # [N, R, Y]
         for rows in self._batches(len(own)):
             said = own[rows].astype(np.float64)
-            sums += said.sum((0, 2))[:, None]
-            squares += np.square(said).sum((0, 2))[:, None]
-        mean = sums / count
-        spread = np.sqrt((squares / count - mean**2).clip(min=0))
-        if not np.isfinite(spread).all():
-            raise RNN2VecError("answers are finite numbers; some of these networks answer with NaN or infinity")
+            means[rows], variances[rows] = said.mean(2), said.var(2)
+        if not (finite := np.isfinite(variances).all((1, 2))).all():
+            raise RNN2VecError(
+                f"answers are finite numbers; those of {counted(int((~finite).sum()), 'network')} of {len(own)} are "
+                "not: take them out"
+            )
+        kept = ordinary(means.mean(1), variances.mean(1) + means.var(1))[:, None]
+        mean = means.mean(0, where=kept)
+        spread = np.sqrt((variances + np.square(means - mean)).mean(0, where=kept))
         varying = spread > 1e-6 * np.abs(mean).clip(min=1e-6)
-        return torch.from_numpy(np.where(varying, spread, 1.0).astype(np.float32))
+        return torch.from_numpy(np.where(varying, spread, 1.0)[:, None].astype(np.float32))
 
     def _batches(self, count: int) -> list[slice]:
         size = max(1, MOST_AT_ONCE // len(self.mean))

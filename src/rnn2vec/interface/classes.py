@@ -59,10 +59,6 @@ class Classes:
         """Outputs as losses read them: log-probabilities."""
         return outputs.log_softmax(-1)
 
-    def spread(self, outputs: Float[np.ndarray, "... Y"]) -> Float32[Tensor, " Y"]:
-        """Ones ``[Y]``: probabilities need no unit."""
-        return torch.from_numpy(np.ones(self.size, dtype=np.float32))
-
     def units(
         self, networks: int, blocks: Iterable[Float[np.ndarray, "_ ... Y"]]
     ) -> tuple[Float32[Tensor, "N Y"], Float32[Tensor, " Y"]]:

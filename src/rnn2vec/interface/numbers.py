@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Real
+from jaxtyping import Bool, Float, Float32, Real
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -18,6 +18,8 @@ from rnn2vec.losses import OF_NUMBERS, Loss
 
 QUIET = 0.1
 """The level of a network's answers, in units of the spread of all, below which they are not made louder."""
+LOUD = 10.0
+"""Times as far from the middle of all as three of four networks are: answers further off do not set the unit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,35 +114,32 @@ class Numbers:
         """Outputs as losses read them: as they are."""
         return outputs
 
-    def spread(self, outputs: Float[np.ndarray, "... Y"]) -> Float32[Tensor, " Y"]:
-        """The standard deviation ``[Y]`` of each output over stored outputs ``[..., Y]``: the unit of losses and
-        differences; 1 for an output that does not vary.
-        """
-        return self.units(1, [outputs[None]])[1]
-
     def units(
         self, networks: int, blocks: Iterable[Float[np.ndarray, "_ ... Y"]]
     ) -> tuple[Float32[Tensor, "N Y"], Float32[Tensor, " Y"]]:
-        """The unit ``[N, Y]`` of each network's losses, and that of all, ``[Y]``, see :meth:`spread`.
+        """The unit ``[N, Y]`` of each network's losses, and that of all, ``[Y]``, in which differences are measured.
 
-        A network's unit is how far its outputs are from the mean of all: whoever says that mean always loses 1, at a
-        quiet network as at a loud one. It is at least a tenth of the spread of all, so that no network outweighs the
-        rest.
+        That of all is the standard deviation of each output over the networks that are :func:`ordinary`; 1 for an
+        output that does not vary. A network's own unit is how far its outputs are from their mean: whoever says that
+        mean always loses 1, at a quiet network as at a loud one. It is at least a tenth of the unit of all, so that no
+        network outweighs the rest.
 
         Args:
             networks: N.
             blocks: stored outputs of some networks at a time, ``[K, ..., Y]``, as many of each.
         """
-        means, variances, largest = [], [], np.full(self.size, 1e-6)
+        means, variances, largest = [], [], []
         for block in blocks:
             flat = block.reshape(len(block), -1, self.size).astype(np.float64)
             means.append(flat.mean(1))
             variances.append(flat.var(1))
-            largest = np.maximum(largest, np.abs(flat).max((0, 1)))
+            largest.append(np.abs(flat).max(1))
         mean = np.concatenate(means)
-        apart = np.concatenate(variances) + np.square(mean - mean.mean(0))
-        spread = np.sqrt(apart.mean(0))
-        unit = np.where(spread > 1e-6 * largest, spread, 1.0)
+        kept = ordinary(mean, np.concatenate(variances))
+        apart = np.concatenate(variances) + np.square(mean - mean.mean(0, where=kept))
+        spread = np.sqrt(apart.mean(0, where=kept))
+        most = np.concatenate(largest).max(0, where=kept, initial=1e-6)
+        unit = np.where(spread > 1e-6 * most, spread, 1.0)
         own = np.maximum(np.sqrt(apart), 0.1 * unit)
         return torch.from_numpy(own.astype(np.float32)), torch.from_numpy(unit.astype(np.float32))
 
@@ -168,3 +167,16 @@ class Numbers:
     def __str__(self) -> str:
         ends = "" if self.low is None else f" in {self.low:g}..{self.high:g}"
         return counted(self.size, "number") + ends
+
+
+def ordinary(means: Float[np.ndarray, "N Y"], variances: Float[np.ndarray, "N Y"]) -> Bool[np.ndarray, "N Y"]:
+    """Which networks set the unit of each output: those that are not :data:`LOUD` times as far from the middle of all
+    as three of four are. One network that diverges, or answers in millivolts, would else make all others alike.
+
+    Args:
+        means: of each network's outputs.
+        variances: of the same.
+    """
+    apart = np.sqrt(variances + np.square(means - np.median(means, 0)))
+    usual = np.quantile(apart, 0.75, axis=0, method="lower")
+    return (apart <= LOUD * usual) | (usual == 0.0)

@@ -80,11 +80,8 @@ class Collection:
         if len(rows) == 1:
             return int(rows[0])
         near = [other for other in self.names.tolist() if name.lower() in other.lower()][:5]
-        known = f"; near it are {', '.join(near)}" if near else ""
-        raise RNN2VecError(
-            f"a name is that of one network; {name!r} is that of {len(rows)} of {len(self)}"
-            f"{known}: `rnn2vec embed` lists all names"
-        )
+        known = f"near it are {', '.join(near)}" if near else f"names are such as {', '.join(self.names.tolist()[:3])}"
+        raise RNN2VecError(f"a name is that of one network; {name!r} is that of {len(rows)} of {len(self)}; {known}")
 
     @cached_property
     def unit(self) -> Float32[Tensor, " Y"]:

@@ -88,7 +88,7 @@ def compare(
     pair = Pair(a, b)
     asked = observed(a, b, seed) if inputs is None else np.asarray(inputs)
     said_a, said_b = pair.answers(asked)
-    pair = dataclasses.replace(pair, unit=unit_of(pair.interface, said_a))
+    pair = dataclasses.replace(pair, unit=unit_of(pair.interface, said_a[None]))
     found = worst_input(pair, asked, budget, seed, on_progress)
     return Comparison(pair.interface, asked, Differences.of(pair, said_a, said_b), found)
 

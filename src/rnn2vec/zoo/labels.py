@@ -67,7 +67,9 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
     heads = [cell.partition(":") for cell in rows[0]] if rows else []
     columns = [head for head, _, _ in heads]
     if NAME not in columns or len(columns) < 2 or len(set(columns)) < len(columns) or "" in columns:
-        raise RNN2VecError(f"a csv of labels has a column {NAME} and others, each of its own name; got {columns}")
+        raise RNN2VecError(
+            f"a csv of labels has a column {NAME} and others, each of its own name, in its first line; got {columns}"
+        )
     if wrong := sorted(set(columns) & ({*OWN, *taken} - {NAME})):
         raise RNN2VecError(f"a zoo has columns {', '.join(wrong)} of its own: call the labels something else")
     said = {head: kind for head, _, kind in heads if kind}

@@ -180,6 +180,9 @@ def _tensors(group: Group, interface: Interface) -> tuple[Tensors, Tensors | Non
         with np.errstate(over="ignore"):  # what becomes infinite is a problem
             kept = array if (problem := problem or part.problem(array)) else array.astype(part.stored)
         if problem := problem or part.problem(kept):
-            raise RNN2VecError(f"{name} of the traces of {named} fit them and the interface; got others: {problem}")
+            raise RNN2VecError(
+                f"the {name} of a network's traces are as its interface says ({problem}); those of {named} are not: "
+                "leave it out, or declare another interface"
+            )
         stored[name] = np.ascontiguousarray(kept)
     return weights, stored

@@ -69,7 +69,7 @@ class Module:
             raise RNN2VecError(
                 f"it is a whole module, {self.name} of {', '.join(self.parts[1:9])}, and what its forward did is not "
                 "known, since nothing of the file is run: declare assume_plain=True to take its layers one after the "
-                "other"
+                "other (in a file of the same name that ends with .toml: assume_plain = true)"
             )
         declared = {said.output_activation, *(said.activations or ()), *(said.front_activations or ())}
         for part in self.parts:
