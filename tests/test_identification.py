@@ -352,8 +352,11 @@ def test_from_the_shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = run(app, ["identify", "mybox:box", *declared, "--out", str(page)])
     assert found.exit_code == 0, found.output
     assert "it is none of these" in found.output
+    assert f"wrote {page}" in found.output.replace("\n", "")
     assert "none of these" in page.read_text()
     (folder / "box.py").write_text(SCRIPT)
+    found = run(app, ["identify", "box.py", *declared])
+    assert "'python box.py' runs this one" in str(found.exception)
     found = run(app, ["identify", f"{sys.executable} box.py ends", *declared])
     assert found.exit_code == 1
     assert isinstance(found.exception, RNN2VecError)

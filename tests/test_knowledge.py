@@ -17,6 +17,7 @@ from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, loa
 from rnn2vec import zoo_recipe as recipe_of
 from rnn2vec.architecture import Architecture
 from rnn2vec.cli import app
+from rnn2vec.cli.predict import _cells
 from rnn2vec.evaluation.calibration import (
     calibration_error,
     confidence_of,
@@ -249,3 +250,14 @@ def test_predict_from_the_shell(tmp_path: Path, grus: Population) -> None:
     shown = CliRunner().invoke(app, arguments)
     assert shown.exit_code == 0, shown.output
     assert "gru2" in shown.output
+    assert "(1.00)" in shown.output
+
+
+def test_predictions_for_unknown_networks_are_not_shown() -> None:
+    found = {
+        "known": np.array([True, False]),
+        "mb": np.array([2, 1]), "mb_confidence": np.array([0.5, 1.0]),
+        "accuracy": np.array([0.25, 0.5]), "accuracy_error": np.array([0.125, 0.125]),
+    }  # fmt: skip
+    assert _cells(found, 0) == {"known": "yes", "mb": "2\n(0.50)", "accuracy": "0.25\n(0.12)"}
+    assert _cells(found, 1) == {"known": "no", "mb": "-", "accuracy": "-"}

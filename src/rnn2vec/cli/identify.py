@@ -141,6 +141,8 @@ def identify_command(
         console.print_json(data={"box": box, **plain_identification(found)})
     else:
         _print(found)
+        if out is not None:
+            console.print(f"wrote {out}", markup=False)
     if found.failed:
         raise RNN2VecError(found.ended)
 
@@ -149,6 +151,8 @@ def identify_command(
 def _asked(box: str, said: dict[str, Any], seconds: float) -> Iterator[Any]:
     """What is asked."""
     zoo = box.partition(":")[0]
+    if box.endswith(".py") and _there(Path(box)):
+        raise RNN2VecError(f"a box is a command, not the file of a program: 'python {box}' runs this one")
     if _there(Path(box)) or _there(Path(zoo) / INDEX):
         yield network_of(box, said)
     elif re.fullmatch(r"[\w.]+:[\w.]+", box):

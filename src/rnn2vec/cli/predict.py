@@ -55,7 +55,7 @@ def predict_command(
     print_rows(f"What {encoder} says", [{"name": name, **_cells(found, row)} for row, name in enumerate(names)])
     console.print(
         "In brackets: the probability of a class, or the error that nine of ten predictions do not exceed. "
-        "no: unlike all networks that the encoder knows, so that the rest means nothing.",
+        "no: unlike all networks that the encoder knows, so that its predictions would mean nothing.",
         style="dim",
     )
 
@@ -67,8 +67,12 @@ def _plain(value: Any) -> Any:
 def _cells(found: dict[str, np.ndarray], row: int) -> dict[str, str]:
     cells = {"known": "yes" if found["known"][row] else "no"}
     for name in found:
-        if f"{name}_confidence" in found:
+        if f"{name}_confidence" not in found and f"{name}_error" not in found:
+            continue
+        if not found["known"][row]:
+            cells[name] = "-"
+        elif f"{name}_confidence" in found:
             cells[name] = f"{found[name][row]}\n({found[f'{name}_confidence'][row]:.2f})"
-        elif f"{name}_error" in found:
+        else:
             cells[name] = f"{found[name][row]:.3g}\n({found[f'{name}_error'][row]:.2g})"
     return cells
