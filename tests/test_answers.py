@@ -22,10 +22,12 @@ from rnn2vec import (
     Tokens,
     Zoo,
     duplicates,
+    identify,
     load_encoder,
     search,
 )
 from rnn2vec.encoders import AnswersEncoder
+from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.networks.free_run import free_run
 from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.zoo.questions import questions_of
@@ -90,11 +92,12 @@ def test_answers_are_taken_at_the_networks_own_level() -> None:
     torch.testing.assert_close(SOUND.outputs.levelled(1e-3 * numbers, unit), 1e-3 * own / 0.1)  # nearly silent
 
 
-def test_one_network_that_diverges_leaves_the_others_apart() -> None:
+@pytest.mark.parametrize("times", [1e4, 1e13, 1e30])
+def test_one_network_that_diverges_leaves_the_others_apart(times: float) -> None:
     networks, questions = amplifiers(12), stimuli(SOUND.inputs, steps=80)
     names = np.array([f"amp {row}" for row in range(12)])
     weights = {name: weight.clone() for name, weight in networks.weights.items()}
-    weights["linear.weight"][5] *= 1e13
+    weights["linear.weight"][5] *= times
     diverging = Population(networks.architecture, weights, SOUND)
     others = np.delete(np.arange(12), 5)
     alone = Collection(names[others], networks[others], questions)
@@ -108,6 +111,11 @@ def test_one_network_that_diverges_leaves_the_others_apart() -> None:
     )
     assert next(match.difference for match in found if match.name == "amp 5") > 1e3
     assert not duplicates(together, within=0.01)
+    for row in (0, 5):  # found, not taken for a stranger; an exact answer, computed otherwise
+        alone_again = diverging[[row]].to(torch.float64)
+        who = identify(lambda asked, own=alone_again: answers_of(own, asked[None])[0, 0], diverging, 4)
+        assert who.candidates[0].name == str(row)
+        assert who.none_of_these < 0.01
 
 
 def test_a_louder_copy_has_the_same_z() -> None:

@@ -104,6 +104,29 @@ def test_one_network_that_diverges_does_not_set_the_unit(times: float) -> None:
     assert with_it[16, 0] > 10 * unit[0]
 
 
+@pytest.mark.parametrize(
+    ("levels", "kept"),
+    [
+        ([1.0, 30.0], 2),  # nobody says who of two is the usual one
+        ([1.0, 1.0, 30.0], 2),
+        ([1.0] * 7 + [30.0] * 2, 9),  # too many to be left out
+        ([1.0] * 16 + [30.0] * 2, 16),
+        ([1e-6] * 16 + [1.0] * 4, 20),
+        ([0.0] * 6 + [1.0], 7),  # silent ones have no unit
+    ],
+)
+def test_few_networks_are_left_out_of_the_unit(levels: list[float], kept: int) -> None:
+    wave = np.array([-1.0, 1.0, -1.0, 1.0])[:, None]
+    said = np.array(levels)[:, None, None] * wave
+    wanted = said[:kept] if levels[0] else said
+    unit = Numbers(1).units(len(levels), [said])[1]
+    assert float(unit) == pytest.approx(float(np.sqrt(np.square(wanted).mean())), rel=1e-6)
+    saturated = 0.5 + 3e-8 * said  # what varies but for rounding is constant
+    saturated[-1] = 0.5 + 0.01 * wave
+    unit = Numbers(1).units(len(levels), [saturated])[1]
+    assert float(unit) == pytest.approx(float((saturated - saturated.mean(axis=1).mean()).std()), rel=1e-3)
+
+
 def test_a_quiet_network_counts_as_a_loud_one() -> None:
     wave = np.random.default_rng(0).normal(size=(5, 7, 1))
     said = np.stack([wave - wave.mean(), 0.3 * (wave - wave.mean()), np.zeros_like(wave)])

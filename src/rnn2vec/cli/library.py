@@ -77,7 +77,8 @@ def search_command(
     said = declared(declare, knob)
     collection = collection_of([zoo], said, inputs, where)
     is_file = query not in collection.names and Path(query).is_file()
-    if not is_file and query not in collection.names and Path(query).suffix:
+    near = any(query.lower() in name.lower() for name in collection.names.tolist())
+    if not is_file and not near and Path(query).suffix:
         raise RNN2VecError(f"a query is a name in {zoo}, or a file of a network; neither is there: {query}")
     asked = networks_of([query], said)[1] if is_file else query
     if vectors is not None and encoder == ANSWERS:

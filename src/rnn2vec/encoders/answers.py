@@ -137,7 +137,8 @@ class AnswersEncoder(AskingEncoder):
         means, variances = np.empty((2, len(own), own.shape[1], own.shape[3]))  # [N, R, Y]
         for rows in self._batches(len(own)):
             said = own[rows].astype(np.float64)
-            means[rows], variances[rows] = said.mean(2), said.var(2)
+            with np.errstate(invalid="ignore"):  # what is infinite is refused
+                means[rows], variances[rows] = said.mean(2), said.var(2)
         if not (finite := np.isfinite(variances).all((1, 2))).all():
             raise RNN2VecError(
                 f"answers are finite numbers; those of {counted(int((~finite).sum()), 'network')} of {len(own)} are "

@@ -29,6 +29,10 @@ MEASURED = 1.5
 """Likewise where the noise is known: what differs by as much again is another network."""
 APART_BY = 6
 """Standard deviations by which numbers differ that are told apart."""
+ROUNDING = 1e-5
+"""Of a network's answers, relative to their root mean square: other ways to compute them, six digits."""
+FURTHEST = 2.0**62
+"""Steps that a whole number counts."""
 QUIET = 1e-3
 """Of the unit squared, below which what a network says is silence, to which no error is relative."""
 OTHERWISE = 0.05
@@ -149,7 +153,10 @@ class Full:
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
         off = ((expected.double() - torch.from_numpy(answer)) / self.unit).square().sum((1, 2))
-        return -off[:, None] / (2 * self.noises.square()) - answer.size * self.noises.log()
+        # rounding is relative: of a network that is much louder than the unit, it is more than the noise of others
+        level = (expected.double() / self.unit).square().mean((1, 2)).sqrt()
+        noises = self.noises * (ROUNDING * level / self.sigma).clamp(min=1.0)[:, None]
+        return -off[:, None] / (2 * noises.square()) - answer.size * noises.log()
 
     def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
         return float(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean()))
@@ -172,7 +179,8 @@ class Full:
 
     def cells(self, expected: Tensor) -> Tensor:
         # what differs by less than a few standard deviations is not told apart
-        return (expected.double() / (self.unit * APART_BY * self.sigma)).round().long()
+        steps = expected.double() / (self.unit * APART_BY * self.sigma)
+        return steps.clamp(-FURTHEST, FURTHEST).round().long()
 
     def information(self, weights: Tensor, groups: Tensor, expected: Tensor) -> Tensor:
         return partition_information(weights, groups, self.cells(expected))

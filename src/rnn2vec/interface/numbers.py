@@ -20,6 +20,8 @@ QUIET = 0.1
 """The level of a network's answers, in units of the spread of all, below which they are not made louder."""
 LOUD = 10.0
 """Times as far from the middle of all as three of four networks are: answers further off do not set the unit."""
+FEW = 8
+"""At most one network of so many is left out so, or one: where more are as loud, that is how these networks answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,13 +143,15 @@ class Numbers:
         most = np.concatenate(largest).max(0, where=kept, initial=1e-6)
         unit = np.where(spread > 1e-6 * most, spread, 1.0)
         own = np.maximum(np.sqrt(apart), 0.1 * unit)
-        return torch.from_numpy(own.astype(np.float32)), torch.from_numpy(unit.astype(np.float32))
+        own, unit = (array.clip(max=np.finfo(np.float32).max).astype(np.float32) for array in (own, unit))
+        return torch.from_numpy(own), torch.from_numpy(unit)
 
     def difference(
         self, answers: Float[Tensor, "*#any Y"], others: Float[Tensor, "*#any Y"], spread: Float[Tensor, " Y"]
     ) -> Float[Tensor, "*any"]:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
-        return ((answers - others) / spread).square().mean(-1).sqrt()
+        # in float64: beside a network that diverges, float32 would lose what the others differ by, and squares overflow
+        return ((answers.double() - others.double()) / spread).square().mean(-1).sqrt()
 
     quantity: ClassVar[str] = "loudness"
     """What :meth:`pictured` measures: the root mean square of all answers."""
@@ -171,12 +175,17 @@ class Numbers:
 
 def ordinary(means: Float[np.ndarray, "N Y"], variances: Float[np.ndarray, "N Y"]) -> Bool[np.ndarray, "N Y"]:
     """Which networks set the unit of each output: those that are not :data:`LOUD` times as far from the middle of all
-    as three of four are. One network that diverges, or answers in millivolts, would else make all others alike.
+    as three of four are, if these are few. One network that diverges, or answers in millivolts, would else make all
+    others alike.
 
     Args:
         means: of each network's outputs.
         variances: of the same.
     """
-    apart = np.sqrt(variances + np.square(means - np.median(means, 0)))
+    middle = np.median(means, 0)
+    apart = np.sqrt(variances + np.square(means - middle))
     usual = np.quantile(apart, 0.75, axis=0, method="lower")
-    return (apart <= LOUD * usual) | (usual == 0.0)
+    loud = apart > LOUD * usual
+    most = max(1, len(means) // FEW) if len(means) > 2 else 0
+    constant = usual <= 1e-6 * np.maximum(np.abs(middle), 1e-6)  # but for rounding
+    return ~loud | constant | (loud.sum(0) > most)

@@ -70,7 +70,7 @@ def answers_of(networks: Networks, questions: np.ndarray) -> Tensor:
 
 def unit_of(interface: Interface, answers: Tensor) -> Tensor:
     """The unit of differences, ``[Y]``, from answers ``[N, ..., Y]`` of all networks that are compared."""
-    return interface.outputs.units(len(answers), [answers.float().cpu().numpy()])[1]
+    return interface.outputs.units(len(answers), [answers.double().cpu().numpy()])[1]
 
 
 def difference(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor) -> Tensor:
