@@ -14,6 +14,8 @@ import pytest
 
 import rnn2vec
 
+ROOT = Path(__file__).parents[1]
+
 
 def test_every_public_name_is_listed_typed_and_there() -> None:
     tree = ast.parse(Path(rnn2vec.__file__).read_text())
@@ -41,9 +43,30 @@ def test_nothing_is_imported_that_nobody_asked_for() -> None:
 
 def test_the_command_line_imports_no_library_that_few_commands_need() -> None:
     heavy = ("sklearn", "matplotlib", "scipy.stats", "scipy.optimize", "scipy.sparse", "pooch", "h5py", "onnx", "keras")
-    code = f"import sys, rnn2vec.cli; print([name for name in {heavy} if name in sys.modules])"
+    commands = ", ".join(f"rnn2vec.cli.{path.stem}" for path in (ROOT / "src/rnn2vec/cli").glob("[!_]*.py"))
+    code = f"import sys, {commands}; print([name for name in {heavy} if name in sys.modules])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert commands.count(",") > 10
     assert said.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--help"], "Find the networks that are most alike to one."),
+        (["zoo", "--help"], "Summarise a zoo."),
+        (["--version"], "rnn2vec 0"),
+        (["serch"], "Did you mean 'search'?"),
+        (["zoo", "buil"], "Did you mean 'build'?"),
+    ],
+)
+def test_help_and_a_mistyped_command_need_not_wait_for_torch(arguments: list[str], expected: str) -> None:
+    code = "import sys; from rnn2vec.cli import app; from typer.testing import CliRunner; "
+    code += f"print(CliRunner().invoke(app, {arguments}).output, 'torch' in sys.modules, 'numpy' in sys.modules)"
+    environment = os.environ | {"COLUMNS": "200"}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert expected in found.stdout
+    assert found.stdout.endswith("False False\n")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of posix")

@@ -1,23 +1,19 @@
-"""``rnn2vec`` and ``python -m rnn2vec``: the command line, which takes seconds to import."""
+"""``rnn2vec`` and ``python -m rnn2vec``: the command line."""
 
 import atexit
 import contextlib
 import os
-import signal
 import sys
 import threading
-from types import FrameType
+
+from rnn2vec.leaving import leaving_at_once
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it in one line from the first moment on."""
-    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else somebody ignores it, or has a handler
-    if ours:
-        signal.signal(signal.SIGINT, _leave)
-    from rnn2vec.cli import main as command_line
+    with leaving_at_once():
+        from rnn2vec.cli import main as command_line
 
-    if ours:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         command_line()
     except SystemExit as ended:
@@ -35,12 +31,6 @@ def _end(status: int) -> None:
         with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
             stream.flush()
     os._exit(status)
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    """End at once. An exception would pass through imports of other packages, some of which make another of it."""
-    os.write(2, b"error: interrupted before anything began\n")
-    os._exit(130)
 
 
 if __name__ == "__main__":

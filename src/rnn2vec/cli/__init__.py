@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import typer
 
-from rnn2vec.cli import alike, atlas, benchmark, compare, encoders, identify, library, overview, predict, theory, zoo
 from rnn2vec.cli.console import console, print_error
+from rnn2vec.cli.later import LaterGroup
 from rnn2vec.errors import RNN2VecError
 
-app = typer.Typer(help="Representations of recurrent neural networks.", no_args_is_help=True)
+
+class _Commands(LaterGroup):
+    places: ClassVar[Mapping[str, str]] = {
+        "demo": "overview.demo",
+        "pretrain": "encoders.pretrain",
+        "evaluate": "encoders.evaluate_command",
+        "predict": "predict.predict_command",
+        "benchmark": "benchmark.benchmark_command",
+        "redraw": "benchmark.redraw",
+        "theory": "theory.theory",
+        "interrogate-zoo": "theory.interrogate_zoo_command",
+        "embed": "library.embed_command",
+        "search": "library.search_command",
+        "duplicates": "alike.duplicates_command",
+        "lineage": "alike.lineage_command",
+        "identify": "identify.identify_command",
+        "atlas": "atlas.atlas_command",
+        "compare": "compare.compare_command",
+        "info": "overview.info",
+    }
+
+
+class _ZooCommands(LaterGroup):
+    places: ClassVar[Mapping[str, str]] = {
+        "build": "zoo.zoo_build",
+        "import": "zoo.zoo_import",
+        "import-published": "zoo.zoo_import_published",
+        "export-published": "zoo.zoo_export_published",
+        "info": "zoo.zoo_info",
+        "verify": "zoo.zoo_verify",
+    }
+
+
+app = typer.Typer(cls=_Commands, help="Representations of recurrent neural networks.", no_args_is_help=True)
+app.add_typer(
+    typer.Typer(cls=_ZooCommands, help="Build and inspect zoos of trained networks.", no_args_is_help=True), name="zoo"
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -30,33 +67,6 @@ def options(
 ) -> None:
     """Representations of recurrent neural networks."""
     console.shows_progress = not quiet
-
-
-app.command()(overview.demo)
-app.command()(encoders.pretrain)
-app.command("evaluate")(encoders.evaluate_command)
-app.command("predict")(predict.predict_command)
-app.command("benchmark")(benchmark.benchmark_command)
-app.command()(benchmark.redraw)
-app.command()(theory.theory)
-app.command("interrogate-zoo")(theory.interrogate_zoo_command)
-app.command("embed")(library.embed_command)
-app.command("search")(library.search_command)
-app.command("duplicates")(alike.duplicates_command)
-app.command("lineage")(alike.lineage_command)
-app.command("identify")(identify.identify_command)
-app.command("atlas")(atlas.atlas_command)
-app.command("compare")(compare.compare_command)
-app.command()(overview.info)
-
-zoo_app = typer.Typer(help="Build and inspect zoos of trained networks.", no_args_is_help=True)
-app.add_typer(zoo_app, name="zoo")
-zoo_app.command("build")(zoo.zoo_build)
-zoo_app.command("import")(zoo.zoo_import)
-zoo_app.command("import-published")(zoo.zoo_import_published)
-zoo_app.command("export-published")(zoo.zoo_export_published)
-zoo_app.command("info")(zoo.zoo_info)
-zoo_app.command("verify")(zoo.zoo_verify)
 
 
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "Storage size calculation overflowed")

@@ -8,8 +8,9 @@ from typing import Annotated
 import torch
 import typer
 
-from rnn2vec.cli.console import console, print_results, stage
+from rnn2vec.cli.console import console, stage
 from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Threads, Workers
+from rnn2vec.cli.summaries import print_results
 from rnn2vec.emulation.recipe import recipe_for
 from rnn2vec.emulation.store import load_trained, pretrain_into
 from rnn2vec.encoders import ENCODERS

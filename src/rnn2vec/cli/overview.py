@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from rnn2vec.checkpoints import FORMATS
-from rnn2vec.cli.console import console, print_results, print_rows, stage
+from rnn2vec.cli.console import console, print_rows, stage
 from rnn2vec.cli.options import Out, Seed, Threads, Workers
+from rnn2vec.cli.summaries import print_results
 from rnn2vec.cores import usable_cores
 from rnn2vec.emulation.store import versions
 from rnn2vec.engine import BACKENDS, backend_name, instruction_set

@@ -10,9 +10,10 @@ import torch
 import typer
 
 from rnn2vec.checkpoints.folders import Outcome, found
-from rnn2vec.cli.console import console, plain_files, plain_zoo, print_error, print_files, print_zoo, stage
+from rnn2vec.cli.console import console, print_error, stage
 from rnn2vec.cli.networks import positions
 from rnn2vec.cli.options import LARGEST_SEED, AsJson, Out, Preset, Ray, Seed, Threads, Workers
+from rnn2vec.cli.summaries import plain_files, plain_zoo, print_files, print_zoo
 from rnn2vec.cluster import require_ray
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families import FAMILIES, family_of
