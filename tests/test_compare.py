@@ -166,7 +166,7 @@ def test_the_command_is_a_regression_test(tmp_path: Path, rnn2vec_command: Comma
     assert json.loads(output)["largest"] < 1e-5
     status, _, errors = rnn2vec_command("compare", f"{zoo.directory}:nobody", folder / "whole.json")
     assert status == 1
-    assert "holds 0 called 'nobody'" in errors
+    assert "'nobody' is that of 0 of " in errors
     written(folder / "knob.json", guitarml(inputs=2))
     status, _, errors = rnn2vec_command("compare", folder / "knob.json", folder / "whole.json", "--knob", "0,1")
     assert status == 1

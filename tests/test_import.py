@@ -499,3 +499,34 @@ def test_a_file_without_permission(captures: Path, tmp_path: Path) -> None:
     (captures / "clean.json").chmod(0)
     with pytest.raises(RNN2VecError, match="Permission denied"):
         import_zoo([captures / "clean.json"], tmp_path / "zoo")
+
+
+def test_a_network_that_answers_infinities_is_refused_by_name_and_can_be_skipped(tmp_path: Path) -> None:
+    folder = _amplifiers(tmp_path / "amps", 4)
+    loud = _state(2, 1)
+    loud["top.weight"].fill_(3e38)
+    loud["top.bias"].fill_(3.4e38)
+    torch.save(loud, folder / "amp2.pt")
+    files: list[Outcome] = []
+    with pytest.raises(RNN2VecError, match=r"1 of 4 files were refused.*amps/amp2.pt.*those of amp2 are not: leave"):
+        import_zoo([folder], tmp_path / "zoo")
+    assert not (tmp_path / "zoo").exists()
+    zoo = import_zoo([folder], tmp_path / "zoo", skip_refused=True, on_files=files.extend)
+    assert sorted(zoo.column("name")) == ["amp0", "amp1", "amp3"]
+    assert [file.source for file in files if file.refused] == ["amps/amp2.pt"]
+    assert list(zoo.index.provenance["refused"]) == ["amps/amp2.pt"]
+
+
+def test_what_stands_in_the_way_of_an_import_is_said_before_files_are_read(
+    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_files, "read_all", lambda *_: pytest.fail("files were read"))
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "thesis.txt").write_text("mine")
+    with pytest.raises(RNN2VecError, match="already exists"):
+        import_zoo([captures], tmp_path / "zoo")
+    for option in ("labels", "inputs"):
+        with pytest.raises(RNN2VecError, match=f"cannot read the {option} .*nowhere.csv: No such file"):
+            import_zoo([captures], tmp_path / "new", **{option: tmp_path / "nowhere.csv"})
+    with pytest.raises(RNN2VecError, match="captures"):
+        import_zoo([captures], captures / "zoo")

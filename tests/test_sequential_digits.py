@@ -168,6 +168,11 @@ def test_pretraining_and_evaluation_of_digits(digits_zoo: Zoo, tmp_path: Path) -
     results = collect_results(digits_zoo, evaluations)
     for row in results_table(results):
         assert row["angle error"].endswith("\u00b0") or row["angle error"] == "-"
+    assert [row["encoder"] for row in results_table(results)] == [*names, "the same z for all"]
+    parts, split = results["zoo"]["parts"], split_zoo(digits_zoo)
+    assert {part: own["snapshots"] for part, own in parts.items()} == {
+        "train": len(split.train), "validation": len(split.validation), "ood": len(split.ood_unseen)
+    }  # fmt: skip
     for name in names:
         for kind in ("frozen", "supervised"):
             found = results["encoders"][name][kind]["validation"]

@@ -6,13 +6,13 @@ import os
 import sys
 import threading
 
-from rnn2vec.leaving import leaving_at_once
+from rnn2vec.leaving import leave_at_once
 
 
 def main() -> None:
     """Run the command line; Ctrl-C ends it in one line from the first moment on."""
-    with leaving_at_once():
-        from rnn2vec.cli import main as command_line
+    leave_at_once()  # until a command is imported
+    from rnn2vec.cli import main as command_line
 
     try:
         command_line()

@@ -17,7 +17,7 @@ from rnn2vec.library.lineage import FEWEST, ages_of, lineage
 
 
 def duplicates_command(
-    zoo: Annotated[Path, typer.Argument(help="A zoo, or a folder of networks.")],
+    networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
     threads: Threads,
     within: Annotated[float, typer.Option(min=0.0, help="The largest difference of answers that is near.")] = WITHIN,
     inputs: Inputs = None,
@@ -28,7 +28,7 @@ def duplicates_command(
 ) -> None:
     """Find networks that are the same, with a proof, or that answer nearly alike."""
     torch.set_num_threads(threads)
-    collection = collection_of([zoo], declared(declare, knob), inputs, where)
+    collection = collection_of(networks, declared(declare, knob), inputs, where)
     if as_json:
         groups = duplicates(collection, within)
         console.print_json(data={"within": within, "groups": [_plain(group) for group in groups]})
@@ -50,7 +50,7 @@ def duplicates_command(
 
 
 def lineage_command(
-    zoo: Annotated[Path, typer.Argument(help="A zoo, or a folder of networks.")],
+    networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
     threads: Threads,
     declare: Declare = None,
     knob: Knob = None,
@@ -59,8 +59,8 @@ def lineage_command(
 ) -> None:
     """Find networks that descend from one another, or from one ancestor."""
     torch.set_num_threads(threads)
-    collection = collection_of([zoo], declared(declare, knob), where=where)
-    opened = zoo_of([zoo], where)
+    collection = collection_of(networks, declared(declare, knob), where=where)
+    opened = zoo_of(networks, where)
     ages = (None, None) if opened is None else ages_of(opened)
     if as_json:
         console.print_json(data=dataclasses.asdict(lineage(collection, *ages)))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from rnn2vec.leaving import leaving_at_once
+from rnn2vec.leaving import raise_again
 
 
 class Later(TyperCommand):
@@ -30,8 +30,8 @@ class Later(TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of the command itself, which is imported now."""
-        with leaving_at_once():  # torch takes seconds
-            module = importlib.import_module(self._module)
+        module = importlib.import_module(self._module)
+        raise_again()
         only = typer.Typer(add_completion=False)
         only.command(self.name)(getattr(module, self._function))
         return typer.main.get_command(only).make_context(info_name, args, parent, **extra)

@@ -12,7 +12,7 @@ from rnn2vec.checkpoints.folders import declaration_file, found, read_all
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder
-from rnn2vec.library.collection import Collection
+from rnn2vec.library.collection import Collection, row_named
 from rnn2vec.networks import Mixed, Networks
 from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.zoo.layout import INDEX
@@ -105,10 +105,7 @@ def network_of(place: str, said: dict[str, Any]) -> Networks:
     folder, colon, name = place.partition(":")
     if colon and not Path(place).exists() and (Path(folder) / INDEX).exists():
         zoo = Zoo.open(folder)
-        rows = np.flatnonzero(zoo.column("name") == name)
-        if len(rows) != 1:
-            raise RNN2VecError(f"ZOO:NAME is one network of a zoo; {folder} holds {len(rows)} called {name!r}")
-        return zoo.networks(rows)
+        return zoo.networks([row_named(zoo.column("name"), name)])
     names, networks = networks_of([place], said)
     if len(networks) != 1:
         raise RNN2VecError(

@@ -13,6 +13,7 @@ from rnn2vec.cli.console import console, print_rows
 from rnn2vec.evaluation.results import results_table, view_of_results
 from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
+from rnn2vec.zoo.index import SOURCE
 from rnn2vec.zoo.store import Zoo
 
 
@@ -57,14 +58,23 @@ def print_results(results: Mapping[str, Any]) -> None:
     reported = Interface.from_dict(results["zoo"]["interface"]).outputs.reported
     wanted = list(dict.fromkeys([*wanted, *reported, *labels]))
     columns = [name for name in wanted if name in rows[0]]
-    print_rows(
-        f"Validation {view.words.task}s, and out-of-distribution (OOD) ones if there are any",
-        [{name: row[name] for name in columns} for row in rows],
-    )
+    parts = {part: _part(results["zoo"], size, view.words.task) for part, size in results["zoo"]["parts"].items()}
+    ood = f", out of distribution (OOD): {parts['ood']}" if "ood" in parts else ""
+    print_rows(f"Validation: {parts['validation']}{ood}", [{name: row[name] for name in columns} for row in rows])
     console.print(
-        f"loss: of emulation. {view.words.headline} end-to-end: by training on labels.",
-        style="dim",
-    )
+        f"Trained on {parts['train']}. loss: of emulation. {view.words.headline} end-to-end: by training on labels.",
+        style="dim", markup=False,
+    )  # fmt: skip
+
+
+def _part(about: Mapping[str, Any], size: Mapping[str, int], task: str) -> str:
+    """The size of a part of a zoo: snapshots of tasks, or networks by what the split keeps together."""
+    if about["family"] is not None:
+        return f"{counted(size['snapshots'], 'snapshot')} of {counted(size['tasks'], task)}"
+    networks, column = counted(size["snapshots"], "network"), about["split_by"]
+    return f"{networks} of {counted(size['tasks'], task)}" if column == SOURCE else (
+        f"{networks} with {counted(size['tasks'], 'value')} of {column}"
+    )  # fmt: skip
 
 
 def plain_zoo(zoo: Zoo) -> dict[str, Any]:

@@ -123,16 +123,22 @@ class AnswersEncoder(AskingEncoder):
         asked = sequences[np.linspace(0, len(sequences) - 1, min(SEQUENCES, len(sequences))).astype(int)]
         answers = self.interface.outputs.size * asked.size * (2 if self.interface.writes else 1)
         count = min(len(networks), MOST_FITTED, max(self.embedding_size, MOST_NUMBERS // answers))
-        chosen = networks[np.linspace(0, len(networks) - 1, count).astype(int)]
+        rows = np.linspace(0, len(networks) - 1, count).astype(int)
+        chosen = networks[rows]
         like = self.mean
         self.options |= {"sequences": len(asked), "steps": asked.shape[1]}
         self._make_room(len(asked), asked.shape[1])
         self.to(like)
         self.questions.copy_(torch.from_numpy(asked.astype(np.float32)))
-        self._fit(chosen)
+        self._fit(chosen, rows)
 
-    def _units(self, heard: np.ndarray) -> Tensor:
-        """The spread ``[R, 1, Y]`` of what was heard in answer to each question, over ordinary networks and steps."""
+    def _units(self, heard: np.ndarray, numbers: np.ndarray) -> Tensor:
+        """The spread ``[R, 1, Y]`` of what was heard in answer to each question, over ordinary networks and steps.
+
+        Args:
+            heard: ``[N, D]``.
+            numbers: what a message calls each of the networks, ``[N]``.
+        """
         own = heard.reshape(len(heard), -1, *self.questions.shape[:2], self.interface.outputs.size)[:, 0]
         means, variances = np.empty((2, len(own), own.shape[1], own.shape[3]))  # [N, R, Y]
         for rows in self._batches(len(own)):
@@ -140,9 +146,10 @@ class AnswersEncoder(AskingEncoder):
             with np.errstate(invalid="ignore"):  # what is infinite is refused
                 means[rows], variances[rows] = said.mean(2), said.var(2)
         if not (finite := np.isfinite(variances).all((1, 2))).all():
+            wrong = ", ".join(map(str, numbers[~finite][:5]))
             raise RNN2VecError(
                 f"answers are finite numbers; those of {counted(int((~finite).sum()), 'network')} of {len(own)} are "
-                "not: take them out"
+                f"not, such as number {wrong}, counted from 0: take them out"
             )
         kept = ordinary(means.mean(1), variances.mean(1) + means.var(1))[:, None]
         mean = means.mean(0, where=kept)
@@ -154,7 +161,7 @@ class AnswersEncoder(AskingEncoder):
         size = max(1, MOST_AT_ONCE // len(self.mean))
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
-    def _fit(self, networks: Networks) -> None:
+    def _fit(self, networks: Networks, numbers: np.ndarray) -> None:
         """Mean and principal components of all that networks say."""
         from sklearn.decomposition import PCA  # slow to import
         from threadpoolctl import threadpool_limits
@@ -162,7 +169,7 @@ class AnswersEncoder(AskingEncoder):
         answers = np.empty((len(networks), len(self.mean)), dtype=np.float32)
         for rows in self._batches(len(networks)):
             answers[rows] = self._heard(networks[rows]).cpu().numpy()
-        self.units.copy_(self._units(answers))
+        self.units.copy_(self._units(answers, numbers))
         for rows in self._batches(len(networks)):
             answers[rows] = self._levelled(torch.from_numpy(answers[rows]).to(self.units)).cpu().numpy()
         self.mean.copy_(torch.from_numpy(answers.mean(0, dtype=np.float64)))

@@ -166,14 +166,16 @@ def _checked_inputs(stack: Stack, inputs: Tensor) -> Tensor:
         if inputs.ndim != 4 or inputs.shape[0] != models or inputs.shape[3] != architecture.input_size:
             raise RNN2VecError(
                 f"float inputs to {models} networks ({architecture}) have the shape "
-                f"[{models}, B, T, {architecture.input_size}]; got {list(inputs.shape)}"
+                f"[{models}, B, T, {architecture.input_size}] of networks, sequences, steps and inputs; got "
+                f"{list(inputs.shape)}"
             )
         if inputs.dtype != stack.dtype:
             raise RNN2VecError(f"inputs have the dtype of the weights, {stack.dtype}; got {inputs.dtype}")
     else:
         if inputs.ndim != 3 or inputs.shape[0] != models:
             raise RNN2VecError(
-                f"tokens for {models} networks have the shape [{models}, B, T]; got {list(inputs.shape)}"
+                f"tokens for {models} networks have the shape [{models}, B, T] of networks, sequences and steps; got "
+                f"{list(inputs.shape)}"
             )
         inputs = _whole_numbers(inputs, architecture.input_size, "tokens")
     if inputs.shape[1] < 1 or inputs.shape[2] < 1:

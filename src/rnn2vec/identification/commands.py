@@ -89,7 +89,8 @@ class Command:
         """
         if not self._lines.empty() and (more := self._next()):
             raise RNN2VecError(
-                f"a command writes one line a question; {self.line!r} wrote one more: {more.strip()[:60]!r}"
+                f"a command writes one line for each question that it has read; {self.line!r} wrote another, unasked: "
+                f"{more.strip()[:60]!r}"
             )
         asked = json.dumps({"question": question.tolist()}) + "\n"
         # in a thread of its own: a program that does not read would block it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from rnn2vec.encoders import AnswersEncoder, Encoder
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, unit_of
 from rnn2vec.zoo.questions import questions_of
@@ -67,6 +69,10 @@ class Collection:
             zoo.column("name"), zoo.stored_networks(), questions_of(zoo) if questions is None else questions, labels
         )
 
+    def __repr__(self) -> str:
+        questions = counted(len(self.questions), "question")
+        return f"Collection({counted(len(self), 'network')}, {questions}: {self.networks.interface})"
+
     def __len__(self) -> int:
         return len(self.networks)
 
@@ -76,12 +82,7 @@ class Collection:
         Raises:
             RNN2VecError: if there is none, or several.
         """
-        rows = np.flatnonzero(self.names == name)
-        if len(rows) == 1:
-            return int(rows[0])
-        near = [other for other in self.names.tolist() if name.lower() in other.lower()][:5]
-        known = f"near it are {', '.join(near)}" if near else f"names are such as {', '.join(self.names.tolist()[:3])}"
-        raise RNN2VecError(f"a name is that of one network; {name!r} is that of {len(rows)} of {len(self)}; {known}")
+        return row_named(self.names, name)
 
     @cached_property
     def unit(self) -> Float32[Tensor, " Y"]:
@@ -92,3 +93,18 @@ class Collection:
     def fitted_encoder(self, embedding_size: int = 16) -> Encoder:
         """The answers encoder of these networks and questions, see :class:`rnn2vec.encoders.AnswersEncoder`."""
         return AnswersEncoder.fitted(self.networks, self.questions, embedding_size)
+
+
+def row_named(names: Shaped[np.ndarray, " N"], name: str) -> int:
+    """The row of a name among N.
+
+    Raises:
+        RNN2VecError: if there is none, or several.
+    """
+    rows = np.flatnonzero(names == name)
+    if len(rows) == 1:
+        return int(rows[0])
+    known = names.tolist()
+    near = [other for other in known if name.lower() in other.lower()][:5] or difflib.get_close_matches(name, known, 5)
+    said = f"near it are {', '.join(near)}" if near else f"names are such as {', '.join(known[:3])}"
+    raise RNN2VecError(f"a name is that of one network; {name!r} is that of {len(rows)} of {len(names)}; {said}")

@@ -36,6 +36,10 @@ class Comparison:
     traces: Differences
     worst: WorstInput
 
+    def __repr__(self) -> str:
+        found = f"mean {self.traces.mean:.4g}, largest {self.largest:.4g} ({self.interface.outputs.measure})"
+        return f"Comparison({found})"
+
     @property
     def largest(self) -> float:
         """The largest difference that was seen at any step."""

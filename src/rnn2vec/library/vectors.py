@@ -32,6 +32,9 @@ class Vectors:
     names: Shaped[np.ndarray, " N"]
     z: Float32[np.ndarray, "N Z"]
 
+    def __repr__(self) -> str:
+        return f"Vectors({len(self.z)} of {self.z.shape[1]} numbers)"
+
     def __post_init__(self) -> None:
         if self.z.ndim != 2 or len(self.names) != len(self.z):
             raise RNN2VecError(

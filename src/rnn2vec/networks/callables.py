@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Int64, Integer, Real
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface, Tokens
 from rnn2vec.networks.replay import History, replay
 from rnn2vec.rows import Rows, row_numbers
@@ -53,6 +54,9 @@ class Callables:
             raise RNN2VecError(f"black boxes need an Interface, since nothing is known of them; got {interface!r}")
         self.interface = interface
         self.asked = np.zeros(len(self.functions), dtype=np.int64)
+
+    def __repr__(self) -> str:
+        return f"Callables({counted(len(self), 'network')}: {self.interface})"
 
     def __len__(self) -> int:
         return len(self.functions)

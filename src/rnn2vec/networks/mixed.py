@@ -11,6 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
 from rnn2vec.networks.protocol import Networks
 from rnn2vec.rows import Rows, row_numbers
@@ -71,6 +72,9 @@ class Mixed:
     def device(self) -> torch.device:
         """Of all."""
         return self.parts[0].device
+
+    def __repr__(self) -> str:
+        return f"Mixed({counted(len(self), 'network')}: {self.interface})"
 
     def __len__(self) -> int:
         return len(self._back)

@@ -10,6 +10,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface, Numbers, Tokens
 from rnn2vec.networks.replay import History, replay
 from rnn2vec.rows import Rows, row_numbers
@@ -57,6 +58,9 @@ class Modules:
     def device(self) -> torch.device:
         """Likewise; the CPU if it has none."""
         return next((p.device for p in self.modules[0].parameters()), torch.device("cpu"))
+
+    def __repr__(self) -> str:
+        return f"Modules({counted(len(self), 'network')}: {self.interface})"
 
     def __len__(self) -> int:
         return len(self.modules)

@@ -15,6 +15,7 @@ from rnn2vec import engine
 from rnn2vec.architecture import Architecture
 from rnn2vec.engine.stack import State
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
 from rnn2vec.networks.initialisation import first_parameters
 from rnn2vec.networks.permutation import permuted
@@ -198,6 +199,9 @@ class Population:
     def flatten(self) -> Float[Tensor, "N P"]:
         """All parameters as ``[N, P]``, in torch.nn's order, the head last."""
         return torch.cat([weight.flatten(1) for weight in self.weights.values()], dim=1)
+
+    def __repr__(self) -> str:
+        return f"Population({counted(len(self), 'network')}: {self.architecture})"
 
     def __len__(self) -> int:
         return self.shapes[0][0]

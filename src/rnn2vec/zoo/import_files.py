@@ -19,11 +19,14 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.sampling import sample_strings
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks, Population
+from rnn2vec.networks.behaviour import batches
 from rnn2vec.networks.population import concatenate
 from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
+from rnn2vec.outputs import require_apart, require_new_directory
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.index import SOURCE
 from rnn2vec.zoo.labels import Labels, read_labels
+from rnn2vec.zoo.layout import IMPORTING
 from rnn2vec.zoo.sequences import Sequences, read_sequences
 from rnn2vec.zoo.store import Zoo
 from rnn2vec.zoo.traces import Traces
@@ -75,8 +78,23 @@ def import_zoo(
         RNN2VecError: if a file was refused and that is not to be skipped, none was read, two networks share a name,
             inputs, labels or declarations do not fit, or the directory holds anything else. Nothing is written then.
     """
+    beside = [Path(path) for path in paths if os.path.isdir(path)]
+    require_apart(Path(out), beside)
+    if not (Path(out) / IMPORTING).exists():
+        require_new_directory(Path(out))
+    for what, given in (("labels", labels), ("inputs", inputs)):
+        if given is not None:
+            _require_readable(what, Path(given))
     said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
     files = _of_one_zoo(read_all(found(paths), said, on_progress))
+    if any(not file.refused for file in files):
+        interface = _interface([file for file in files if not file.refused])
+        observed = (
+            Sequences(stimuli(interface.inputs, seed), f"made, seed {seed}")
+            if inputs is None
+            else read_sequences(Path(inputs), interface.inputs)
+        )
+        files = [file if file.refused else _finite(file, interface, observed.values) for file in files]
     on_files(files)
     refused = [file for file in files if file.refused]
     read = [file for file in files if not file.refused]
@@ -84,17 +102,10 @@ def import_zoo(
         first = "".join(f": {file.source}: {file.refused}" for file in refused[:1])
         rest = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
         raise RNN2VecError(f"{len(refused)} of {len(files)} files were refused, and nothing was written{first}{rest}")
-    interface = _interface(read)
     names = [name for file in read for name in _checkpoint(file).names]
     known = Labels({}, {}) if labels is None else read_labels(Path(labels), names, COLUMNS)
-    observed = (
-        Sequences(stimuli(interface.inputs, seed), f"made, seed {seed}")
-        if inputs is None
-        else read_sequences(Path(inputs), interface.inputs)
-    )
     groups = _Groups(_rows(read, known), interface, observed.values, seed, inputs is None)
     provenance = {"inputs": observed.note, "refused": {file.source: file.refused for file in refused}}
-    beside = [Path(path) for path in paths if os.path.isdir(path)]
     return write_zoo(
         Path(out), interface, groups, labels=known.kinds, split_by=split_by, seed=seed, provenance=provenance,
         inputs=beside,
@@ -140,6 +151,32 @@ def _of_one_zoo(files: Sequence[Outcome]) -> list[Outcome]:
                 names |= dict.fromkeys(own.names, file.source)
         checked.append(file)
     return checked
+
+
+def _require_readable(what: str, path: Path) -> None:
+    """Refuse a file that cannot be read before any other is."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise RNN2VecError(f"cannot read the {what} {path}: {error.strerror or error}") from error
+
+
+def _finite(file: Outcome, interface: Interface, observed: np.ndarray) -> Outcome:
+    """The same, refused if a network of it answers what a trace cannot hold."""
+    own = _checkpoint(file)
+    networks, outputs = own.networks.with_interface(interface), interface.outputs
+    for rows in batches(networks, observed):
+        read = np.repeat(observed[None], len(networks[rows]), axis=0)
+        said = Traces.of(networks[rows], read).outputs
+        with np.errstate(over="ignore"):  # what becomes infinite is a problem
+            kept = said.astype(outputs.stored)
+        for name, answers in zip(own.names[rows], kept, strict=True):
+            if problem := outputs.problem(answers[None]):
+                return file.refuse(
+                    f"answers to the inputs that a zoo is observed on are as its interface says ({problem}); those of "
+                    f"{name} are not: leave it out, or choose --inputs"
+                )
+    return file
 
 
 def _interface(read: Sequence[Outcome]) -> Interface:

@@ -15,6 +15,7 @@ from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import Recipe
 from rnn2vec.families.task_set import TaskSet
+from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks, Population
 from rnn2vec.rows import Rows, row_numbers
@@ -57,6 +58,9 @@ class Zoo:
         values = read_index(directory)
         index = index_of_schema_1(values) if values["schema_version"] == VERSION else Index.from_dict(values)
         return cls(directory, index, read_table(directory, index))
+
+    def __repr__(self) -> str:
+        return f"Zoo({str(self.directory)!r}: {counted(len(self), 'network')}, {self.interface})"
 
     def __len__(self) -> int:
         """Networks, each snapshot of one counted for itself."""

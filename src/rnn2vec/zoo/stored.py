@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.fields import counted
 from rnn2vec.files import open_tensors, read_tensors, undamaged
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Mixed, Networks, Population
@@ -195,6 +196,9 @@ class StoredNetworks:
     differentiable: bool = dataclasses.field(default=True, init=False)
     dtype: torch.dtype = dataclasses.field(default=torch.float32, init=False)
     device: torch.device = dataclasses.field(default=torch.device("cpu"), init=False)
+
+    def __repr__(self) -> str:
+        return f"StoredNetworks({counted(len(self), 'network')}: {self.interface})"
 
     def __len__(self) -> int:
         return len(self.kinds)

@@ -40,6 +40,9 @@ class Traces:
         outputs, _ = networks.run(networks.interface.inputs.tensor(inputs).to(networks.device))
         return cls(inputs, outputs.float().cpu().numpy())
 
+    def __repr__(self) -> str:
+        return f"Traces(inputs {list(self.inputs.shape)}, outputs {list(self.outputs.shape)})"
+
     def __len__(self) -> int:
         return len(self.inputs)
 
