@@ -1,7 +1,7 @@
 """Make the encoders that come with the package, measure them, and refuse if they are worse than those that are there.
 
     python runs/release.py formal-languages
-    python runs/release.py sequential-digits --data PATH/TO/MNIST
+    python runs/release.py sequential-digits --models 120 --data PATH/TO/MNIST
 
 Zoo and encoder are the `laptop` presets, and stay under --work: the same command goes on where it was interrupted.
 The last line is JSON.
@@ -32,7 +32,9 @@ from rnn2vec.networks.behaviour import answers_of
 from rnn2vec.threads import default_threads
 from rnn2vec.zoo.split import split_zoo
 
-ENCODER, FIGURES, CARD = "interactive", "figures.json", "README.md"
+ENCODERS = {"formal-languages": "interactive", "sequential-digits": "noninteractive"}
+"""Of digits, fixed questions tell as much as interactive ones, see docs/results.md, and the encoder is smaller."""
+FIGURES, CARD = "figures.json", "README.md"
 LARGEST = 3 << 20
 """Bytes of an encoder's directory."""
 WORSE = 0.02
@@ -41,8 +43,8 @@ LESS_IS_BETTER = ("loss", "error", "calibration", "refused")
 """Words in the names of figures."""
 
 
-def figures(zoo: Zoo, directory: Path) -> dict[str, float]:
-    """What an encoder gets right on networks of tasks that it has not seen, and on strangers."""
+def figures(zoo: Zoo, directory: Path, data: str | None = None) -> dict[str, float]:
+    """What an encoder gets right on networks of tasks that it has not seen, and on strangers, trained on some data."""
     trained, encoder = load_trained(directory, zoo), load_encoder(directory)
     z, knows = encoder.encode(zoo.networks()), encoder.knowledge
     assert knows is not None
@@ -63,7 +65,7 @@ def figures(zoo: Zoo, directory: Path) -> dict[str, float]:
         found |= boxes(zoo, encoder, rows[able[rows]], part)
     tested = np.concatenate(list(split_zoo(zoo).tested.values()))
     near = said["distance"][tested[able[tested]]]
-    for kind, networks in strangers(zoo).items():
+    for kind, networks in strangers(zoo, data).items():
         far = knows(encoder.encode(networks))
         truth = np.repeat([0, 1], [len(near), len(far["distance"])])
         found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, far["distance"]])))
@@ -115,8 +117,8 @@ tags: [rnn2vec, weight-space-learning, recurrent-neural-networks]
 
 # {name}
 
-An interactive encoder of recurrent networks: it asks a network {record["questions"]} questions in
-{record["sequences"]} sequences, reads the answers, and makes a vector of {record["size"]} numbers of them. It never
+An encoder of recurrent networks ({ENCODERS[zoo.family]}): it asks a network {record["questions"]} questions
+in {record["sequences"]} sequences, reads the answers, and makes a vector of {record["size"]} numbers of them. It never
 sees a weight, so cell, size and library of the network do not matter. It was trained without labels, on {zoo.models}
 networks ({zoo.architectures[0]}) of the family {zoo.family}; predictors of their labels are beside it.
 
@@ -127,7 +129,7 @@ encoder.predict(networks)  # arrays [N] by property, with confidences; `known` s
 
 Networks have the interface {zoo.interface}. Outputs, in their order: {", ".join(symbols)}.
 
-Made by `python runs/release.py {name}` (seed {record["seed"]}, {record["steps"]} steps,
+Made by `python runs/release.py {name} --models {zoo.models}` (seed {record["seed"]}, {record["steps"]} steps,
 {record["seconds"]:.0f} s on {record["threads"]} threads). Licence: Apache-2.0. Figures, on tasks that neither it nor
 its predictors were fitted to (`ood`: out of distribution):
 
@@ -161,9 +163,10 @@ def main() -> None:
     zoo = build_zoo(recipe, work / "zoo", workers=default_threads())
     directory = work / "encoder"
     pretraining = recipe_for(view_of_zoo(zoo), "laptop")
-    pretrain_into(zoo.directory, ENCODER, pretraining, 0, directory, on_progress=lambda amount, note: None)
+    name = ENCODERS[arguments.family]
+    pretrain_into(zoo.directory, name, pretraining, 0, directory, on_progress=lambda amount, note: None)
     learn_labels(zoo.directory, directory)
-    found = figures(zoo, directory)
+    found = figures(zoo, directory, arguments.data)
     for name, value in found.items():
         print(f"{name:40} {value:.4f}")
     if (out / FIGURES).exists() and (problems := worse(found, read_json(out / FIGURES, "figures"))):

@@ -23,10 +23,16 @@ Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
 """A step to inputs ``[N, B, T, ...]`` and targets ``[N, B, T]``."""
 
 
-def strangers(zoo: Zoo, seed: int = 0) -> dict[str, Population]:
-    """Populations by what they are; none of their tasks is of the zoo's family."""
-    kinds = {"formal-languages": _of_strings, "sequential-digits": _of_tiles}
-    return {"untrained": _untrained(zoo, seed)} | kinds[zoo.family](zoo, seed)
+def strangers(zoo: Zoo, data: str | None = None, seed: int = 0) -> dict[str, Population]:
+    """Populations by what they are; none of their tasks is of the zoo's family.
+
+    Args:
+        zoo: theirs is another.
+        data: the directory with MNIST's files; fetched once by default.
+        seed: of all that is drawn.
+    """
+    others = _of_tiles(zoo, data, seed) if zoo.family == "sequential-digits" else _of_strings(zoo, seed)
+    return {"untrained": _untrained(zoo, seed)} | others
 
 
 def _untrained(zoo: Zoo, seed: int) -> Population:
@@ -86,12 +92,12 @@ def _of_strings(zoo: Zoo, seed: int) -> dict[str, Population]:
     }
 
 
-def _of_tiles(zoo: Zoo, seed: int) -> dict[str, Population]:
+def _of_tiles(zoo: Zoo, data: str | None, seed: int) -> dict[str, Population]:
     """Networks trained on upright digits whose classes are renamed, or whose tiles are read in another order, a
     permutation of its own for each network.
     """
     task = zoo.task(0)
-    plain = TiledDigits(0.0, task.source, task.directory)
+    plain = TiledDigits(0.0, task.source, data)
     numbers = generator(seed, "strangers")
     names = np.stack([numbers.permutation(10) for _ in range(NETWORKS)])
     orders = np.stack([numbers.permutation(plain.length - 1) + 1 for _ in range(NETWORKS)])

@@ -15,11 +15,12 @@ from rnn2vec.emulation.store import TrainedEncoder, load_trained
 from rnn2vec.encoders.probing import ProbingEncoder
 from rnn2vec.evaluation.properties import view_of_zoo
 from rnn2vec.evaluation.readers import LINEAR, READERS
-from rnn2vec.evaluation.results import results_table, view_of_results
+from rnn2vec.evaluation.results import SAME_Z, results_table, view_of_results
 from rnn2vec.evaluation.store import Evaluation
 from rnn2vec.families import family_of
 from rnn2vec.families.family import Property
 from rnn2vec.families.kinds import KINDS, SHARE
+from rnn2vec.fields import counted
 from rnn2vec.files import write_atomically
 from rnn2vec.report import figures, maps
 from rnn2vec.report.page import Section, render_page
@@ -63,18 +64,27 @@ def write_report(
         "learning only to let an emulator imitate the networks. Networks of validation tasks were never seen in that "
         f"training. {note}"
     )
-    caption = (
-        f"Loss: distance of the emulator's answers from the network's ({trained[0].recipe.loss}), on validation "
-        f"tasks and on the unseen half of the out-of-distribution (OOD) ones. {view.columns} Accuracy R2: how well z "
-        "predicts a network's accuracy. End-to-end: from the same encoder trained on labels. Seconds: pretraining."
-    )
+    table = results_table(results)
+    parts = {part: counted(size["snapshots"], "snapshot") for part, size in about["parts"].items()}
+    held = f"on {parts['validation']} of validation {view.task}s"
+    if "ood" in parts:
+        held += f" and {parts['ood']} of the unseen half of out-of-distribution (OOD) ones"
+    sentences = {
+        "loss": f"Loss: distance of the emulator's answers from the network's ({trained[0].recipe.loss}), {held}.",
+        "encoder": view.columns,
+        "accuracy R2": "Accuracy R2: how well z predicts a network's accuracy.",
+        "end-to-end": "End-to-end: from the same encoder trained on labels.",
+        "seconds": f"Seconds: pretraining. {SAME_Z.capitalize()}: what a predictor gets right that learns nothing of a "
+        "network.",
+    }
+    shown = [said for word, said in sentences.items() if any(word in column for column in table[0])]
     footer = (
         f"Seed {about['seed']}; "
         + ", ".join(f"{name} {version}" for name, version in results["versions"].items())
         + f". Zoo {about['checksum'][:12]}."
     )
     sections = _sections(zoo, trained, evaluations, results)
-    write_atomically(path, render_page(title, lead, results_table(results), caption, sections, footer).encode())
+    write_atomically(path, render_page(title, lead, table, " ".join(shown), sections, footer).encode())
 
 
 def _sections(

@@ -81,6 +81,7 @@ def styled(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
         with rc_context(STYLE):
             figure = draw(*args, **kwargs)
             figure.draw_without_rendering()  # ticks take their style when they are first drawn
+            figure.set_layout_engine("none")  # it is laid out; every further drawing would take seconds for the same
             return figure
 
     return drawn
