@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from scipy.special import softmax
 from typer.testing import CliRunner
 
@@ -18,6 +19,8 @@ from rnn2vec import zoo_recipe as recipe_of
 from rnn2vec.architecture import Architecture
 from rnn2vec.cli import app
 from rnn2vec.cli.predict import _cells
+from rnn2vec.engine import train_step
+from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.evaluation.calibration import (
     calibration_error,
     confidence_of,
@@ -30,7 +33,9 @@ from rnn2vec.evaluation.predictors import fit_predictors, seen_rows
 from rnn2vec.evaluation.pretrained import SHIPPED, shipped
 from rnn2vec.evaluation.readers import READERS
 from rnn2vec.interrogation import MealyMachine, realise
+from rnn2vec.tasks.tiled_digits import TiledDigits
 from rnn2vec.zoo.split import split_zoo
+from test_tiled_digits import MNIST, needs_mnist
 
 
 def test_a_temperature_makes_confidence_right() -> None:
@@ -203,7 +208,7 @@ def test_a_directory_comes_before_an_encoder_of_the_package(
 
 
 def test_encoders_of_the_package_are_small_and_tell_their_figures() -> None:
-    assert "formal-languages" in shipped()
+    assert shipped() == ["formal-languages", "sequential-digits"]
     for name in shipped():
         assert sum(path.stat().st_size for path in (SHIPPED / name).iterdir()) < 3 << 20
         card = (SHIPPED / name / "README.md").read_text()
@@ -229,6 +234,22 @@ def test_it_does_not_know_automata_and_untrained_networks() -> None:
     untrained = Population.initialise(Architecture.stack("gru", 6, 24, 1, 6), 0, range(20))
     for strangers in (realise([machine() for _ in range(20)]), untrained.with_interface(encoder.interface)):
         assert not encoder.predict(strangers)["known"].any()
+
+
+@needs_mnist
+def test_the_encoder_of_the_package_tells_the_angle_of_any_gru() -> None:
+    encoder, angles = load_encoder("sequential-digits"), [40.0, 120.0, 200.0]
+    grus = Population.initialise(Architecture.stack("gru", 16, 40, 1, 10), 0, range(len(angles)), encoder.interface)
+    tasks, optimizer = [TiledDigits(each, "mnist", str(MNIST)) for each in angles], AdamW.start(grus, 0.0)
+    numbers = [np.random.default_rng(number) for number in range(len(angles))]
+    for step in range(700):
+        read, named = zip(*(task.sample(32, own) for task, own in zip(tasks, numbers, strict=True)), strict=True)
+        inputs, targets = torch.from_numpy(np.stack(read)), torch.from_numpy(np.stack(named))
+        train_step(grus, optimizer, inputs, targets, 0.005 if step < 500 else 0.001)
+    found = encoder.predict(grus)
+    assert np.abs(found["angle"] - angles).max() < 15
+    assert found["known"].all()
+    assert not encoder.predict(Population.initialise(grus.architecture, 1, range(9), encoder.interface))["known"].any()
 
 
 def test_predict_from_the_shell(tmp_path: Path, grus: Population) -> None:
