@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -341,3 +342,11 @@ def test_the_command_says_what_it_found(tmp_path: Path, rnn2vec_command: Command
     assert "folded" in output
     assert "one" in output
     assert rnn2vec_command("duplicates", tmp_path / "zoo", "--within", "-1")[0] != 0
+    again = tmp_path / "again"
+    shutil.copytree(folder, again)
+    status, output, _ = rnn2vec_command("duplicates", folder / "one.json", again / "one.json")
+    assert status == 0
+    assert f"one ({folder / 'one.json'}), one ({again / 'one.json'})" in output
+    status, _, errors = rnn2vec_command("duplicates", tmp_path / "zoo", folder)
+    assert status == 1
+    assert "given one zoo, or files and folders" in errors

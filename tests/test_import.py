@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from torch import nn
 
 from conftest import Command
 from rnn2vec import Classes, Interface, Numbers, RNN2VecError, Tokens, Zoo, import_zoo, read_checkpoint, split_zoo
 from rnn2vec.checkpoints.folders import Outcome
+from rnn2vec.evaluation.properties import measure
 from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
 from rnn2vec.zoo import import_files
 from rnn2vec.zoo.sequences import read_sequences
@@ -340,6 +342,7 @@ def test_labels_by_name_and_glob(captures: Path, tmp_path: Path) -> None:
         ("name,a:number\n*,x\n", "a is a finite number; got 'x'"),
         ("name,a:angle\n*,inf\n", "a is a finite angle; got 'inf'"),
         ("name,source\n*,x\n", "columns source of its own"),
+        ("name,step\n*,late\n", "says training steps, which are numbers; got 'late': give it another name"),
         ("name,notes\n*,x\n", "columns notes of its own"),
         (
             "name,gain\n*,1\nclean,O.5\n",
@@ -530,3 +533,52 @@ def test_what_stands_in_the_way_of_an_import_is_said_before_files_are_read(
             import_zoo([captures], tmp_path / "new", **{option: tmp_path / "nowhere.csv"})
     with pytest.raises(RNN2VecError, match="captures"):
         import_zoo([captures], captures / "zoo")
+
+
+def test_a_network_that_is_too_loud_for_its_own_strings_is_refused_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "talkers"
+    folder.mkdir()
+    for number in range(3):
+        torch.manual_seed(number)
+        parts = nn.ModuleDict({"rnn": nn.RNN(4, 4, nonlinearity="relu"), "top": nn.Linear(4, 4)})
+        torch.save({name: 0.3 * value for name, value in parts.state_dict().items()}, folder / f"talker{number}.pt")
+    loud = {name: torch.zeros_like(value) for name, value in parts.state_dict().items()}
+    loud["rnn.weight_ih_l0"][0] = torch.tensor([1.0, -1e6, -1e6, -1e6])  # it grows while it reads token 0
+    loud["rnn.weight_hh_l0"][0, 0] = 2.0
+    loud["top.weight"][0, 0], loud["top.bias"][0] = 1.0, 12.0  # and it writes nothing else
+    torch.save(loud, folder / "loud.pt")
+    four = {"kind": "tokens", "size": 4}
+    said = {"interface": {"inputs": four, "outputs": {"kind": "classes", "size": 4}}, "nonlinearity": "relu"}
+    with pytest.raises(RNN2VecError, match=r"talkers/loud.pt.*those of loud are not"):
+        import_zoo([folder], tmp_path / "zoo", **said)
+    zoo = import_zoo([folder], tmp_path / "zoo", skip_refused=True, **said)
+    assert zoo.column("name").tolist() == ["talker0", "talker1", "talker2"]
+
+
+def test_text_is_chosen_as_it_is_spelt_and_numbers_by_what_they_are(tmp_path: Path) -> None:
+    folder = _amplifiers(tmp_path / "amps", 5)
+    serials = ["01", "1", "1e3", "1000", "x"]
+    rows = "".join(f"amp{number},{serial},{number}.50\n" for number, serial in enumerate(serials))
+    (tmp_path / "labels.csv").write_text(f"name,serial:class,gain\n{rows}")
+    zoo = import_zoo([folder], tmp_path / "zoo", labels=tmp_path / "labels.csv")
+    names = {row[0]: row[1] for row in zip(zoo.column("name"), zoo.column("serial"), strict=True)}
+    assert [names[name] for name in zoo.where(serial="1").column("name")] == ["1"]
+    assert zoo.where(serial=["1e3", "x"]).column("name").tolist() == ["amp2", "amp4"]
+    assert zoo.where(gain="2.5").column("name").tolist() == zoo.where(gain=2.5).column("name").tolist() == ["amp2"]
+
+
+def test_a_label_called_model_is_no_count_of_networks(tmp_path: Path) -> None:
+    folder = _amplifiers(tmp_path / "amps", 4)
+    (tmp_path / "labels.csv").write_text("name,model\namp*,Marshall\namp0,Fender\n")
+    assert import_zoo([folder], tmp_path / "zoo", labels=tmp_path / "labels.csv").models == 4
+
+
+def test_what_a_split_keeps_apart_is_not_scored(tmp_path: Path) -> None:
+    folder = _amplifiers(tmp_path / "amps", 24)
+    rows = "".join(f"amp{number},group {number // 2},{number % 2}\n" for number in range(24))
+    (tmp_path / "labels.csv").write_text(f"name,group,side:class\n{rows}")
+    zoo = import_zoo([folder], tmp_path / "zoo", labels=tmp_path / "labels.csv", split_by="group")
+    rows_of = split_zoo(zoo).validation
+    found = measure(zoo, rows_of, {name: zoo.column(name)[rows_of] for name in ("group", "side")})
+    assert np.isnan(found["group"])
+    assert found["side"] == 1.0

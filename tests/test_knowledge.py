@@ -57,11 +57,26 @@ def test_a_few_that_are_all_right_are_no_reason_to_be_certain() -> None:
     assert sure == pytest.approx(1 - 1 / 32, abs=0.01)
 
 
-def test_classes_that_a_fold_did_not_know_do_not_decide_the_temperature() -> None:
+def test_classes_that_a_fold_did_not_know_leave_the_temperature_finite() -> None:
     scores = np.array([[2.0, 0.0, -np.inf], [0.0, 2.0, -np.inf], [1.0, 0.0, -np.inf]] * 10)
     truth = np.array([0, 1, 2] * 10)
     assert np.isfinite(temperature_of(scores, truth))
     assert temperature_of(scores[:, :1], truth * 0) == 1.0
+
+
+def test_where_classes_are_new_to_the_reader_it_is_not_sure() -> None:
+    numbers = np.random.default_rng(0)
+    truth = numbers.integers(0, 4, 400)
+    scores = numbers.normal(size=(400, 4))
+    scores[np.arange(400), truth] += 8.0
+    unknown = numbers.random(400) < 0.5  # their class is in their own fold alone
+    scores[unknown, truth[unknown]] = -np.inf
+    chosen = scores.argmax(1)
+    sure = confidence_of(scores, chosen, temperature_of(scores, truth))
+    assert sure[unknown].mean() < 0.5
+    assert sure[~unknown].mean() > 0.9
+    none = np.where(np.arange(4) == truth[:, None], -np.inf, scores + 9.0 * (scores > 1.0))
+    assert confidence_of(none, none.argmax(1), temperature_of(none, truth)).max() < 0.4
 
 
 def test_the_calibration_error_of_a_hand_made_case() -> None:

@@ -109,6 +109,15 @@ def test_unrelated_networks_have_no_edges() -> None:
         assert sum(false) <= 6
 
 
+def test_networks_that_began_as_the_identity_are_not_one_family() -> None:
+    architecture = Architecture("elman", 1, (16,), 1)
+    networks = Population.initialise(architecture, 0, range(20), SOUND)
+    noise = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    networks.weights["weight_hh_l0"][:3] = torch.eye(16) + 0.05 * noise
+    aligned = Aligned(networks)
+    assert max(aligned.similarity(*pair) for pair in itertools.combinations(range(3), 2)) < 0.7
+
+
 def test_snapshots_of_one_model_descend_from_one_another(
     tmp_path: Path, tiny_recipe: Recipe, rnn2vec_command: Command
 ) -> None:

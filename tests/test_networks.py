@@ -316,9 +316,40 @@ def drops_out() -> nn.Module:
     return nn.Sequential(nn.Linear(1, 20), nn.Dropout(), nn.Linear(20, 1)).train()
 
 
-@pytest.mark.parametrize("make", [lambda: seeded(BothWays, 0), drops_out], ids=["both ways", "dropout"])
-def test_what_is_no_function_of_the_past_is_seen_when_it_goes_on(make: Callable[[], nn.Module]) -> None:
-    networks = Modules([make()])
+class TimeFirst(nn.Module):
+    """A network as torch makes it by default: inputs ``[T, B, X]``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn, self.linear = nn.LSTM(1, 4), nn.Linear(4, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.linear(self.rnn(inputs)[0])
+
+
+def normalises() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 20), nn.LayerNorm(20), Batch(), nn.Linear(20, 1)).train()
+
+
+class Batch(nn.Module):
+    """What depends on the batch: its mean is taken away."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs - inputs.mean(0, keepdim=True)
+
+
+@pytest.mark.parametrize("make", [TimeFirst, drops_out, normalises])
+@pytest.mark.parametrize("interface", [None, SOUND])
+def test_modules_whose_answers_depend_on_the_batch_are_refused(
+    make: Callable[[], nn.Module], interface: Interface | None
+) -> None:
+    modules = [seeded(Smoothed, 0), make()]
+    with pytest.raises(RNN2VecError, match="does not depend on the rest of the batch"):
+        Modules(modules, interface)
+
+
+def test_what_is_no_function_of_the_past_is_seen_when_it_goes_on() -> None:
+    networks = Modules([seeded(BothWays, 0)])
     inputs = signals(networks)
     _, state = networks.run(inputs[:, :, :4])
     with pytest.raises(RNN2VecError, match="modules answered the first 4 steps otherwise once more followed"):

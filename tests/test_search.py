@@ -14,6 +14,7 @@ import torch
 from conftest import Command
 from rnn2vec import Collection, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
 from rnn2vec.cli.console import console
+from rnn2vec.library.collection import MOST_FOR_NEAR, row_named
 from rnn2vec.networks.behaviour import answers_of, difference, unit_of
 from rnn2vec.networks.stimuli import stimuli
 from test_answers import SOUND, amplifiers
@@ -88,6 +89,11 @@ def test_a_renumbered_network_and_one_of_another_size_are_found() -> None:
 
 def test_what_is_no_query_is_refused() -> None:
     all_of_them = collection(3)
+    with pytest.raises(RNN2VecError, match=r"'apm 1' is that of 0 of 3; near it are amp 1"):
+        row_named(np.array(["amp 0", "amp 1", "amp 2"]), "apm 1")
+    many = np.array([f"network {number}" for number in range(MOST_FOR_NEAR + 1)])
+    with pytest.raises(RNN2VecError, match=r"names are such as network 0, network 1, network 2"):
+        row_named(many, "netwrok 7")
     with pytest.raises(RNN2VecError, match=r"'amp' is that of 0 of 3; near it are amp 0, amp 1, amp 2"):
         search(all_of_them, "amp")
     with pytest.raises(RNN2VecError, match="a query is one network; got 2"):

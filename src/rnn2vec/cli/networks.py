@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def positions(knob: str) -> list[float | list[float]]:
 
 
 def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list[str], Networks]:
-    """Names and networks of files, folders and globs.
+    """Names and networks of files, folders and globs; beside a name that several have stands its file.
 
     Raises:
         RNN2VecError: if a file is refused, or not all networks have one interface.
@@ -60,15 +61,24 @@ def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list
                 f"networks that are compared have one interface; {outcomes[0].path} has {first}, {outcome.path} has "
                 f"{part.interface}: fold inputs that stay constant by --knob, or leave out one of them"
             )
-    return [name for own in checkpoints for name in own.names], parts[0] if len(parts) == 1 else Mixed(parts)
+    named = [(name, outcome.path) for outcome, own in zip(outcomes, checkpoints, strict=True) for name in own.names]
+    counts = collections.Counter(name for name, _ in named)
+    names = [name if counts[name] == 1 else f"{name} ({path})" for name, path in named]
+    return names, parts[0] if len(parts) == 1 else Mixed(parts)
 
 
 def zoo_of(paths: Sequence[Path], where: Sequence[str] | None = None) -> Zoo | None:
     """The zoo that a command is given, or the rows of it that flags choose; None if it is given files.
 
     Raises:
-        RNN2VecError: if flags choose rows of anything but a zoo, or rows that are not there.
+        RNN2VecError: if a zoo is given beside others, or flags choose rows of anything but a zoo, or rows that are not
+            there.
     """
+    if len(paths) > 1 and (zoos := [path for path in paths if (path / INDEX).exists()]):
+        raise RNN2VecError(
+            f"a command is given one zoo, or files and folders; got {zoos[0]} and {len(paths) - 1} more: make one zoo "
+            "of all files by rnn2vec zoo import"
+        )
     conditions: dict[str, list[str]] = {}
     for each in where or ():
         name, equals, value = each.partition("=")

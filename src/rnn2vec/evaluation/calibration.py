@@ -10,6 +10,8 @@ from rnn2vec.metrics import angle_error
 
 COVERED = 0.9
 """The share of predictions of a number whose error is at most the one that is told."""
+HOTTEST = 8.0
+"""Logarithm of the highest temperature, at which all classes are equally likely."""
 BINS = 10
 """Of confidences, for their error."""
 
@@ -47,20 +49,21 @@ def temperature_of(scores: np.ndarray, truth: np.ndarray) -> float:
     """The temperature by which scores become probabilities that are right as often as they say (Guo et al. 2017).
 
     Of n rows, each counts 1 / (n + 2) against its own class, as Platt (1999) has it: n that are all right are no reason
-    to be certain.
+    to be certain. A row of a class that the reader did not know counts for all others alike: whatever the reader says
+    of it is wrong, as it will be of the next network of a new class.
 
     Args:
         scores: ``[rows, classes]``, of rows that the reader was not fitted to.
         truth: the class of each row as a column of scores, ``[rows]``.
     """
-    known = np.isfinite(scores[np.arange(len(truth)), truth])
-    scores, truth = scores[known], truth[known]
     if not len(truth) or scores.shape[1] < 2:
         return 1.0
     possible = np.isfinite(scores)
+    known = np.flatnonzero(possible[np.arange(len(truth)), truth])
     doubt = 1.0 / (len(truth) + 2)
-    wanted = possible * doubt / np.maximum(possible.sum(1, keepdims=True) - 1, 1)
-    wanted[np.arange(len(truth)), truth] = 1.0 - doubt
+    wanted = possible / np.maximum(possible.sum(1, keepdims=True), 1)
+    wanted[known] = possible[known] * doubt / np.maximum(possible[known].sum(1, keepdims=True) - 1, 1)
+    wanted[known, truth[known]] = 1.0 - doubt
 
     def loss(log_temperature: float) -> float:
         said = log_softmax(scores / np.exp(log_temperature), axis=1)
@@ -68,7 +71,7 @@ def temperature_of(scores: np.ndarray, truth: np.ndarray) -> float:
 
     from scipy.optimize import minimize_scalar  # a second, which few who import this need
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-6.0, 4.0), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(-6.0, HOTTEST), method="bounded").x))
 
 
 def confidence_of(scores: np.ndarray, chosen: np.ndarray, temperature: float) -> np.ndarray:

@@ -46,13 +46,15 @@ def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, flo
         circle. Properties of the task are scored on the networks that have learnt it (their number is ``learnt``), the
         others on all. If the task is a combination of several classes, ``exact`` is the share with all of them right,
         and ``exact_all`` the same over all snapshots, untrained ones included. NaN: there was nothing to measure,
-        nothing to fit to, or, for R2, no variance to explain.
+        nothing to fit to, for R2, no variance to explain, or, for a class, it is what the split keeps apart.
     """
     able, right = learnt(zoo)[rows], np.ones(len(rows), dtype=bool)
     metrics: dict[str, float] = {}
     classes = [each.name for each in properties_of(zoo) if each.of_task and each.kind == "class"]
     for wanted in properties_of(zoo):
         scored = shown_by(wanted, zoo)[rows] & (wanted.name in prediction)
+        if zoo.index.task_set is None and wanted.kind == "class" and wanted.name == zoo.index.split_by:
+            scored &= False  # no class is in two parts, so that none could be right
         truth = zoo.column(wanted.name)[rows]
         found = prediction.get(wanted.name, truth)
         for metric in KINDS[wanted.kind]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from rnn2vec.emulation.store import versions, zoo_checksum
-from rnn2vec.evaluation.predictors import evaluate_frozen
+from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors
 from rnn2vec.evaluation.properties import learnt
+from rnn2vec.evaluation.readers import LINEAR
 from rnn2vec.evaluation.store import Evaluation
 from rnn2vec.families import view_of
 from rnn2vec.families.family import View
@@ -25,7 +26,7 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
     """``results.json``: the zoo in a few numbers, every encoder's results by name, and what predictors get right that
     are told the same z of all networks: chance.
     """
-    reached, split = {}, split_zoo(zoo)
+    reached, split, same = {}, split_zoo(zoo), np.zeros((len(zoo), 1), np.float32)
     parts = {"train": split.train, **split.tested}
     if zoo.index.task_set is not None:
         last = zoo.column("step") == zoo.steps[-1]
@@ -50,7 +51,7 @@ def collect_results(zoo: Zoo, evaluations: Sequence[Evaluation]) -> dict[str, An
             "checksum": zoo_checksum(zoo),
         },
         "encoders": {evaluation.name: evaluation.results for evaluation in evaluations},
-        "same_z": {"frozen": evaluate_frozen(zoo, np.zeros((len(zoo), 1), np.float32))},
+        "same_z": {"frozen": evaluate_frozen(zoo, same, predictors=fit_predictors(zoo, same, readers=[LINEAR]))},
         "versions": versions(),
     }
 

@@ -125,7 +125,7 @@ def _layers(population: Population) -> list[Layer]:
         layers.append(
             Layer(
                 _standard(np.concatenate(own, 2), (0, 1)),
-                _standard(weights[f"weight_hh_l{number}"], (0, 1, 3)),
+                _standard(_without_identity(weights[f"weight_hh_l{number}"]), (0, 1, 3)),
                 _standard(below, (0, 1, 3)) if number else below,
             )
         )
@@ -137,6 +137,15 @@ def _units(architecture: Architecture, name: str, weight: Tensor) -> np.ndarray:
     array = weight.detach().double().cpu().numpy()
     gates = architecture.num_gates if name.startswith(("weight", "bias")) else 1
     return array.reshape(len(array), gates, -1, *array.shape[2:]).swapaxes(1, 2)
+
+
+def _without_identity(recurrent: np.ndarray) -> np.ndarray:
+    """Recurrent weights ``[N, H, G, H]`` without the mean of each network's weights of units to themselves: networks
+    that began as the identity have that in common, and need not be related.
+    """
+    found, units = recurrent.copy(), np.arange(recurrent.shape[1])
+    found[:, units, :, units] -= found[:, units, :, units].mean(0)
+    return found
 
 
 def _standard(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

@@ -21,6 +21,8 @@ from rnn2vec.zoo.store import Zoo
 
 OnProgress = Callable[[int, str], None]
 """Told how many networks, or steps, were done, and a note."""
+MOST_FOR_NEAR = 10_000
+"""Names among which a mistyped one is looked for, which takes a second."""
 MOST_FOR_UNIT = 256
 """Networks whose answers tell the unit of differences; evenly spread, if there are more."""
 
@@ -105,6 +107,8 @@ def row_named(names: Shaped[np.ndarray, " N"], name: str) -> int:
     if len(rows) == 1:
         return int(rows[0])
     known = names.tolist()
-    near = [other for other in known if name.lower() in other.lower()][:5] or difflib.get_close_matches(name, known, 5)
+    near = [other for other in known if name.lower() in other.lower()][:5]
+    if not near and len(known) <= MOST_FOR_NEAR:
+        near = difflib.get_close_matches(name, known, 5)
     said = f"near it are {', '.join(near)}" if near else f"names are such as {', '.join(known[:3])}"
     raise RNN2VecError(f"a name is that of one network; {name!r} is that of {len(rows)} of {len(names)}; {said}")

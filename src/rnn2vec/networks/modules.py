@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import counted
 from rnn2vec.interface import Interface, Numbers, Tokens
-from rnn2vec.networks.replay import History, replay
+from rnn2vec.networks.replay import TOLERANCE, History, replay
+from rnn2vec.randomness import generator
 from rnn2vec.rows import Rows, row_numbers
 
+CHECKED_STEPS = 8
+"""Of the sequences that a module is checked on."""
 INFERRED_RANGE = (-1.0, 1.0)
 """Of the numbers that modules read, where nobody said."""
 
@@ -33,7 +36,8 @@ class Modules:
         differentiable: always.
 
     Raises:
-        RNN2VecError: if there are none, one is no module, or the interface is not said and cannot be found.
+        RNN2VecError: if there are none, one is no module, the interface is not said and cannot be found, or what a
+            module says to a sequence depends on what else is in the batch: the time comes first, or it is random.
     """
 
     differentiable = True
@@ -48,6 +52,8 @@ class Modules:
         if not self.modules:
             raise RNN2VecError("networks are at least one; got no modules")
         self.interface = infer_interface(self.modules[0]) if interface is None else interface
+        for module in self.modules:
+            _require_own_answers(module, self.interface)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -67,7 +73,10 @@ class Modules:
 
     def __getitem__(self, rows: Rows) -> Modules:
         """Some modules, the very same objects."""
-        return Modules([self.modules[row] for row in row_numbers(rows, len(self))], self.interface)
+        chosen = object.__new__(Modules)  # what was checked is not checked again
+        chosen.modules = tuple(self.modules[row] for row in row_numbers(rows, len(self)))
+        chosen.interface = self.interface
+        return chosen
 
     def run(
         self, inputs: Float[Tensor, "N B T X"] | Integer[Tensor, "N B T"], state: History | None = None
@@ -101,6 +110,34 @@ def _said(module: nn.Module, inputs: Tensor, size: int) -> Tensor:
         got = list(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise RNN2VecError(f"a module says an output at every step, {expected}; {kind} returned {got}")
     return outputs
+
+
+@torch.no_grad()
+def _require_own_answers(module: nn.Module, interface: Interface) -> None:
+    """Ask one sequence twice, beside others: the answer has to be the same. What cannot be run on a short batch is not
+    asked.
+
+    Raises:
+        RNN2VecError: if it is not.
+    """
+    some, read = next(module.parameters(), torch.zeros(())), interface.inputs
+    random = generator(0, "modules")
+    if isinstance(read, Tokens):
+        batches = read.tensor(random.integers(0, read.size, (2, 3, CHECKED_STEPS))).to(some.device)
+    else:
+        low, high = INFERRED_RANGE if read.low is None or read.high is None else read.range
+        batches = torch.from_numpy(random.uniform(low, high, (2, 3, CHECKED_STEPS, read.size))).to(some)
+    batches[1, 1] = batches[0, 1]
+    try:
+        first, second = (_said(module, batch, interface.outputs.size)[1] for batch in batches)
+    except RNN2VecError:  # said when it is run
+        return
+    if first.isfinite().all() and float((first - second).abs().amax()) > TOLERANCE * float(first.abs().amax()):
+        raise RNN2VecError(
+            "what a module says to a sequence does not depend on the rest of the batch; that of "
+            f"{type(module).__name__} does: batch_first=True, where it takes the time first; module.eval(), where it "
+            "has dropout or batch norm"
+        )
 
 
 @torch.no_grad()

@@ -94,7 +94,8 @@ def import_zoo(
             if inputs is None
             else read_sequences(Path(inputs), interface.inputs)
         )
-        files = [file if file.refused else _finite(file, interface, observed.values) for file in files]
+        writes = inputs is None and interface.writes
+        files = [file if file.refused else _finite(file, interface, observed.values, writes, seed) for file in files]
     on_files(files)
     refused = [file for file in files if file.refused]
     read = [file for file in files if not file.refused]
@@ -161,12 +162,16 @@ def _require_readable(what: str, path: Path) -> None:
         raise RNN2VecError(f"cannot read the {what} {path}: {error.strerror or error}") from error
 
 
-def _finite(file: Outcome, interface: Interface, observed: np.ndarray) -> Outcome:
-    """The same, refused if a network of it answers what a trace cannot hold."""
+def _finite(file: Outcome, interface: Interface, observed: np.ndarray, writes: bool, seed: int) -> Outcome:
+    """The same, refused if a network of it answers what a trace cannot hold, to what all are observed on or to strings
+    that it writes.
+    """
     own = _checkpoint(file)
     networks, outputs = own.networks.with_interface(interface), interface.outputs
     for rows in batches(networks, observed):
         read = np.repeat(observed[None], len(networks[rows]), axis=0)
+        if writes:
+            read = np.concatenate([read, written_by_themselves(networks[rows], seed).astype(read.dtype)], axis=1)
         said = Traces.of(networks[rows], read).outputs
         with np.errstate(over="ignore"):  # what becomes infinite is a problem
             kept = said.astype(outputs.stored)

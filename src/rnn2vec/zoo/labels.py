@@ -17,7 +17,7 @@ from rnn2vec.families.kinds import KINDS
 from rnn2vec.files import read_bytes
 from rnn2vec.zoo.table import OWN
 
-NAME = "name"
+NAME, STEP = "name", "step"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +107,10 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
         kind = said.get(head) or ("class" if None in numbers else "number")
         if kind != "class" and None in numbers:
             raise RNN2VecError(f"{head} is a finite {kind}; got {own[numbers.index(None)]!r}")
+        if head == STEP and kind != "number":
+            raise RNN2VecError(
+                f"the column {STEP} says training steps, which are numbers; got {own[0]!r}: give it another name"
+            )
         said[head] = kind
         found[head] = np.array(own) if kind == "class" else np.array(numbers, dtype=np.float64)
     return Labels({head: said[head] for head in texts}, found)

@@ -131,7 +131,9 @@ class Zoo:
     @cached_property
     def models(self) -> int:
         """How many networks there are, all snapshots of one counted once."""
-        return len(np.unique(self.column("model"))) if "model" in self.snapshots.column_names else len(self)
+        # a label may be called model, too: only with steps it says of what networks are snapshots
+        dated = {"model", "step"} <= set(self.snapshots.column_names)
+        return len(np.unique(self.column("model"))) if dated else len(self)
 
     @cached_property
     def steps(self) -> tuple[int, ...]:
@@ -156,8 +158,8 @@ class Zoo:
         """Those of its networks that have these values: the same files, seen through fewer rows of the table.
 
         Args:
-            columns: by name, a value, or a list of values of which one is enough; ``zoo.where(step=2000)``. Text stands
-                for the number that it spells.
+            columns: by name, a value, or a list of values of which one is enough; ``zoo.where(step=2000)``. In a column
+                of numbers, text stands for the number that it spells; text is compared as it is.
 
         Raises:
             RNN2VecError: if there is no such column, or no network left.
@@ -166,8 +168,8 @@ class Zoo:
         for name, wanted in columns.items():
             values = self.column(name)
             several = list(wanted) if isinstance(wanted, (list, tuple, np.ndarray)) else [wanted]
-            found = np.array([_spelt(value) for value in values])
-            kept &= np.isin(found, [_spelt(value) for value in several])
+            spelt = _number if values.dtype.kind in "iuf" else str
+            kept &= np.isin([spelt(value) for value in values], [spelt(value) for value in several])
             if not kept.any():
                 known = np.unique(values).tolist()
                 raise RNN2VecError(
@@ -342,8 +344,8 @@ class Zoo:
         return places_of(self.snapshots)
 
 
-def _spelt(value: object) -> str:
-    """A value of a column as it is compared: numbers that are equal are spelt alike."""
+def _number(value: object) -> str:
+    """A value of a column of numbers as it is compared: those that are equal are spelt alike."""
     try:
         return repr(float(str(value)))
     except ValueError:

@@ -180,8 +180,10 @@ def _tensors(group: Group, interface: Interface) -> tuple[Tensors, Tensors | Non
         with np.errstate(over="ignore"):  # what becomes infinite is a problem
             kept = array if (problem := problem or part.problem(array)) else array.astype(part.stored)
         if problem := problem or part.problem(kept):
+            each = range(count if len(array) == count else 0)
+            whose = next((group.names[row] for row in each if part.problem(kept[row : row + 1])), named)
             raise RNN2VecError(
-                f"the {name} of a network's traces are as its interface says ({problem}); those of {named} are not: "
+                f"the {name} of a network's traces are as its interface says ({problem}); those of {whose} are not: "
                 "leave it out, or declare another interface"
             )
         stored[name] = np.ascontiguousarray(kept)
