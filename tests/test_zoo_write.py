@@ -179,7 +179,7 @@ REFUSED: dict[str, tuple[Callable[[list[Group]], list[Group]], str]] = {
     "traces of others": (lambda groups: replaced(0, traces=groups[1].traces)(groups), "there are 2 for 3 networks"),
     "NaN traces": (
         lambda groups: replaced(1, traces=Traces(np.full((2, 1, 3, 1), np.nan), np.zeros((2, 1, 3, 1))))(groups),
-        "finite floats.*; those of networks of b.json are not",
+        "finite floats.*; those of b-0 are not",
     ),
     "tokens for traces": (
         lambda groups: replaced(1, traces=Traces(np.zeros((2, 1, 3), int), np.zeros((2, 1, 3, 1))))(groups),
