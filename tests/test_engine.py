@@ -374,11 +374,27 @@ FLOATS = torch.zeros(2, 3, 6, 3, dtype=torch.float64)
 TOKENS = torch.zeros(2, 3, 6, dtype=torch.long)
 STATE = torch.zeros(2, 2, 3, 5, dtype=torch.float64)
 MISTAKES = {
-    "floats of too few models": (FLOATS[:1], None, r"\[2, B, T, 3\]; got \[1, 3, 6, 3\]"),
-    "floats of too many features": (FLOATS.repeat(1, 1, 1, 2), None, r"\[2, B, T, 3\]; got \[2, 3, 6, 6\]"),
-    "floats without a batch": (FLOATS[:, 0], None, r"\[2, B, T, 3\]; got \[2, 6, 3\]"),
-    "tokens of too few models": (TOKENS[:1], None, r"\[2, B, T\]; got \[1, 3, 6\]"),
-    "tokens with features": (TOKENS[..., None], None, r"\[2, B, T\]; got \[2, 3, 6, 1\]"),
+    "floats of too few models": (
+        FLOATS[:1],
+        None,
+        r"\[2, B, T, 3\] of networks.*; got \[1, 3, 6, 3\]",
+    ),
+    "floats of too many features": (
+        FLOATS.repeat(1, 1, 1, 2),
+        None,
+        r"\[2, B, T, 3\] of networks, sequences, steps and inputs; got \[2, 3, 6, 6\]",
+    ),
+    "floats without a batch": (
+        FLOATS[:, 0],
+        None,
+        r"\[2, B, T, 3\] of networks, sequences, steps and inputs; got \[2, 6, 3\]",
+    ),
+    "tokens of too few models": (TOKENS[:1], None, r"\[2, B, T\] of networks, sequences and steps; got \[1, 3, 6\]"),
+    "tokens with features": (
+        TOKENS[..., None],
+        None,
+        r"\[2, B, T\] of networks, sequences and steps; got \[2, 3, 6, 1\]",
+    ),
     "token too large": (TOKENS + 3, None, r"tokens lie in 0\.\.2; got 3\.\.3"),
     "token negative": (TOKENS - 1, None, r"tokens lie in 0\.\.2; got -1\.\.-1"),
     "floats of another dtype": (FLOATS.float(), None, r"torch\.float64; got torch\.float32"),

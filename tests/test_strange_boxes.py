@@ -103,7 +103,7 @@ def test_commands_that_misbehave_are_given_up_in_time(tmp_path: Path) -> None:
     with Command(f"{line} twice") as command:
         command(np.array([1]))
         time.sleep(0.2)
-        with pytest.raises(RNN2VecError, match="one line a question"):
+        with pytest.raises(RNN2VecError, match="wrote another, unasked"):
             command(np.array([1]))
     with Command(f"{line} once") as command:
         assert command(np.array([1])) == [1]
