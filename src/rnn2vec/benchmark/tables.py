@@ -13,6 +13,7 @@ from rnn2vec.benchmark.measurements import CONSTANT
 from rnn2vec.encoders import ENCODERS
 from rnn2vec.evaluation.intervals import Interval, interval, paired_difference
 from rnn2vec.evaluation.readers import READERS
+from rnn2vec.evaluation.results import SAME_Z
 from rnn2vec.families import family_of
 from rnn2vec.interface import Classes, Numbers
 
@@ -175,7 +176,7 @@ def control_table(results: ZooResults) -> list[dict[str, str]]:
         cells = {column.title: _cell(results, name, reading, column.part, column.metric) for column in columns}
         return {"control": control, "encoder": name, **cells}
 
-    rows = [row("the same z for all", CONSTANT, "frozen")]
+    rows = [row(SAME_Z, CONSTANT, "frozen")]
     for reading, control in (("untrained", "untrained encoder"), ("shuffled", "shuffled labels")):
         rows += [row(control, name, reading) for name in results.encoders]
     return rows
