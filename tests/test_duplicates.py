@@ -243,6 +243,29 @@ def test_near_pairs_are_all_that_are_near() -> None:
             assert own == pytest.approx(apart[one, other], abs=1e-5)
 
 
+@pytest.mark.parametrize("loud", [1, 3, 9, 15])
+def test_beside_loud_networks_quiet_ones_are_as_different_as_among_themselves(loud: int) -> None:
+    """Whoever sets the unit: with a head of a thousandfold, few or nearly all of the networks."""
+    networks = amplifiers(16)
+    head = networks.weights["linear.weight"].clone()
+    head[:loud] *= 1000.0
+    beside = changed(networks, linear_weight=head)
+    quiet = np.arange(loud, 16)
+    everything = collected(Mixed([beside, of_bits(networks[quiet[-1:]], 16).permute_hidden_randomly(
+        torch.Generator().manual_seed(1)
+    )]))  # fmt: skip
+    (group,) = duplicates(everything)
+    assert (group.kind, group.rows) == ("near", (15, 16))
+    for row in quiet[:-1]:
+        alone = collected(networks[quiet])
+        apart, own = (
+            difference(SOUND, answers_of(each.networks[[one]], each.questions),
+                       answers_of(each.networks[[other]], each.questions), each.unit)
+            for each, one, other in ((everything, row, 15), (alone, row - loud, 15 - loud))
+        )  # fmt: skip
+        assert float(own) / 2.5 < float(apart) < 2.5 * float(own)  # the louder one's level, or the spread of all
+
+
 def of_bits(networks: Population, bits: int) -> Population:
     """With weights of float16, or of so many bits and one scale a tensor."""
     weights = {}

@@ -109,6 +109,33 @@ def test_unrelated_networks_have_no_edges() -> None:
         assert sum(false) <= 6
 
 
+def test_where_a_quarter_of_all_pairs_are_related_it_says_that_few_can_be_found(
+    tmp_path: Path, rnn2vec_command: Command
+) -> None:
+    bases = fresh(3, 4)
+    noise = 0.02 * torch.randn(15, SMALL.num_parameters, generator=torch.Generator().manual_seed(0))
+    kin = Population.from_flat(SMALL, bases[[*range(3)] * 5].flatten() + noise, bases.interface)
+    found = lineage(collected(kin))
+    (own,) = found.unrelated
+    median, upper = own.usual
+    assert (found.edges, own.least > 0.99) == ((), True)
+    assert median < 0.5 < 0.9 < upper
+    for row in range(15):
+        named = {name if "." in name else f"lstm.{name}": weight[row] for name, weight in kin.weights.items()}
+        torch.save(named, tmp_path / f"{row}.pt")
+    status, output, _ = rnn2vec_command("lineage", tmp_path)
+    assert (status, "few related networks can be found. Only a similarity of 1.0000" in output) == (0, True), output
+
+
+def test_the_least_similarity_of_an_edge_is_where_chance_is_ruled_out() -> None:
+    others = fresh(20, 0)
+    found = lineage(collected(concatenate([others, trained(others[[3]], 5, 9)])))
+    (own,), (edge,) = found.unrelated, found.edges
+    assert own.least < min(0.9, edge.similarity)
+    tests = 21 * 20 // 2
+    assert own.p_values(np.array([own.least]))[0] * tests == pytest.approx(0.05, rel=1e-6)
+
+
 def test_networks_that_began_as_the_identity_are_not_one_family() -> None:
     architecture = Architecture("elman", 1, (16,), 1)
     networks = Population.initialise(architecture, 0, range(20), SOUND)

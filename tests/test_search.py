@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from conftest import Command
-from rnn2vec import Collection, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
+from rnn2vec import Collection, Population, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
 from rnn2vec.cli.console import console
 from rnn2vec.library.collection import MOST_FOR_NEAR, row_named
 from rnn2vec.networks.behaviour import answers_of, difference, unit_of
@@ -61,6 +61,21 @@ def test_vectors_may_be_memory_mapped(tmp_path: Path) -> None:
         nearest(mapped, mapped[:1], 0)
     with pytest.raises(RNN2VecError, match=r"\[N, Z\] are compared with queries"):
         nearest(mapped, mapped[:1, :3], 1)
+
+
+def test_what_is_near_does_not_depend_on_how_loud_others_are() -> None:
+    """A third of the networks, so that they set the unit."""
+    found = []
+    for times in (1.0, 1000.0):
+        networks = amplifiers(15)
+        weights = {name: weight.clone() for name, weight in networks.weights.items()}
+        weights["linear.weight"][:5] *= times
+        mixed = Population(networks.architecture, weights, networks.interface)
+        names = np.array([f"amp {row}" for row in range(15)])
+        found.append(search(Collection(names, mixed, stimuli(SOUND.inputs, steps=64)), "amp 14", top=4))
+    before, after = ([match.row for match in own] for own in found)
+    assert (before[0], set(before)) == (after[0], set(after))
+    assert all(match.difference > 0.05 for own in found for match in own)
 
 
 def test_a_network_finds_itself_and_its_difference_is_none() -> None:

@@ -15,6 +15,9 @@ from rnn2vec.cli.options import AsJson, Declare, Inputs, Knob, Threads, Where
 from rnn2vec.library.duplicates import WITHIN, Group, duplicates
 from rnn2vec.library.lineage import FEWEST, ages_of, lineage
 
+BLIND = 0.9
+"""Where an edge needs a higher similarity, few related networks are found."""
+
 
 def duplicates_command(
     networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
@@ -75,6 +78,14 @@ def lineage_command(
         )  # fmt: skip
     if not found.edges:
         console.print(f"no related networks among {len(collection)}")
+    for each in found.unrelated:
+        if each.least > BLIND:
+            console.print(
+                f"{each.architecture}: few related networks can be found. Only a similarity of {each.least:.4f} or more "
+                f"is significant, since random pairs have {each.usual[0]:.4f} (median) and {each.usual[1]:.4f} (upper "
+                "quartile): more than a quarter of all pairs are related, or the networks are very small",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
     if found.left_out:
         console.print(
             f"{found.left_out} networks were not compared: fewer than {FEWEST} have their architecture, or their "

@@ -71,6 +71,12 @@ class Classes:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: total variation of the probabilities."""
         return 0.5 * (answers - others).abs().sum(-1)
 
+    def scale(
+        self, answers: Float[Tensor, "*#any R T Y"], others: Float[Tensor, "*#any R T Y"], unit: Float[Tensor, " Y"]
+    ) -> Float[Tensor, ""]:
+        """What a difference of two networks is small or large beside: 1, since probabilities have one scale."""
+        return torch.ones((), dtype=torch.float64)
+
     quantity: ClassVar[str] = "certainty"
     """What :meth:`pictured` measures: the mean probability of the likeliest class."""
 

@@ -16,8 +16,8 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import are_finite_floats, counted, number, shown, whole
 from rnn2vec.losses import OF_NUMBERS, Loss
 
-QUIET = 0.1
-"""The level of a network's answers, in units of the spread of all, below which they are not made louder."""
+SILENT = 1e-6
+"""The level of a network's answers, in units of the spread of all, below which they are taken for silence."""
 LOUD = 10.0
 """Times as far from the middle of all as three of four networks are: answers further off do not set the unit."""
 FEW = 8
@@ -100,17 +100,25 @@ class Numbers:
         """Outputs as encoders read them: as they are."""
         return outputs
 
+    def level(
+        self, answers: Float[Tensor, "*any R T Y"], unit: Float[Tensor, "#R 1 Y"] | Float[Tensor, " Y"]
+    ) -> Float[Tensor, "*any"]:
+        """How loud a network's answers ``[..., R, T, Y]`` are, ``[...]``: their root mean square in units ``[R, 1, Y]``
+        or ``[Y]``.
+        """
+        own = answers / unit
+        length = torch.linalg.vector_norm(own, dim=(-3, -2, -1), dtype=torch.float64)  # squares overflow
+        return (length / math.prod(own.shape[-3:]) ** 0.5).to(own.dtype)
+
     def levelled(
         self, answers: Float[Tensor, "*any R T Y"], unit: Float[Tensor, "R 1 Y"]
     ) -> Float[Tensor, "*any R T Y"]:
         """Answers ``[..., R, T, Y]`` for networks to be told apart by: in units ``[R, 1, Y]``, at each network's level.
 
-        That is the root mean square of all its answers in these units, and at least :data:`QUIET`: two networks that
-        differ in loudness alone are alike, and what is nearly silent stays so.
+        That is at least :data:`SILENT`. So two networks that differ in loudness alone are alike, and quiet networks are
+        told apart beside loud ones.
         """
-        own = answers / unit
-        length = torch.linalg.vector_norm(own, dim=(-3, -2, -1), keepdim=True, dtype=torch.float64)  # squares overflow
-        return own / (length / math.prod(own.shape[-3:]) ** 0.5).to(own.dtype).clamp(min=QUIET)
+        return answers / unit / self.level(answers, unit).clamp(min=SILENT)[..., None, None, None]
 
     def compared(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any Y"]:
         """Outputs as losses read them: as they are."""
@@ -152,6 +160,14 @@ class Numbers:
         """How far two answers ``[..., Y]`` are apart, ``[...]``: root mean square in units of the spread ``[Y]``."""
         # in float64: beside a network that diverges, float32 would lose what the others differ by, and squares overflow
         return ((answers.double() - others.double()) / spread).square().mean(-1).sqrt()
+
+    def scale(
+        self, answers: Float[Tensor, "*#any R T Y"], others: Float[Tensor, "*#any R T Y"], unit: Float[Tensor, " Y"]
+    ) -> Float[Tensor, "*any"]:
+        """What a difference of two networks is small or large beside, ``[...]``, in units ``[Y]``: 1, or the level of
+        the louder one, if that is less. Beside loud networks, all quiet ones would else be nearly the same.
+        """
+        return torch.maximum(self.level(answers, unit), self.level(others, unit)).double().clamp(SILENT, 1.0)
 
     quantity: ClassVar[str] = "loudness"
     """What :meth:`pictured` measures: the root mean square of all answers."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
@@ -28,6 +28,8 @@ MOST_NULL = 1000
 """Pairs that tell it; drawn, if there are more."""
 NEIGHBOURS = 10
 """Of each network, that it is compared with: those nearest by what does not depend on how units are numbered."""
+QUARTILE = 0.6745
+"""Deviations above the median within which half of what is above it lies."""
 OUTLIER = 10.0
 """Scales above the median from which a pair is not taken for unrelated."""
 CLOSEST = 1.0 - 1e-6
@@ -63,12 +65,34 @@ class Unrelated:
         networks: N.
         centre: median of the inverse hyperbolic tangent of their similarities.
         scale: deviation, from the upper half.
+        least: the similarity from which the most similar pair is an edge. Near 1, few related networks can be found:
+            the networks are very small, or more than a quarter of all pairs are related.
     """
 
     architecture: str
     networks: int
     centre: float
     scale: float
+    least: float = 1.0
+
+    @property
+    def usual(self) -> tuple[float, float]:
+        """Median and upper quartile of the similarities of random pairs."""
+        return math.tanh(self.centre), math.tanh(self.centre + QUARTILE * self.scale)
+
+    def p_values(self, similarities: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
+        """How likely chance makes a pair at least so similar: by the tail of a logistic distribution, which is longer
+        than that of a normal one, and so more cautious.
+        """
+        from scipy.special import expit
+
+        return expit(-(_stretched(similarities) - self.centre) / self.scale * math.pi / math.sqrt(3))
+
+    def with_least(self, p_value: float) -> Unrelated:
+        """With the similarity that chance makes with this probability."""
+        far = math.log((1 - p_value) / p_value) if 0 < p_value < 1 else math.inf
+        least = math.tanh(self.centre + self.scale * math.sqrt(3) / math.pi * far)
+        return dataclasses.replace(self, least=min(least, 1.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,14 +168,15 @@ def lineage(
             found.append(_compared(places, population, seed, on_progress))
         else:
             on_progress(len(places), "")
-    unrelated = tuple(own.unrelated for own in found)
+    tests = sum(math.comb(own.unrelated.networks, 2) for own in found)
+    unrelated = tuple(own.unrelated.with_least(level / tests) for own in found)
     left_out = len(collection) - sum(own.networks for own in unrelated)
     if not found:
         return Lineage((), (), left_out)
     rows, similarities, p_values = (
         np.concatenate([getattr(own, name) for own in found]) for name in ("rows", "similarities", "p_values")
     )
-    adjusted = _holm(p_values, sum(math.comb(own.networks, 2) for own in unrelated))
+    adjusted = _holm(p_values, tests)
     order = np.lexsort((rows[:, 1], rows[:, 0], -similarities))
     kept = [pair for pair in order if adjusted[pair] <= level]
     forest = [kept[place] for place in _spanning(rows[kept])]
@@ -164,7 +189,6 @@ def lineage(
 def _compared(places: np.ndarray, population: Population, seed: int, on_progress: OnProgress) -> _Pairs:
     """The pairs of networks of one architecture that may be related, and how likely chance makes them so similar."""
     from scipy.spatial import KDTree  # slow to import
-    from scipy.special import expit
 
     aligned, count = Aligned(population), len(population)
     random = generator(seed, "lineage")
@@ -183,10 +207,8 @@ def _compared(places: np.ndarray, population: Population, seed: int, on_progress
                 similarities.append(aligned.similarity(*pair))
         on_progress(1, "")
     values = np.array(similarities)
-    # tails as of a logistic distribution: longer than normal ones, and so more cautious
-    p_values = expit(-(_stretched(values) - centre) / scale * math.pi / math.sqrt(3))
-    ordered = np.sort(places[np.array(pairs)], axis=1)
-    return _Pairs(ordered, values, p_values, Unrelated(str(population.architecture), count, centre, scale))
+    unrelated = Unrelated(str(population.architecture), count, centre, scale)
+    return _Pairs(np.sort(places[np.array(pairs)], axis=1), values, unrelated.p_values(values), unrelated)
 
 
 def _drawn(count: int, random: np.random.Generator) -> np.ndarray:
@@ -206,10 +228,10 @@ def _chance(values: np.ndarray) -> tuple[float, float]:
     another mode.
     """
     centre, upper = np.quantile(values, [0.5, 0.75])
-    scale = max((upper - centre) / 0.6745, LEAST_SCALE)
+    scale = max((upper - centre) / QUARTILE, LEAST_SCALE)
     kept = values[values <= centre + OUTLIER * scale]
     centre, upper, high = np.quantile(kept, [0.5, 0.75, 0.9])
-    return float(centre), float(max((upper - centre) / 0.6745, (high - centre) / 1.2816, LEAST_SCALE))
+    return float(centre), float(max((upper - centre) / QUARTILE, (high - centre) / 1.2816, LEAST_SCALE))
 
 
 def _stretched(similarities: np.ndarray) -> np.ndarray:

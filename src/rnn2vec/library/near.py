@@ -1,8 +1,8 @@
 """Near pairs: networks whose answers differ by little, of all pairs, without comparing all pairs.
 
-A difference of answers is a metric. So each network's differences from a few others, the landmarks, cannot be further
-apart than the two networks are: pairs that are apart by more than allowed there are ruled out, and none is missed. The
-rest is compared by answers.
+A distance of answers is a metric. So each network's distances from a few others, the landmarks, cannot be further
+apart than the two networks are: pairs that are apart by more than allowed there are ruled out, and none is missed, since
+a difference is at least the distance. The rest is compared by answers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.library.collection import Collection, OnProgress
-from rnn2vec.networks.behaviour import answers_of, batches, difference
+from rnn2vec.networks.behaviour import answers_of, batches, difference, distance
 from rnn2vec.randomness import generator
 
 LANDMARKS = 12
@@ -101,14 +101,15 @@ def differences_of(collection: Collection, rows: np.ndarray, pairs: np.ndarray) 
 
 
 def _from_landmarks(collection: Collection, rows: np.ndarray, on_progress: OnProgress) -> np.ndarray:
-    """Each network's difference from the landmarks, ``[M, K]``."""
+    """Each network's distance from the landmarks, ``[M, K]``."""
     chosen = generator(0, "landmarks").permutation(len(rows))[:LANDMARKS]
     landmarks = answers_of(collection.networks[rows[chosen]], collection.questions)
     found = np.empty((len(rows), len(chosen)))
     for batch in _parts(collection, len(rows)):
         answers = answers_of(collection.networks[rows[batch]], collection.questions)
         for number, landmark in enumerate(landmarks):
-            found[batch, number] = _apart(collection, answers, landmark)
+            apart = distance(collection.networks.interface, answers, landmark, collection.unit)
+            found[batch, number] = apart.double().numpy()
         on_progress(len(answers), "")
     return found
 

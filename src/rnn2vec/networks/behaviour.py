@@ -73,8 +73,15 @@ def unit_of(interface: Interface, answers: Tensor) -> Tensor:
     return interface.outputs.units(len(answers), [answers.double().cpu().numpy()])[1]
 
 
-def difference(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor) -> Tensor:
+def distance(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor) -> Tensor:
     """How far answers ``[..., R, T, Y]`` are apart, ``[...]``: the interface's own measure, a mean over questions and
-    steps. 0 is the same; total variation is at most 1.
+    steps. It is a metric; of total variation, at most 1.
     """
     return interface.outputs.difference(answers, others, unit).mean((-2, -1))
+
+
+def difference(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor) -> Tensor:
+    """How different two networks are, ``[...]``, by their answers ``[..., R, T, Y]``: their :func:`distance`, and of two
+    that are quieter than the spread of all, their distance in units of the louder one's level. 0 is the same.
+    """
+    return distance(interface, answers, others, unit) / interface.outputs.scale(answers, others, unit)
