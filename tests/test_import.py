@@ -131,7 +131,7 @@ def test_it_goes_on_where_it_was_interrupted(captures: Path, tmp_path: Path, mon
     assert import_zoo([captures], tmp_path / "zoo", knob=[0]).verify() == []
 
 
-def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path) -> None:
+def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path, rnn2vec_command: Command) -> None:
     declaration = tmp_path / "declared.toml"
     declaration.write_text('knob = [0.5]\n[files."*/own.pt"]\nname = "mine"\n[files."lead.json"]\nname = "yours"\n')
     zoo = import_zoo([captures], tmp_path / "zoo", declare=declaration)
@@ -142,6 +142,12 @@ def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path) -> None:
     declaration.write_text('knob = [0]\n[files."own.pth"]\nskip = true\n')
     with pytest.raises(RNN2VecError, match=r"'own\.pth' is of none of 4"):
         import_zoo([captures], tmp_path / "other", declare=declaration)
+    declaration.write_text('knob = [0.5]\n[files."query.pt"]\nname = "asked"\n')
+    (tmp_path / "query.pt").write_bytes(next(captures.rglob("own.pt")).read_bytes())
+    status, output, errors = rnn2vec_command("search", captures, tmp_path / "query.pt", "--declare", declaration)
+    assert (status, "own" in output) == (0, True), errors
+    status, _, errors = rnn2vec_command("search", captures, "clean", "--declare", declaration)
+    assert (status, "'query.pt' is of none of 4" in errors) == (1, True)
     declaration.write_text('knob = [0]\n[files."*.npz"]\ncolumns = true\n')
     assert len(import_zoo([captures], tmp_path / "other", declare=declaration)) == 4
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,6 +119,40 @@ def test_what_is_no_query_is_refused() -> None:
     assert search(collection(1), "amp 0") == []
 
 
+def test_lists_and_tensors_are_as_good_as_arrays() -> None:
+    networks, questions = amplifiers(3), stimuli(SOUND.inputs, steps=16)
+    given = Collection(np.array(["a", "b", "c"]), networks, questions, {"x": np.arange(3)})
+    for names, asked, labels in (
+        (["a", "b", "c"], torch.from_numpy(questions).double().requires_grad_(), {"x": range(3)}),
+        (("a", "b", "c"), questions.tolist(), {"x": [0, 1, 2]}),
+    ):
+        assert search(Collection(names, networks, asked, labels), "b") == search(given, "b")  # type: ignore[arg-type]
+    whole = np.arange(6).reshape(2, 3, 1)  # whole numbers are numbers
+    assert search(Collection(["a", "b", "c"], networks, whole), "a")[0].rank == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("names", "questions", "problem"),
+    [
+        ("abc", np.zeros((2, 5, 1)), r"names of the shape \[\]"),
+        ([["a"], ["b"], ["c"]], np.zeros((2, 5, 1)), r"names of the shape \[3, 1\]"),
+        ([1, 2, 3], np.zeros((2, 5, 1)), "names are text; got 1"),
+        ([None, "a", "b"], np.zeros((2, 5, 1)), "names are text; got None"),
+        (["a", "b", "c"], np.zeros((5, 1)), r"an array \[R, T, 1\]; got ndarray of the shape \[5, 1\]"),
+        (["a", "b", "c"], torch.zeros(2, 5, 3), r"an array \[R, T, 1\]; got Tensor of the shape \[2, 5, 3\]"),
+        (["a", "b", "c"], np.zeros((0, 5, 1)), r"got ndarray of the shape \[0, 5, 1\]"),
+        (["a", "b", "c"], [[[0.0]], [[0.0], [0.0]]], "one array of sequences of one length"),
+        (["a", "b", "c"], np.full((2, 5, 1), np.nan), "numbers are finite floats"),
+        (["a", "b", "c"], "abc", "got str"),
+    ],
+)
+def test_collections_of_anything_else_are_refused(names: Any, questions: Any, problem: str) -> None:
+    with pytest.raises(RNN2VecError, match=problem):
+        Collection(names, amplifiers(3), questions)
+    with pytest.raises(RNN2VecError, match="networks are a Population"):
+        Collection(["a"], torch.nn.GRU(1, 3), np.zeros((2, 5, 1)))  # type: ignore[arg-type]
+
+
 def test_what_is_known_of_a_network_is_shown_beside_it(
     captures: Path, tmp_path: Path, rnn2vec_command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +173,7 @@ def test_what_is_known_of_a_network_is_shown_beside_it(
     (head,) = [line.split() for line in narrow.splitlines() if "rank" in line]
     assert head == ["rank", "name", "similarity", "difference"]
     assert "no room for channel, gain, similarity (label)" in " ".join(narrow.split())
-    with pytest.raises(RNN2VecError, match="a label has a value for each of 2 networks; got 1 of x"):
+    with pytest.raises(RNN2VecError, match=r"a label has a value for each of 2 networks; got the shape \[1\] of x"):
         Collection(np.array(["a", "b"]), amplifiers(2), stimuli(SOUND.inputs), {"x": np.zeros(1)})
 
 

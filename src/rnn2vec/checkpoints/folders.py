@@ -74,15 +74,8 @@ def read_all(
         outcomes: of :func:`found`.
         declared: see :func:`declared_of`.
         on_progress: called as ``on_progress(files, note)``.
-
-    Raises:
-        RNN2VecError: if something is declared of a file by a name that none has; with a slip in it, the file would be
-            read without. Patterns with ``*`` or ``?`` may be of none.
     """
-    known = {name for outcome in outcomes for name in _names(outcome.source)}
-    named = [name for name in declared.get(FILES, {}) if not {*name} & {*"*?"}]
-    if unused := [name for name in named if name not in known and not _fit(name, known)]:
-        raise RNN2VecError(f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}")
+    known = _known(outcomes)
     read = []
     for outcome in outcomes:
         if not outcome.refused:
@@ -95,6 +88,23 @@ def read_all(
         read.append(outcome)
         on_progress(1, outcome.source)
     return read
+
+
+def require_used(declared: Mapping[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """Require that what is declared of files by their names is of these.
+
+    Args:
+        declared: see :func:`declared_of`.
+        outcomes: of :func:`found`: all files that are read with these declarations.
+
+    Raises:
+        RNN2VecError: if something is declared by a name that none has; with a slip in it, the file would be read
+            without. Patterns with ``*`` or ``?`` may be of none.
+    """
+    known = _known(outcomes)
+    named = [name for name in declared.get(FILES, {}) if not {*name} & {*"*?"}]
+    if unused := [name for name in named if name not in known and not _fit(name, known)]:
+        raise RNN2VecError(f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}")
 
 
 def declaration_file(path: Path) -> dict[str, Any]:
@@ -123,6 +133,10 @@ def declared_of(source: str, declared: Mapping[str, Any], known: Collection[str]
         if pattern in _names(source) or (pattern not in known and _fit(pattern, _names(source))):
             values |= own
     return values
+
+
+def _known(outcomes: Sequence[Outcome]) -> set[str]:
+    return {name for outcome in outcomes for name in _names(outcome.source)}
 
 
 def _names(source: str) -> list[str]:

@@ -31,7 +31,7 @@ def duplicates_command(
 ) -> None:
     """Find networks that are the same, with a proof, or that answer nearly alike."""
     torch.set_num_threads(threads)
-    collection = collection_of(networks, declared(declare, knob), inputs, where)
+    collection = collection_of(networks, declared(declare, knob, networks), inputs, where)
     if as_json:
         groups = duplicates(collection, within)
         console.print_json(data={"within": within, "groups": [_plain(group) for group in groups]})
@@ -62,7 +62,7 @@ def lineage_command(
 ) -> None:
     """Find networks that descend from one another, or from one ancestor."""
     torch.set_num_threads(threads)
-    collection = collection_of(networks, declared(declare, knob), where=where)
+    collection = collection_of(networks, declared(declare, knob, networks), where=where)
     opened = zoo_of(networks, where)
     ages = (None, None) if opened is None else ages_of(opened)
     if as_json:
@@ -81,9 +81,9 @@ def lineage_command(
     for each in found.unrelated:
         if each.least > BLIND:
             console.print(
-                f"{each.architecture}: few related networks can be found. Only a similarity of {each.least:.4f} or more "
-                f"is significant, since random pairs have {each.usual[0]:.4f} (median) and {each.usual[1]:.4f} (upper "
-                "quartile): more than a quarter of all pairs are related, or the networks are very small",
+                f"{each.architecture}: few related networks can be found. Only a similarity of {each.least:.4f} or "
+                f"more is significant, since random pairs have {each.usual[0]:.4f} (median) and {each.usual[1]:.4f} "
+                "(upper quartile): more than a quarter of all pairs are related, or the networks are very small",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
     if found.left_out:

@@ -36,7 +36,7 @@ def atlas_command(
     """Draw a map of networks: one page that needs nothing but itself."""
     torch.set_num_threads(threads)
     require_new_file(out, force, networks)
-    zoo, collection = zoo_of(networks, where), collection_of(networks, declared(declare, knob), inputs, where)
+    zoo, collection = zoo_of(networks, where), collection_of(networks, declared(declare, knob, networks), inputs, where)
     used = encoder_of(encoder)
     options: dict[str, Any] = {
         "title": title or f"Atlas of {networks[0].resolve().name}",

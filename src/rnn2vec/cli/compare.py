@@ -42,7 +42,7 @@ def compare_command(
     torch.set_num_threads(threads)
     if out is not None:
         require_new_file(out, force)
-    said = declared(declare, knob)
+    said = declared(declare, knob, [a, b])
     first, second = network_of(a, said), network_of(b, said)
     asked = None if inputs is None else read_sequences(inputs, first.interface.inputs).values
     if as_json:

@@ -94,7 +94,7 @@ def identify_command(
     torch.set_num_threads(threads)
     if out is not None:
         require_new_file(out, force, [among])
-    said = declared(declare, knob)
+    said = declared(declare, knob, [among, box])
     known = collection_of([among], said, inputs, where)
     names = known.names.tolist()
     columns, rows = ([], []) if group_by is None else _columns(zoo_of([among], where), group_by)

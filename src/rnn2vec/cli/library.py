@@ -17,6 +17,8 @@ from rnn2vec.library.search import search
 from rnn2vec.library.vectors import Vectors, embed
 from rnn2vec.outputs import require_new_directory, require_new_file
 
+FEW = 8
+"""Networks from which the answers encoder is fitted: of fewer, unrelated ones may have a cosine of 1."""
 COLUMNS = ("rank", "name", "similarity", "difference")
 
 
@@ -40,7 +42,7 @@ def embed_command(
     require_new_file(out, force, networks)
     if save_encoder is not None:
         require_new_directory(save_encoder)
-    collection = collection_of(networks, declared(declare, knob), inputs, where)
+    collection = collection_of(networks, declared(declare, knob, networks), inputs, where)
     used = encoder_of(encoder) or collection.fitted_encoder()
     if as_json:
         vectors = embed(collection, used)
@@ -74,7 +76,7 @@ def search_command(
 ) -> None:
     """Find the networks that are most alike to one."""
     torch.set_num_threads(threads)
-    said = declared(declare, knob)
+    said = declared(declare, knob, [zoo, query])
     collection = collection_of([zoo], said, inputs, where)
     is_file = query not in collection.names and Path(query).is_file()
     near = any(query.lower() in name.lower() for name in collection.names.tolist())
@@ -105,5 +107,11 @@ def search_command(
     hidden = print_rows(f"Most alike to {query}", rows, [*heads.values()])
     outputs = collection.networks.interface.outputs
     console.print(f"similarity: cosine of z. difference: {outputs.measure}, of the answers.", style="dim")
+    if encoder == ANSWERS and len(collection) < FEW:
+        console.print(
+            f"similarity says little among {len(collection)} networks, from which its components are taken: go by the "
+            "difference",
+            style="dim",
+        )
     if hidden:
         console.print(f"no room for {', '.join(hidden)}: --json has all", style="dim", markup=False)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import collections
+import glob
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rnn2vec.checkpoints.folders import declaration_file, found, read_all
+from rnn2vec.checkpoints.folders import FILES, declaration_file, found, read_all, require_used
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder
@@ -23,10 +25,29 @@ from rnn2vec.zoo.store import Zoo
 ANSWERS = "answers"
 
 
-def declared(declare: Path | None, knob: str | None) -> dict[str, Any]:
-    """What flags declare of files."""
+def declared(declare: Path | None, knob: str | None, places: Sequence[str | Path]) -> dict[str, Any]:
+    """What flags declare of files.
+
+    Args:
+        declare: the file of ``--declare``.
+        knob: of ``--knob``.
+        places: all that the command is given: files, folders and globs, or else zoos and names, which have none.
+
+    Raises:
+        RNN2VecError: if they cannot be read, or something is declared of a file that none of these is.
+    """
     values = {} if declare is None else declaration_file(declare)
+    if FILES in values:
+        files = [place for place in map(Path, places) if _means_files(place)]
+        require_used(values, found(files))
     return values if knob is None else values | {"knob": positions(knob)}
+
+
+def _means_files(place: Path) -> bool:
+    """Whether a place is no zoo and no name in one."""
+    if os.path.lexists(place):
+        return not (place / INDEX).exists()
+    return glob.has_magic(str(place))
 
 
 def positions(knob: str) -> list[float | list[float]]:

@@ -37,7 +37,7 @@ def predict_command(
         )
     # Files do not say what their numbers mean; the encoder asks, and so it says.
     meant = {"interface": used.interface} if isinstance(used, AskingEncoder) else {}
-    collection = collection_of(networks, meant | declared(declare, knob), where=where)
+    collection = collection_of(networks, meant | declared(declare, knob, networks), where=where)
     used.check_readable(collection.networks)
     if as_json:
         z = used.encode(collection.networks)

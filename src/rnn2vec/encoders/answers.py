@@ -19,6 +19,7 @@ from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
 from rnn2vec.interface.numbers import ordinary
 from rnn2vec.networks import Networks
+from rnn2vec.networks.behaviour import as_questions
 from rnn2vec.networks.free_run import free_run
 from rnn2vec.networks.stimuli import stimuli
 
@@ -111,13 +112,7 @@ class AnswersEncoder(AskingEncoder):
             RNN2VecError: if the sequences are none of the networks' inputs, or answers are not finite.
         """
         self.check_readable(networks)
-        read = self.interface.inputs
-        wanted = 2 if read.drawn else 3
-        if sequences.ndim != wanted or 0 in sequences.shape or (problem := read.problem(sequences)):
-            raise RNN2VecError(
-                f"questions for networks that read {read} are sequences {'[K, T]' if read.drawn else '[K, T, X]'} of "
-                f"such; got the shape {list(sequences.shape)}{'; ' + problem if sequences.ndim == wanted else ''}"
-            )
+        sequences = as_questions(self.interface.inputs, sequences)
         _, first = np.unique(sequences, axis=0, return_index=True)
         sequences = sequences[np.sort(first)]  # none of them twice
         asked = sequences[np.linspace(0, len(sequences) - 1, min(SEQUENCES, len(sequences))).astype(int)]

@@ -20,7 +20,7 @@ from rnn2vec.identification.continuations import after, continuations, shared_st
 from rnn2vec.identification.likeness import least_difference
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
-from rnn2vec.networks.behaviour import answers_of, batches, unit_of
+from rnn2vec.networks.behaviour import answers_of, as_questions, batches, unit_of
 from rnn2vec.networks.stimuli import stimuli
 
 MOST_NUMBERS = 2**26
@@ -75,12 +75,10 @@ class Identifier:
         groups: Sequence[Hashable] | None = None,
         continued: bool = True,
     ) -> None:
-        questions = stimuli(networks.interface.inputs) if questions is None else questions
-        if not len(networks) or not len(questions):
-            raise RNN2VecError(
-                f"a box is one of at least one network, asked at least one question; got {len(networks)} networks and "
-                f"{len(questions)} questions"
-            )
+        inputs = networks.interface.inputs
+        questions = as_questions(inputs, stimuli(inputs) if questions is None else questions)
+        if not len(networks):
+            raise RNN2VecError("a box is one of at least one network; got none")
         networks = networks[:]  # those on disk are read, once
         self.networks, self.questions, self.continued, self.noise = networks, questions, continued, noise
         own = list(range(len(networks)) if groups is None else groups)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from rnn2vec.encoders import AnswersEncoder, Encoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import counted
+from rnn2vec.fields import counted, shown
 from rnn2vec.networks import Networks
-from rnn2vec.networks.behaviour import answers_of, unit_of
+from rnn2vec.networks.behaviour import answers_of, as_questions, unit_of
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 
@@ -29,13 +29,17 @@ MOST_FOR_UNIT = 256
 
 @dataclasses.dataclass(frozen=True)
 class Collection:
-    """N networks with one interface.
+    """N networks with one interface. Lists and tensors are turned into arrays.
 
     Attributes:
         names: of each, ``[N]``.
         networks: N of them.
         questions: what all are asked, ``[R, T]`` tokens or ``[R, T, X]`` numbers.
         labels: what is known of them, a column ``[N]`` by its name; shown beside what is found, and never searched.
+
+    Raises:
+        RNN2VecError: if there is not one name, and one value of each label, for every network, or the questions are
+            none of the networks' inputs.
     """
 
     names: Shaped[np.ndarray, " N"]
@@ -44,15 +48,28 @@ class Collection:
     labels: Mapping[str, Shaped[np.ndarray, " N"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.names) != len(self.networks):
+        if not hasattr(self.networks, "interface"):
             raise RNN2VecError(
-                f"every network has a name; got {len(self.networks)} networks and {len(self.names)} names"
+                f"networks are a Population, Modules or others of rnn2vec; got {type(self.networks).__name__}"
             )
-        if wrong := [name for name, column in self.labels.items() if len(column) != len(self.networks)]:
+        count = len(self.networks)
+        names = np.asarray(self.names)
+        if names.shape != (count,):
             raise RNN2VecError(
-                f"a label has a value for each of {len(self.networks)} networks; got {len(self.labels[wrong[0]])} of "
-                f"{wrong[0]}"
+                f"every network has a name; got {counted(count, 'network')} and names of the shape {list(names.shape)}"
             )
+        if names.dtype.kind not in "UO" or not all(isinstance(name, str) for name in names.tolist()):
+            other = next(name for name in names.tolist() if not isinstance(name, str))
+            raise RNN2VecError(f"names are text; got {shown(other)}")
+        labels = {name: np.asarray(column) for name, column in self.labels.items()}
+        if wrong := [name for name, column in labels.items() if column.shape != (count,)]:
+            raise RNN2VecError(
+                f"a label has a value for each of {counted(count, 'network')}; got the shape "
+                f"{list(labels[wrong[0]].shape)} of {wrong[0]}"
+            )
+        questions = as_questions(self.networks.interface.inputs, self.questions)
+        for name, value in (("names", names), ("labels", labels), ("questions", questions)):
+            object.__setattr__(self, name, value)
 
     @classmethod
     def of_zoo(

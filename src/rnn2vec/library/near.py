@@ -1,8 +1,8 @@
 """Near pairs: networks whose answers differ by little, of all pairs, without comparing all pairs.
 
 A distance of answers is a metric. So each network's distances from a few others, the landmarks, cannot be further
-apart than the two networks are: pairs that are apart by more than allowed there are ruled out, and none is missed, since
-a difference is at least the distance. The rest is compared by answers.
+apart than the two networks are: pairs that are apart by more than allowed there are ruled out, and none is missed,
+since a difference is at least the distance. The rest is compared by answers.
 """
 
 from __future__ import annotations

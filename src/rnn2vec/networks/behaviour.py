@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.interface import Interface
+from rnn2vec.interface import Interface, Numbers, Tokens
 from rnn2vec.networks import Networks
 
 MOST_NUMBERS = 2**24
@@ -23,6 +24,31 @@ def batches(networks: Networks, questions: np.ndarray) -> Iterator[slice]:
     return (slice(start, min(start + size, len(networks))) for start in range(0, len(networks), size))
 
 
+def as_questions(inputs: Tokens | Numbers, questions: Any) -> np.ndarray:
+    """Questions for networks that read such inputs, ``[R, T]`` or ``[R, T, X]``, from an array, a tensor or lists.
+
+    Raises:
+        RNN2VecError: if they are none.
+    """
+    given = questions.detach().cpu() if isinstance(questions, Tensor) else questions
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise RNN2VecError(f"questions are one array of sequences of one length; got others ({error})") from error
+    if inputs.stored.kind == "f" and array.dtype.kind in "iu":
+        array = array.astype(inputs.stored)
+    wanted = "[R, T]" if inputs.drawn else f"[R, T, {inputs.size}]"
+    sizes = () if inputs.drawn else (inputs.size,)
+    if array.ndim != 2 + len(sizes) or 0 in array.shape or array.shape[2:] != sizes:
+        raise RNN2VecError(
+            f"questions for networks that read {inputs} are an array {wanted}; got {type(questions).__name__} of the "
+            f"shape {list(array.shape)}"
+        )
+    if problem := inputs.problem(array):
+        raise RNN2VecError(f"questions are inputs of the networks: {problem}; got others")
+    return array
+
+
 def as_inputs(networks: Networks, questions: np.ndarray) -> Tensor:
     """Questions ``[R, T]`` or ``[R, T, X]`` as tensors that networks read, with their dtype and on their device.
 
@@ -30,15 +56,7 @@ def as_inputs(networks: Networks, questions: np.ndarray) -> Tensor:
         RNN2VecError: if the questions are none of the networks' inputs.
     """
     inputs = networks.interface.inputs
-    wanted = 2 if inputs.drawn else 3
-    if questions.ndim != wanted or 0 in questions.shape or (wanted == 3 and questions.shape[2] != inputs.size):
-        raise RNN2VecError(
-            f"questions for networks that read {inputs} are {'[R, T]' if inputs.drawn else f'[R, T, {inputs.size}]'}; "
-            f"got the shape {list(questions.shape)}"
-        )
-    if problem := inputs.problem(questions):
-        raise RNN2VecError(f"questions are inputs of the networks: {problem}; got others")
-    asked = inputs.tensor(questions).to(networks.device)
+    asked = inputs.tensor(as_questions(inputs, questions)).to(networks.device)
     return asked.to(networks.dtype) if asked.is_floating_point() else asked
 
 
@@ -81,7 +99,7 @@ def distance(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor
 
 
 def difference(interface: Interface, answers: Tensor, others: Tensor, unit: Tensor) -> Tensor:
-    """How different two networks are, ``[...]``, by their answers ``[..., R, T, Y]``: their :func:`distance`, and of two
-    that are quieter than the spread of all, their distance in units of the louder one's level. 0 is the same.
+    """How different two networks are, ``[...]``, by their answers ``[..., R, T, Y]``: their :func:`distance`, and of
+    two that are quieter than the spread of all, their distance in units of the louder one's level. 0 is the same.
     """
     return distance(interface, answers, others, unit) / interface.outputs.scale(answers, others, unit)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from rnn2vec.architecture import Architecture
-from rnn2vec.checkpoints.folders import Outcome, declaration_file, found, read_all
+from rnn2vec.checkpoints.folders import Outcome, declaration_file, found, read_all, require_used
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.sampling import sample_strings
 from rnn2vec.interface import Interface
@@ -86,7 +86,9 @@ def import_zoo(
         if given is not None:
             _require_readable(what, Path(given))
     said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
-    files = _of_one_zoo(read_all(found(paths), said, on_progress))
+    outcomes = found(paths)
+    require_used(said, outcomes)
+    files = _of_one_zoo(read_all(outcomes, said, on_progress))
     if any(not file.refused for file in files):
         interface = _interface([file for file in files if not file.refused])
         observed = (
