@@ -21,8 +21,8 @@ from strangers import strangers
 
 from rnn2vec import Encoder, Networks, Zoo, build_zoo, load_encoder, zoo_recipe
 from rnn2vec.emulation.recipe import recipe_for
-from rnn2vec.emulation.store import EMULATOR, RECORD, load_trained, pretrain_into
-from rnn2vec.encoders.directory import CONFIG, KNOWLEDGE, WEIGHTS
+from rnn2vec.emulation.store import RECORD, load_trained, pretrain_into
+from rnn2vec.encoders.directory import CONFIG, EMULATOR, KNOWLEDGE, WEIGHTS
 from rnn2vec.evaluation.calibration import calibration_error
 from rnn2vec.evaluation.pretrained import SHIPPED, learn_labels
 from rnn2vec.evaluation.properties import learnt, measure, properties_of, shown_by, view_of_zoo
@@ -48,7 +48,7 @@ def figures(zoo: Zoo, directory: Path, data: str | None = None) -> dict[str, flo
     trained, encoder = load_trained(directory, zoo), load_encoder(directory)
     z, knows = encoder.encode(zoo.networks()), encoder.knowledge
     assert knows is not None
-    said = knows(z)
+    said = knows(z, zoo.stored_networks())
     found: dict[str, float] = {f"loss {part}": loss for part, loss in trained.record["losses"].items()}
     able = learnt(zoo)
     names = [each.name for each in properties_of(zoo)]
@@ -66,7 +66,7 @@ def figures(zoo: Zoo, directory: Path, data: str | None = None) -> dict[str, flo
     tested = np.concatenate(list(split_zoo(zoo).tested.values()))
     near = said["distance"][tested[able[tested]]]
     for kind, networks in strangers(zoo, data).items():
-        far = knows(encoder.encode(networks))
+        far = knows(encoder.encode(networks), networks)
         truth = np.repeat([0, 1], [len(near), len(far["distance"])])
         found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, far["distance"]])))
         found[f"called unknown {kind}"] = float(1 - far["known"].mean())

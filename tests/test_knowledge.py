@@ -289,6 +289,15 @@ def test_predict_from_the_shell(tmp_path: Path, grus: Population) -> None:
     assert "(1.00)" in shown.output
 
 
+def test_numbers_have_as_many_digits_as_their_error_takes() -> None:
+    found = {
+        "known": np.ones(4, dtype=bool),
+        "year": np.array([1974.3, 123456.0, 0.25, 3.0]), "year_error": np.array([12.0, 4321.0, 0.00123, 0.0]),
+    }  # fmt: skip
+    cells = [_cells(found, row)["year"] for row in range(4)]
+    assert cells == ["1974\n(12)", "123456\n(4321)", "0.2500\n(0.0012)", "3\n(0)"]
+
+
 def test_predictions_for_unknown_networks_are_not_shown() -> None:
     found = {
         "known": np.array([True, False]),

@@ -330,3 +330,23 @@ def test_a_box_that_ends_the_program_has_failed() -> None:
 def test_a_path_is_no_zoo() -> None:
     with pytest.raises(RNN2VecError, match=r"Zoo\.open"):
         identify(answering(0), "zoo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("networks", [TEXTS, AMPLIFIERS])
+def test_a_box_that_is_a_known_network_for_a_few_steps_alone_is_none_of_them(networks: Population) -> None:
+    like, other = (answering(row, networks=networks) for row in (3, 5))
+    found = identify(
+        lambda question: np.concatenate([like(question)[:12], other(question)[12:]]), networks, 8,
+        pool=POOL if networks is TEXTS else SOUNDS,
+    )  # fmt: skip
+    assert len(found.transcript[0].question) <= 12, "what tells known networks apart is short"
+    assert found.none_of_these > 0.99
+    assert found.candidates[0].row in (3, 5)
+
+
+def test_numbers_of_one_output_may_be_flat() -> None:
+    box = answering(4, networks=AMPLIFIERS)
+    found = identify(lambda question: box(question)[:, 0], AMPLIFIERS, 4, pool=SOUNDS)
+    assert (found.candidates[0].row, found.candidates[0].probability > 0.99) == (4, True)
+    with pytest.raises(RNN2VecError, match=r"numbers of the shape \[8, 5\]; got \[8\]: ask for top1 or sampled"):
+        identify(lambda question: np.zeros(len(question)), TEXTS, 4, pool=POOL[:, :8])

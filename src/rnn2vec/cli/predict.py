@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,7 @@ def predict_command(
     else:
         with stage("Asking", [(used.name, len(collection))]) as on_progress:
             z = used.encode(collection.networks, on_progress=lambda amount, note: on_progress(0, amount, note))
-    found = used.knowledge(z)
+    found = used.knowledge(z, collection.networks)
     names = collection.names.tolist()
     if as_json:
         rows = [
@@ -55,7 +56,7 @@ def predict_command(
     print_rows(f"What {encoder} says", [{"name": name, **_cells(found, row)} for row, name in enumerate(names)])
     console.print(
         "In brackets: the probability of a class, or the error that nine of ten predictions do not exceed. "
-        "no: unlike all networks that the encoder knows, so that its predictions would mean nothing.",
+        "no: unlike all networks that the encoder knows, by z or by what it writes; predictions would mean nothing.",
         style="dim",
     )
 
@@ -74,5 +75,13 @@ def _cells(found: dict[str, np.ndarray], row: int) -> dict[str, str]:
         elif f"{name}_confidence" in found:
             cells[name] = f"{found[name][row]}\n({found[f'{name}_confidence'][row]:.2f})"
         else:
-            cells[name] = f"{found[name][row]:.3g}\n({found[f'{name}_error'][row]:.2g})"
+            cells[name] = _to_its_error(float(found[name][row]), float(found[f"{name}_error"][row]))
     return cells
+
+
+def _to_its_error(value: float, error: float) -> str:
+    """A number and its error, with as many digits as two of the error take."""
+    if not (0 < error < 1e9 and abs(value) < 1e9):
+        return f"{value:.3g}\n({error:.2g})"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{digits}f}\n({error:.{digits}f})"

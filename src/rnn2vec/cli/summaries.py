@@ -61,8 +61,9 @@ def print_results(results: Mapping[str, Any]) -> None:
     parts = {part: _part(results["zoo"], size, view.words.task) for part, size in results["zoo"]["parts"].items()}
     ood = f", out of distribution (OOD): {parts['ood']}" if "ood" in parts else ""
     print_rows(f"Validation: {parts['validation']}{ood}", [{name: row[name] for name in columns} for row in rows])
+    rival = " end-to-end: by training on labels." if "end-to-end" in columns else ""
     console.print(
-        f"Trained on {parts['train']}. loss: of emulation. {view.words.headline} end-to-end: by training on labels.",
+        f"Trained on {parts['train']}. loss: of emulation. {view.words.headline}{rival}",
         style="dim", markup=False,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ class Emulator(nn.Module):
     """
 
     spread: Tensor
+    SIZES: ClassVar[tuple[str, ...]] = ("input_size", "output_size", "embedding_size", "hidden_size", "num_layers")
 
     def __init__(
         self,
@@ -50,6 +51,15 @@ class Emulator(nn.Module):
         self.rnn = nn.LSTM(hidden_size, hidden_size, num_layers, batch_first=True)
         self.head = nn.Linear(hidden_size, output_size)
         self.register_buffer("spread", torch.ones(output_size))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its arguments."""
+        sizes = (
+            self.embed.in_features, self.head.out_features, self.condition.in_features, self.rnn.hidden_size,
+            self.rnn.num_layers,
+        )  # fmt: skip
+        return {**dict(zip(self.SIZES, sizes, strict=True)), "conditioning": self.conditioning}
 
     def forward(self, z: Tensor, inputs: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """Imitate N networks on B sequences each.

@@ -21,7 +21,7 @@ from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, pretrain
 from rnn2vec.emulation.recipe import PretrainRecipe
 from rnn2vec.encoders import Encoder, build_encoder, read_encoder
-from rnn2vec.encoders.directory import fill
+from rnn2vec.encoders.directory import EMULATOR, fill
 from rnn2vec.encoders.encoder import kind_of
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.recipe import LARGEST_SEED
@@ -34,7 +34,6 @@ from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
-EMULATOR = "emulator.safetensors"
 RECORD = "training.json"
 
 

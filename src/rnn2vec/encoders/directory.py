@@ -16,6 +16,7 @@ from rnn2vec.files import read_json, read_tensors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+EMULATOR = "emulator.safetensors"
 KNOWLEDGE = ("knowledge.json", "knowledge.safetensors")
 """Files of what is read from its z, where that was learnt."""
 
@@ -33,7 +34,7 @@ def encoder_directory(place: str | Path, **hub: Any) -> Path:
     if Path(place).is_dir():
         return Path(place)
     try:
-        return Path(snapshot_download(str(place), allow_patterns=[CONFIG, WEIGHTS, *KNOWLEDGE], **hub))
+        return Path(snapshot_download(str(place), allow_patterns=[CONFIG, WEIGHTS, EMULATOR, *KNOWLEDGE], **hub))
     except (OSError, ValueError) as error:
         raise RNN2VecError(
             f"an encoder is a directory or a repository of a model hub; {place} is neither, or cannot be reached "

@@ -170,7 +170,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
                 f"an encoder predicts what the labels of its zoo taught it; this {self.name} encoder has learnt none: "
                 "`rnn2vec pretrain` writes them beside it if the zoo has any, and rnn2vec.load_encoder reads both"
             )
-        return self.knowledge(self.encode(networks, batch_size))
+        return self.knowledge(self.encode(networks, batch_size), networks)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -249,8 +249,10 @@ class Described(Protocol):
 class Knowledge(Protocol):
     """What is read from z: the labels of a zoo, learnt."""
 
-    def __call__(self, z: Float[np.ndarray, "N Z"]) -> dict[str, Shaped[np.ndarray, " N"]]:
-        """Arrays ``[N]`` by name from representations ``[N, Z]``."""
+    def __call__(
+        self, z: Float[np.ndarray, "N Z"], networks: Networks | None = None
+    ) -> dict[str, Shaped[np.ndarray, " N"]]:
+        """Arrays ``[N]`` by name from representations ``[N, Z]``, and from what the networks themselves do."""
         ...
 
     def classes(self, name: str) -> list[Any]:

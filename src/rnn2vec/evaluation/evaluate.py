@@ -13,9 +13,9 @@ import numpy as np
 from rnn2vec.emulation.clones import clone_scores
 from rnn2vec.emulation.emulate import emulation_loss, loss_of
 from rnn2vec.emulation.pretrain import part_of_zoo
-from rnn2vec.emulation.store import EMULATOR, RECORD, TrainedEncoder, load_trained, versions, zoo_checksum
+from rnn2vec.emulation.store import RECORD, TrainedEncoder, load_trained, versions, zoo_checksum
 from rnn2vec.encoders import build_encoder
-from rnn2vec.encoders.directory import CONFIG, WEIGHTS
+from rnn2vec.encoders.directory import CONFIG, EMULATOR, WEIGHTS
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.end_to_end import evaluate_supervised
 from rnn2vec.evaluation.predictors import evaluate_frozen, fit_predictors, seen_rows

@@ -16,9 +16,11 @@ import safetensors.numpy
 from scipy.special import softmax
 
 from rnn2vec.checksums import CHECKSUMS, recorded_checksum, require_unaltered, sealed
-from rnn2vec.encoders.directory import KNOWLEDGE
+from rnn2vec.emulation.emulator import Emulator
+from rnn2vec.encoders.directory import EMULATOR, KNOWLEDGE
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.calibration import confidence_of, error_covered, out_of_fold, temperature_of
+from rnn2vec.evaluation.imitation import Imitation
 from rnn2vec.evaluation.predictors import Predictors, seen_rows
 from rnn2vec.evaluation.properties import learnt, properties_of, shown_by
 from rnn2vec.evaluation.readers import READERS, Fitted, folds, kept_rows
@@ -27,12 +29,14 @@ from rnn2vec.families.kinds import KINDS
 from rnn2vec.families.recipe import LARGEST_SEED
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_json, read_tensors, write_atomically, write_json
+from rnn2vec.networks import Networks
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
 RECORD, TENSORS = KNOWLEDGE
 NEAR, MARGIN = 0.95, 2.0
-"""A network is known within so many times the distance that this share of the zoo keeps from networks of other tasks.
+"""A network is known within so many times the distance that this share of the zoo keeps from networks of other tasks,
+and within so many times the error by which an emulator imitates this share of them.
 
 Twice, since other cells, sizes and boxes asked letter by letter are further off, and strangers much further
 (``docs/predict.md``).
@@ -87,20 +91,25 @@ class Knowledge:
     Called with representations ``[N, Z]``, it returns arrays ``[N]``. Of each property there are its values, under its
     name, and ``NAME_confidence``, the calibrated probability of a class, or ``NAME_error``, which nine of ten errors of
     a number do not exceed. ``distance`` is that to the nearest network of the zoo that has learnt its task (one minus
-    the cosine), and ``known`` whether it is at most ``limit``: beyond it, the values mean nothing.
+    the cosine). Called with the networks, too, that predict their next token, ``imitation_error`` is how far the
+    emulator is from what they write. ``known`` is whether each is at most its limit: beyond, the values mean nothing.
 
     Attributes:
         labels: of each property that there was something to fit to.
         z: representations of the networks that have learnt their task, ``[rows, Z]``.
         limit: the largest distance of a network like these.
+        imitation: by the emulator; None where the zoo's networks write nothing.
     """
 
     labels: tuple[Labels, ...]
     z: np.ndarray
     limit: float
+    imitation: Imitation | None = None
 
     @classmethod
-    def of_zoo(cls, zoo: Zoo, z: np.ndarray, predictors: Predictors, seed: int = 0) -> Knowledge:
+    def of_zoo(
+        cls, zoo: Zoo, z: np.ndarray, predictors: Predictors, seed: int = 0, emulator: Emulator | None = None
+    ) -> Knowledge:
         """Learn from the networks that predictors see, see :func:`rnn2vec.evaluation.predictors.fit_predictors`.
 
         Args:
@@ -108,6 +117,7 @@ class Knowledge:
             z: representations of them all, ``[snapshots, Z]``.
             predictors: fitted to these; they say which reader is the best of a property.
             seed: theirs.
+            emulator: trained with the encoder; without it, networks are known by their distance alone.
         """
         seen = seen_rows(split_zoo(zoo))
         tasks = np.unique(zoo.groups, axis=0, return_inverse=True)[1].reshape(-1)
@@ -120,15 +130,25 @@ class Knowledge:
                 labels.append(_labels(wanted, z[rows], zoo.column(wanted.name)[rows], tasks[rows], reader, seed))
         able = seen[learnt(zoo)[seen]]
         able = able if len(able) else seen
-        return cls(tuple(labels), z[able].astype(np.float32), _limit(z[able], tasks[able]))
+        imitation = None if emulator is None else Imitation.of_zoo(zoo, emulator)
+        if imitation is not None:
+            errors = imitation.errors(zoo.stored_networks()[able], z[able])
+            imitation = imitation.within(errors, NEAR, MARGIN)
+        return cls(tuple(labels), z[able].astype(np.float32), _limit(z[able], tasks[able]), imitation)
 
-    def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
-        """Read representations ``[N, Z]``."""
+    def __call__(self, z: np.ndarray, networks: Networks | None = None) -> dict[str, np.ndarray]:
+        """Read representations ``[N, Z]``; with their networks, which are asked what they write, it is surer of what it
+        does not know.
+        """
         found: dict[str, np.ndarray] = {}
         for each in self.labels:
             found |= each.read(z)
-        distance = nearest_distance(z, self.z)
-        return found | {"distance": distance, "known": distance <= self.limit}
+        found["distance"] = nearest_distance(z, self.z)
+        known = found["distance"] <= self.limit
+        if networks is not None and self.imitation is not None:
+            found["imitation_error"] = self.imitation.errors(networks, z)
+            known &= found["imitation_error"] <= self.imitation.limit
+        return found | {"known": known}
 
     def classes(self, name: str) -> list[Any]:
         """The classes of one property.
@@ -166,7 +186,9 @@ class Knowledge:
             )
         content = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
         checksum = write_atomically(directory / TENSORS, content)
-        record = {"properties": plain, "limit": self.limit, CHECKSUMS: {TENSORS: checksum}}
+        record: dict[str, Any] = {"properties": plain, "limit": self.limit, CHECKSUMS: {TENSORS: checksum}}
+        if self.imitation is not None:
+            record["imitation"], record[CHECKSUMS][EMULATOR] = self.imitation.write(directory)
         write_json(directory / RECORD, sealed(record))
 
     @classmethod
@@ -185,11 +207,12 @@ class Knowledge:
         try:
             labels = tuple(_read_labels(own, tensors) for own in record["properties"])
             limit, z = number("limit", record["limit"]), _vectors(tensors["z"])
+            imitation = _read_imitation(directory, record)
         except (KeyError, IndexError, TypeError, ValueError, RNN2VecError) as error:
             raise RNN2VecError(f"{path} is not the knowledge of an encoder ({error})") from error
         if any(own.z.shape[1:] != z.shape[1:] for own in labels):
             raise RNN2VecError(f"{path} is not the knowledge of an encoder (representations differ in size)")
-        return cls(labels, z, limit)
+        return cls(labels, z, limit, imitation)
 
 
 def nearest_distance(z: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -218,6 +241,12 @@ def _vectors(z: np.ndarray) -> np.ndarray:
     if z.ndim != 2 or z.dtype.kind != "f" or not len(z) or not np.isfinite(z).all():
         raise ValueError("representations are finite numbers [rows, Z]")
     return z
+
+
+def _read_imitation(directory: Path, record: dict[str, Any]) -> Imitation | None:
+    if "imitation" not in record:
+        return None
+    return Imitation.read(directory, record["imitation"], recorded_checksum(directory / RECORD, record, EMULATOR))
 
 
 def _read_labels(own: dict[str, Any], tensors: dict[str, np.ndarray]) -> Labels:

@@ -59,4 +59,4 @@ def learn_labels(zoo_directory: Path, directory: Path) -> None:
     zoo = Zoo.open(zoo_directory)
     trained = load_trained(directory, zoo)
     z, seed = trained.encoder.encode(zoo.stored_networks()), int(trained.record["seed"])
-    Knowledge.of_zoo(zoo, z, fit_predictors(zoo, z, seed), seed).write(directory)
+    Knowledge.of_zoo(zoo, z, fit_predictors(zoo, z, seed), seed, trained.emulator).write(directory)

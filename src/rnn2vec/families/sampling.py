@@ -13,20 +13,23 @@ Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
 
 
 @torch.no_grad()
-def sample_strings(step: Step, uniforms: Tensor, first_token: int, keep: int | None = None) -> tuple[Tensor, Tensor]:
+def sample_strings(
+    step: Step, uniforms: Tensor, first_token: int | Tensor, keep: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Let N language models write strings, by inverting the cumulative distribution of the next token at given numbers.
 
     Args:
         step: the models, one step at a time.
         uniforms: ``[N, B, T - 1]`` numbers in [0, 1), one for every token to write.
-        first_token: what every string begins with.
+        first_token: what every string begins with; or each of the B, ``[B]``.
         keep: of how many strings to return the log-probabilities; of all by default.
 
     Returns:
         Tokens ``[N, B, T]`` and log-probabilities ``[N, keep, T - 1, Y]`` of every next token.
     """
     models, batch, length = uniforms.shape
-    tokens = torch.full((models, batch, length + 1), first_token, dtype=torch.long, device=uniforms.device)
+    tokens = torch.empty((models, batch, length + 1), dtype=torch.long, device=uniforms.device)
+    tokens[:, :, 0] = first_token
     kept, state = [], None
     for t in range(length):
         logits, state = step(tokens[:, :, t : t + 1], state)

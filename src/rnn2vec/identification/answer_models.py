@@ -131,10 +131,7 @@ class Full:
     name: str = "full"
     repeats: bool = True
     least: float = APART
-
-    @property
-    def checks(self) -> int:
-        return 1 if self.sigma > 1e-3 else 0
+    checks: ClassVar[int] = 1
 
     @property
     def noises(self) -> Tensor:

@@ -49,12 +49,14 @@ def array_said(said: Any) -> np.ndarray:
 
 
 def numbers_said(said: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Finite numbers of a shape, as float64.
+    """Finite numbers of a shape ``[T, Y]``, as float64; those of one output may be said as ``[T]``.
 
     Raises:
         RNN2VecError: if it said anything else.
     """
     answer = array_said(said)
+    if shape[1:] == (1,) and answer.shape == shape[:1]:
+        answer = answer[:, None]
     if answer.shape != shape:
         hint = ": ask for top1 or sampled, if these are classes" if answer.shape == shape[:1] else ""
         raise RNN2VecError(f"a black box answers numbers of the shape {list(shape)}; got {list(answer.shape)}{hint}")
