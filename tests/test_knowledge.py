@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +19,11 @@ from conftest import LANGUAGES
 from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, load_encoder
 from rnn2vec import zoo_recipe as recipe_of
 from rnn2vec.architecture import Architecture
+from rnn2vec.checksums import OWN, sealed
 from rnn2vec.cli import app
 from rnn2vec.cli.predict import _cells
+from rnn2vec.emulation.emulator import Emulator
+from rnn2vec.encoders.directory import EMULATOR
 from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.evaluation.calibration import (
@@ -28,11 +33,13 @@ from rnn2vec.evaluation.calibration import (
     out_of_fold,
     temperature_of,
 )
+from rnn2vec.evaluation.imitation import STRINGS
 from rnn2vec.evaluation.knowledge import MARGIN, RECORD, TENSORS, Knowledge, nearest_distance
 from rnn2vec.evaluation.predictors import fit_predictors, seen_rows
 from rnn2vec.evaluation.pretrained import SHIPPED, shipped
 from rnn2vec.evaluation.readers import READERS
 from rnn2vec.interrogation import MealyMachine, realise
+from rnn2vec.randomness import generator
 from rnn2vec.tasks.tiled_digits import TiledDigits
 from rnn2vec.zoo.split import split_zoo
 from test_tiled_digits import MNIST, needs_mnist
@@ -184,8 +191,6 @@ def test_damaged_knowledge_is_refused(tmp_path: Path, knowledge: Knowledge, dama
 
 
 def test_knowledge_of_another_kind_is_refused(tmp_path: Path, knowledge: Knowledge) -> None:
-    from rnn2vec.checksums import OWN, sealed
-
     for change in ({"reader": "oracle"}, {"kind": "colour"}, {"sure": None}, {"classes": [1]}, {"seed": "x"}):
         knowledge.write(tmp_path)
         record = json.loads((tmp_path / RECORD).read_text())
@@ -207,6 +212,83 @@ def test_an_encoder_saves_what_it_knows(tmp_path: Path, zoo: Zoo, knowledge: Kno
     assert {name: values.tolist() for name, values in read.predict(zoo.networks()).items()} == {
         name: values.tolist() for name, values in expected.items()
     }
+
+
+@pytest.fixture(scope="module")
+def imitated(zoo: Zoo, z: np.ndarray) -> Knowledge:
+    torch.manual_seed(0)
+    emulator = Emulator(6, 6, embedding_size=5, hidden_size=7, num_layers=1, conditioning="every").eval()
+    return Knowledge.of_zoo(zoo, z, fit_predictors(zoo, z, 3), 3, emulator)
+
+
+@torch.no_grad()
+def test_an_imitation_is_as_good_as_the_emulator_on_what_networks_write(
+    zoo: Zoo, z: np.ndarray, imitated: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imitation, networks = imitated.imitation, zoo.networks([3, 90])
+    assert imitation is not None
+    assert (imitation.starts == 4).all(), "strings of languages begin with BOS"
+    assert (len(imitation.starts), imitation.steps) == (STRINGS, zoo.traces([0]).inputs.shape[2])
+    errors = imitation.errors(networks, z[[3, 90]])
+    drawn = generator(0, "imitation").random((1, STRINGS, imitation.steps - 1))
+    apart = []
+    for string in range(STRINGS):
+        read = [4]
+        for step in range(imitation.steps - 1):
+            said = networks[[0]].run(torch.tensor([[read]]))[0][0, 0].softmax(-1)
+            read.append(int(np.searchsorted(said[-1].double().cumsum(0).numpy(), drawn[0, string, step], "right")))
+        told = imitation.emulator(torch.from_numpy(z[[3]]), torch.tensor([[read[:-1]]]))[0][0, 0].softmax(-1)
+        apart.append(float(0.5 * (said - told).abs().sum(-1).mean()))
+    assert errors[0] == pytest.approx(np.mean(apart), rel=1e-4)
+    monkeypatch.setattr(importlib.import_module("rnn2vec.networks.behaviour"), "MOST_NUMBERS", 1)
+    np.testing.assert_allclose(imitation.errors(networks, z[[3, 90]]), errors, rtol=1e-5)
+
+
+def test_most_networks_of_the_zoo_are_imitated_within_the_limit(zoo: Zoo, z: np.ndarray, imitated: Knowledge) -> None:
+    assert imitated.imitation is not None
+    seen = seen_rows(split_zoo(zoo))
+    errors = imitated.imitation.errors(zoo.stored_networks()[seen], z[seen])
+    assert 0.93 <= (MARGIN * errors <= imitated.imitation.limit).mean() <= 0.97
+    found = imitated(z, zoo.stored_networks())
+    assert (found["known"] == ((found["distance"] <= imitated.limit)
+                               & (found["imitation_error"] <= imitated.imitation.limit))).all()  # fmt: skip
+    assert "imitation_error" not in imitated(z)
+    strict = dataclasses.replace(imitated, imitation=dataclasses.replace(imitated.imitation, limit=0.0))
+    assert not strict(z, zoo.stored_networks())["known"].any()
+
+
+def test_an_imitation_is_the_same_when_read_again(tmp_path: Path, zoo: Zoo, z: np.ndarray, imitated: Knowledge) -> None:
+    imitated.write(tmp_path)
+    read, networks = Knowledge.read(tmp_path), zoo.networks([0, 5, 7])
+    assert read is not None
+    assert (
+        read(z[[0, 5, 7]], networks)["imitation_error"].tolist()
+        == imitated(z[[0, 5, 7]], networks)["imitation_error"].tolist()
+    )
+    content = (tmp_path / EMULATOR).read_bytes()
+    (tmp_path / EMULATOR).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(RNN2VecError, match="differs from its recorded checksum"):
+        Knowledge.read(tmp_path)
+    (tmp_path / EMULATOR).unlink()
+    with pytest.raises(RNN2VecError):
+        Knowledge.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden_size": 8}, {"hidden_size": 1 << 40}, {"num_layers": 0}, {"conditioning": "last"}, {"starts": []},
+        {"starts": [6]}, {"steps": 1}, {"limit": None}, {"input_size": None},
+    ],
+)  # fmt: skip
+def test_an_imitation_of_another_kind_is_refused(tmp_path: Path, imitated: Knowledge, change: dict[str, Any]) -> None:
+    imitated.write(tmp_path)
+    record = json.loads((tmp_path / RECORD).read_text())
+    record["imitation"] |= change
+    del record[OWN]
+    (tmp_path / RECORD).write_text(json.dumps(sealed(record)))
+    with pytest.raises(RNN2VecError, match=r"not the knowledge of an encoder|do not fit"):
+        Knowledge.read(tmp_path)
 
 
 def test_an_encoder_of_no_place_is_refused_in_a_line() -> None:
