@@ -24,6 +24,7 @@ from rnn2vec.emulation.recipe import recipe_for
 from rnn2vec.emulation.store import RECORD, load_trained, pretrain_into
 from rnn2vec.encoders.directory import CONFIG, EMULATOR, KNOWLEDGE, WEIGHTS
 from rnn2vec.evaluation.calibration import calibration_error
+from rnn2vec.evaluation.knowledge import Knowledge
 from rnn2vec.evaluation.pretrained import SHIPPED, learn_labels
 from rnn2vec.evaluation.properties import learnt, measure, properties_of, shown_by, view_of_zoo
 from rnn2vec.files import read_json, write_json
@@ -47,7 +48,7 @@ def figures(zoo: Zoo, directory: Path, data: str | None = None) -> dict[str, flo
     """What an encoder gets right on networks of tasks that it has not seen, and on strangers, trained on some data."""
     trained, encoder = load_trained(directory, zoo), load_encoder(directory)
     z, knows = encoder.encode(zoo.networks()), encoder.knowledge
-    assert knows is not None
+    assert isinstance(knows, Knowledge)
     said = knows(z, zoo.stored_networks())
     found: dict[str, float] = {f"loss {part}": loss for part, loss in trained.record["losses"].items()}
     able = learnt(zoo)
@@ -64,13 +65,19 @@ def figures(zoo: Zoo, directory: Path, data: str | None = None) -> dict[str, flo
         found[f"refused {part}"] = float(1 - said["known"][rows[able[rows]]].mean())
         found |= boxes(zoo, encoder, rows[able[rows]], part)
     tested = np.concatenate(list(split_zoo(zoo).tested.values()))
-    near = said["distance"][tested[able[tested]]]
+    near = strangeness(knows, said)[tested[able[tested]]]
     for kind, networks in strangers(zoo, data).items():
         far = knows(encoder.encode(networks), networks)
-        truth = np.repeat([0, 1], [len(near), len(far["distance"])])
-        found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, far["distance"]])))
+        truth = np.repeat([0, 1], [len(near), len(networks)])
+        found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, strangeness(knows, far)])))
         found[f"called unknown {kind}"] = float(1 - far["known"].mean())
     return found
+
+
+def strangeness(knows: Knowledge, said: dict[str, np.ndarray]) -> np.ndarray:
+    """How far networks are from being known: 1 at the limit, of the distance or of the error of imitation."""
+    far = said["distance"] / knows.limit
+    return far if knows.imitation is None else np.maximum(far, said["imitation_error"] / knows.imitation.limit)
 
 
 def boxes(zoo: Zoo, encoder: Encoder, rows: np.ndarray, part: str) -> dict[str, float]:
@@ -138,7 +145,8 @@ its predictors were fitted to (`ood`: out of distribution):
 {rows}
 
 `calibration` is the expected calibration error of a class's confidence. `refused` is the share of networks of the
-family that are called unknown, `called unknown` that of strangers; AUROC is that of the distance to known networks.
+family that are called unknown, `called unknown` that of strangers; AUROC is that of the distance to known networks,
+and, of networks that write, of the error with which the emulator imitates them, in units of its limit.
 
 `boxes` are of the same networks as black boxes that take single tokens and answer with probabilities of two digits: in
 place of each mixture, they are asked its likeliest token.

@@ -12,15 +12,15 @@ from rnn2vec.engine import train_step
 from rnn2vec.engine.optimizer import AdamW
 from rnn2vec.interrogation import MealyMachine, realise
 from rnn2vec.randomness import generator
-from rnn2vec.tasks.formal_language import BOS, EOS
+from rnn2vec.tasks.formal_language import BOS, EOS, FormalLanguage
 from rnn2vec.tasks.tiled_digits import TiledDigits
 
 NETWORKS = 60
 """Of each kind."""
 STEPS = 600
 """Of training, where they are trained."""
-Draw = Callable[[int], tuple[np.ndarray, np.ndarray]]
-"""A step to inputs ``[N, B, T, ...]`` and targets ``[N, B, T]``."""
+Draw = Callable[[int], tuple[np.ndarray, ...]]
+"""A step to inputs ``[N, B, T, ...]``, targets ``[N, B, T]`` and, where not all steps count, a mask ``[N, B, T]``."""
 
 
 def strangers(zoo: Zoo, data: str | None = None, seed: int = 0) -> dict[str, Population]:
@@ -43,14 +43,15 @@ def _trained(zoo: Zoo, seed: int, draw: Draw) -> Population:
     population = _untrained(zoo, seed)
     optimizer = AdamW.start(population, 1e-4)
     for step in range(STEPS):
-        inputs, targets = (torch.from_numpy(part) for part in draw(step))
-        train_step(population, optimizer, inputs, targets, 0.01 if step < STEPS // 2 else 0.003)
+        inputs, targets, *mask = (torch.from_numpy(part) for part in draw(step))
+        train_step(population, optimizer, inputs, targets, 0.01 if step < STEPS // 2 else 0.003, *mask)
     return population
 
 
 def _of_strings(zoo: Zoo, seed: int) -> dict[str, Population]:
-    """Random automata; networks trained on strings of random letters, each with its own chances of what follows what,
-    and on a^n b^n c^n d^n written backwards, each with its own shifts.
+    """Random automata; networks trained on strings of random letters, each with its own chances of what follows what;
+    on languages written backwards; on languages one letter of which has a shift just beyond those of the family; and on
+    languages of the family with a loss that leaves out what follows the first EOS, so that any token may.
     """
     numbers = generator(seed, "strangers")
     tokens = zoo.interface.inputs.size
@@ -85,10 +86,27 @@ def _of_strings(zoo: Zoo, seed: int) -> dict[str, Population]:
                 strings[network, row, 1 : 1 + len(letters)] = letters
         return strings[:, :, :-1].copy(), strings[:, :, 1:].copy()
 
+    near = [[*own] for own in numbers.integers(-2, 3, (NETWORKS, 3)).tolist()]
+    for own in near:
+        own[int(numbers.integers(0, 3))] = int(numbers.choice([-4, 3]))
+    beyond = [FormalLanguage(*own) for own in near]
+    within = [FormalLanguage(*own) for own in shifts.tolist()]
+
+    def of(languages: list[FormalLanguage], step: int) -> tuple[np.ndarray, np.ndarray]:
+        own = generator(seed, "strangers", "languages", step)
+        read, wanted = zip(*(language.sample(32, own) for language in languages), strict=True)
+        return np.stack(read), np.stack(wanted)
+
+    def unpadded(step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        read, wanted = of(within, step)
+        return read, wanted, (np.cumsum(wanted == EOS, axis=2) <= 1).astype(np.float32)
+
     return {
         "random automata": realise([machine() for _ in range(NETWORKS)]),
         "random letters": _trained(zoo, seed + 1, chains),
         "backwards": _trained(zoo, seed + 2, backwards),
+        "shifts beyond": _trained(zoo, seed + 3, lambda step: of(beyond, step)),
+        "without padding": _trained(zoo, seed + 4, unpadded),
     }
 
 
