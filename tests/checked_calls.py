@@ -90,8 +90,10 @@ from rnn2vec import (  # noqa: E402
     search,
     zoo_recipe,
 )
+from rnn2vec.emulation.emulator import Emulator  # noqa: E402
 from rnn2vec.engine.noise import Noise  # noqa: E402
 from rnn2vec.engine.optimizer import AdamW  # noqa: E402
+from rnn2vec.evaluation.imitation import Imitation  # noqa: E402
 from rnn2vec.library.lineage import ages_of  # noqa: E402
 from rnn2vec.networks.slow_points import slow_points, visited_states  # noqa: E402
 from rnn2vec.networks.stimuli import stimuli  # noqa: E402
@@ -165,6 +167,7 @@ def call_interfaces() -> None:
         outputs.compared(answers)
         outputs.units(3, [said[:2], said[2:]])
         outputs.difference(answers, answers[:1], outputs.units(3, [said])[1])
+        outputs.scale(answers, answers[:1], outputs.units(3, [said])[1])
     LANGUAGE.echo(torch.zeros(3, 2, 6))
     Interface(numbers, Numbers(2)).echo(torch.zeros(2))
 
@@ -172,7 +175,7 @@ def call_interfaces() -> None:
 class Known:
     """What stands for the labels of a zoo."""
 
-    def __call__(self, z: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, z: np.ndarray, networks: rnn2vec.Networks | None = None) -> dict[str, np.ndarray]:
         return {"known": np.ones(len(z), bool), "what": np.array(["this"] * len(z))}
 
 
@@ -236,6 +239,9 @@ def call_tasks(folder: Path) -> None:
     Traces.of(zoo.networks([0, 1]), zoo.traces([0, 1]).inputs)
     Collection.of_zoo(zoo)
     ages_of(Zoo.open(zoo.directory))
+    imitation = Imitation.of_zoo(zoo, Emulator(6, 6, 3, 5, 1))
+    assert imitation is not None
+    imitation.within(imitation.errors(zoo.networks([0, 1]), np.zeros((2, 3), dtype=np.float32)), 0.5, 2.0)
 
 
 class Longer(Encoder):

@@ -170,7 +170,7 @@ def test_what_cannot_be_asked_is_refused(random_population: MakePopulation) -> N
     networks = random_population(Architecture.stack("lstm", 6, 5, 1, 6))
     with pytest.raises(RNN2VecError, match=r"whole numbers in 0\.\.5"):
         AnswersEncoder.fitted(networks, np.array([[0, 6]]))
-    with pytest.raises(RNN2VecError, match=r"sequences \[K, T\]"):
+    with pytest.raises(RNN2VecError, match=r"an array \[R, T\]"):
         AnswersEncoder.fitted(networks, np.zeros((1, 4, 6), np.float32))
     encoder = AnswersEncoder(tokens(Architecture.stack("lstm", 5, 5, 1, 6)))
     with pytest.raises(RNN2VecError, match="reads networks with 5 tokens in"):

@@ -131,6 +131,9 @@ def test_pretrain_and_evaluate(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
         == results["encoders"]["statistics"]["frozen"]["validation"].keys()
     )
     assert "<svg" in (tmp_path / "out" / "report.html").read_text()
+    status, output, errors = rnn2vec_command("predict", zoo, "--encoder", tmp_path / "noninteractive", "--json")
+    assert status == 0, errors
+    assert all(0 < row["imitation_error"] < 1 for row in json.loads(output)["networks"]), "the emulator is beside it"
     fails(rnn2vec_command("evaluate", zoo, *encoders, "--out", tmp_path / "out"), "already exists")
     fails(rnn2vec_command("evaluate", zoo, encoders[0], encoders[0], "--out", tmp_path / "twice"), "different encoders")
 

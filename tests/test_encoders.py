@@ -411,6 +411,7 @@ def test_an_encoder_goes_to_a_hub_and_back(tmp_path: Path, monkeypatch: pytest.M
 
     def download(repository: str, *, allow_patterns: list[str], **options: Any) -> str:
         assert repository == "user/name"
+        assert {"emulator.safetensors", "knowledge.json", "knowledge.safetensors"} < set(allow_patterns)
         (tmp_path / "cache").mkdir()
         for name in set(allow_patterns) & {path.name for path in (tmp_path / "hub").iterdir()}:
             shutil.copy(tmp_path / "hub" / name, tmp_path / "cache" / name)

@@ -16,7 +16,17 @@ from scipy.special import softmax
 from typer.testing import CliRunner
 
 from conftest import LANGUAGES
-from rnn2vec import Population, RNN2VecError, Zoo, build_encoder, build_zoo, load_encoder
+from rnn2vec import (
+    Interface,
+    Modules,
+    Numbers,
+    Population,
+    RNN2VecError,
+    Zoo,
+    build_encoder,
+    build_zoo,
+    load_encoder,
+)
 from rnn2vec import zoo_recipe as recipe_of
 from rnn2vec.architecture import Architecture
 from rnn2vec.checksums import OWN, sealed
@@ -257,6 +267,24 @@ def test_most_networks_of_the_zoo_are_imitated_within_the_limit(zoo: Zoo, z: np.
     assert not strict(z, zoo.stored_networks())["known"].any()
 
 
+def test_what_does_not_write_is_known_by_its_distance(zoo: Zoo, z: np.ndarray, imitated: Knowledge) -> None:
+    networks = zoo.networks([0, 5])
+    weights = Population(networks.architecture, networks.weights, Interface(Numbers(6, -1, 1), Numbers(6)))
+    for others in (weights, Modules([Module() for _ in range(2)], zoo.interface)):
+        found = imitated(z[[0, 5]], others)
+        assert "imitation_error" not in found
+        assert found["known"].tolist() == imitated(z[[0, 5]])["known"].tolist()
+
+
+class Module(torch.nn.Module):
+    """Says what it reads, as one-hot numbers alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not x.is_floating_point():
+            raise TypeError("numbers are read")
+        return x
+
+
 def test_an_imitation_is_the_same_when_read_again(tmp_path: Path, zoo: Zoo, z: np.ndarray, imitated: Knowledge) -> None:
     imitated.write(tmp_path)
     read, networks = Knowledge.read(tmp_path), zoo.networks([0, 5, 7])
@@ -278,7 +306,8 @@ def test_an_imitation_is_the_same_when_read_again(tmp_path: Path, zoo: Zoo, z: n
     "change",
     [
         {"hidden_size": 8}, {"hidden_size": 1 << 40}, {"num_layers": 0}, {"conditioning": "last"}, {"starts": []},
-        {"starts": [6]}, {"steps": 1}, {"limit": None}, {"input_size": None},
+        {"starts": [6]}, {"steps": 1}, {"limit": None}, {"input_size": None}, {"num_layers": 1 << 20},
+        {"steps": 1 << 30}, {"starts": [4] * 5000}, {"embedding_size": 6}, {"output_size": 1}, {"interface": {}},
     ],
 )  # fmt: skip
 def test_an_imitation_of_another_kind_is_refused(tmp_path: Path, imitated: Knowledge, change: dict[str, Any]) -> None:
@@ -318,6 +347,7 @@ def test_the_encoder_of_the_package_tells_the_language_of_any_gru(grus: Populati
     told = list(zip(*(found[name].tolist() for name in ("mb", "mc", "md")), strict=True))
     assert told == [language.shifts for language in LANGUAGES]
     assert found["known"].all()
+    assert (found["imitation_error"] < 0.02).all()
 
 
 def test_it_does_not_know_automata_and_untrained_networks() -> None:

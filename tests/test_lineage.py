@@ -117,14 +117,13 @@ def test_where_a_quarter_of_all_pairs_are_related_it_says_that_few_can_be_found(
     kin = Population.from_flat(SMALL, bases[[*range(3)] * 5].flatten() + noise, bases.interface)
     found = lineage(collected(kin))
     (own,) = found.unrelated
-    median, upper = own.usual
     assert (found.edges, own.least > 0.99) == ((), True)
-    assert median < 0.5 < 0.9 < upper
+    assert own.median < 0.5 < 0.9 < own.upper
     for row in range(15):
         named = {name if "." in name else f"lstm.{name}": weight[row] for name, weight in kin.weights.items()}
         torch.save(named, tmp_path / f"{row}.pt")
     status, output, _ = rnn2vec_command("lineage", tmp_path)
-    assert (status, "few related networks can be found. Only a similarity of 1.0000" in output) == (0, True), output
+    assert (status, "no pair is told from chance below a similarity of 1.0000" in output) == (0, True), output
 
 
 def test_the_least_similarity_of_an_edge_is_where_chance_is_ruled_out() -> None:

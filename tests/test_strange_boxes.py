@@ -342,6 +342,8 @@ def test_a_box_that_is_a_known_network_for_a_few_steps_alone_is_none_of_them(net
     assert len(found.transcript[0].question) <= 12, "what tells known networks apart is short"
     assert found.none_of_these > 0.99
     assert found.candidates[0].row in (3, 5)
+    hasty = identify(like, networks, 1, pool=POOL if networks is TEXTS else SOUNDS)
+    assert (hasty.candidates[0].row, hasty.ended) == (3, "it is clear, but the budget ended before it was verified")
 
 
 def test_numbers_of_one_output_may_be_flat() -> None:

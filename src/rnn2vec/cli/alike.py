@@ -16,7 +16,7 @@ from rnn2vec.library.duplicates import WITHIN, Group, duplicates
 from rnn2vec.library.lineage import FEWEST, ages_of, lineage
 
 BLIND = 0.9
-"""Where an edge needs a higher similarity, few related networks are found."""
+"""Where an edge needs a higher similarity, the command says so."""
 
 
 def duplicates_command(
@@ -46,7 +46,8 @@ def duplicates_command(
             f"{group.kind} (difference {group.difference:.2g}): {', '.join(group.names)}",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
-    measure = collection.networks.interface.outputs.measure
+    outputs = collection.networks.interface.outputs
+    measure = f"{outputs.measure}{outputs.scaled}"
     console.print(
         f"difference: the largest from the first network's answers, {measure}. --json prints the proofs.", style="dim"
     )
@@ -81,9 +82,9 @@ def lineage_command(
     for each in found.unrelated:
         if each.least > BLIND:
             console.print(
-                f"{each.architecture}: few related networks can be found. Only a similarity of {each.least:.4f} or "
-                f"more is significant, since random pairs have {each.usual[0]:.4f} (median) and {each.usual[1]:.4f} "
-                "(upper quartile): more than a quarter of all pairs are related, or the networks are very small",
+                f"{each.architecture}: no pair is told from chance below a similarity of {each.least:.4f}, since "
+                f"random pairs have {each.median:.4f} (median) and {each.upper:.4f} (upper quartile). If more than a "
+                "quarter of all pairs are related, they are not found",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
     if found.left_out:

@@ -106,7 +106,9 @@ def search_command(
         rows.append(row)
     hidden = print_rows(f"Most alike to {query}", rows, [*heads.values()])
     outputs = collection.networks.interface.outputs
-    console.print(f"similarity: cosine of z. difference: {outputs.measure}, of the answers.", style="dim")
+    console.print(
+        f"similarity: cosine of z. difference: {outputs.measure}{outputs.scaled}, of the answers.", style="dim"
+    )
     if encoder == ANSWERS and len(collection) < FEW:
         console.print(
             f"similarity says little among {len(collection)} networks, from which its components are taken: go by the "

@@ -39,7 +39,7 @@ def declared(declare: Path | None, knob: str | None, places: Sequence[str | Path
     values = {} if declare is None else declaration_file(declare)
     if FILES in values:
         files = [place for place in map(Path, places) if _means_files(place)]
-        require_used(values, found(files))
+        require_used(values, [outcome for place in files for outcome in found([place])])
     return values if knob is None else values | {"knob": positions(knob)}
 
 

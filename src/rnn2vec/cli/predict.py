@@ -81,7 +81,7 @@ def _cells(found: dict[str, np.ndarray], row: int) -> dict[str, str]:
 
 def _to_its_error(value: float, error: float) -> str:
     """A number and its error, with as many digits as two of the error take."""
-    if not (0 < error < 1e9 and abs(value) < 1e9):
-        return f"{value:.3g}\n({error:.2g})"
+    if not (1e-6 < error < 1e9 and abs(value) < 1e9):
+        return f"{value:.6g}\n({error:.2g})"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:.{digits}f}\n({error:.{digits}f})"

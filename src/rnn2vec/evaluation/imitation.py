@@ -17,19 +17,23 @@ from jaxtyping import Float, Float64, Int64
 
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.encoders.directory import EMULATOR, fill
-from rnn2vec.encoders.parts import float32_on, initial_parameters
+from rnn2vec.encoders.parts import MOST_LAYERS, float32_on, initial_parameters, size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.sampling import sample_strings
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_tensors, write_atomically
+from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
-from rnn2vec.networks.behaviour import batches
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 
 STRINGS = 32
 """That each network writes."""
+AT_ONCE = 64
+"""Networks that write at once."""
+MOST = 4096
+"""Strings, and tokens of a string, that are read from a file; it may be anyone's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +42,14 @@ class Imitation:
 
     Attributes:
         emulator: trained with the encoder.
+        interface: of the zoo's networks.
         starts: the first token of each string, ``[K]``.
         steps: tokens of a string.
         limit: the largest error of a network like those of the zoo.
     """
 
     emulator: Emulator
+    interface: Interface
     starts: Int64[np.ndarray, " K"]
     steps: int
     limit: float = float("inf")
@@ -54,11 +60,20 @@ class Imitation:
         if not zoo.interface.writes:
             return None
         read = questions_of(zoo)
-        return cls(emulator, np.resize(read[:, 0], STRINGS).astype(np.int64), read.shape[1])
+        return cls(emulator, zoo.interface, np.resize(read[:, 0], STRINGS).astype(np.int64), read.shape[1])
 
     def within(self, errors: Float[np.ndarray, " N"], share: float, margin: float) -> Imitation:
-        """With a limit: so many times the error that this share of known networks do not exceed."""
-        return dataclasses.replace(self, limit=margin * float(np.quantile(errors, share, method="higher")))
+        """With a limit: so many times the error that this share of known networks do not exceed.
+
+        Raises:
+            RNN2VecError: if an error is not finite.
+        """
+        limit = margin * float(np.quantile(errors, share, method="higher"))
+        return dataclasses.replace(self, limit=number("the error of imitation", limit))
+
+    def reads(self, networks: Networks) -> bool:
+        """Whether networks write what those of the zoo do, so that there is something to imitate."""
+        return networks.interface.writes and networks.interface.fits(self.interface)
 
     @torch.no_grad()
     @float32_on("cpu")
@@ -66,17 +81,20 @@ class Imitation:
         """The mean total variation ``[N]`` between what networks and the emulator say, on what the networks write.
 
         Args:
-            networks: N of them.
+            networks: N of them, see :meth:`reads`.
             z: their representations.
+
+        Raises:
+            RNN2VecError: if the networks cannot write, such as modules that read no tokens.
         """
-        outputs, found = networks.interface.outputs, np.empty(len(networks))
+        outputs, found = self.interface.outputs, np.empty(len(networks))
         uniforms = generator(0, "imitation").random((1, len(self.starts), self.steps - 1))
-        starts = torch.from_numpy(self.starts)
-        for rows in batches(networks, np.empty((len(self.starts), self.steps))):
+        for start in range(0, len(networks), AT_ONCE):
+            rows = slice(start, min(start + AT_ONCE, len(networks)))
             own, told = networks[rows], torch.from_numpy(np.ascontiguousarray(z[rows], dtype=np.float32))
-            drawn = torch.from_numpy(uniforms).expand(len(own), -1, -1)
-            strings, said = sample_strings(own.run, drawn, starts)
-            expected = outputs.answers(self.emulator(told, strings[:, :, :-1])[0])
+            drawn = torch.from_numpy(uniforms).expand(len(own), -1, -1).to(networks.device)
+            strings, said = sample_strings(own.run, drawn, torch.from_numpy(self.starts).to(networks.device))
+            expected = outputs.answers(self.emulator(told, strings[:, :, :-1].cpu())[0])
             apart = outputs.difference(said.exp().to(expected), expected, torch.ones(expected.shape[-1]))
             found[rows] = apart.double().mean((1, 2)).numpy()
         return found
@@ -84,7 +102,8 @@ class Imitation:
     def write(self, directory: Path) -> tuple[dict[str, Any], str]:
         """Write the emulator; returns what else :meth:`read` needs, and the checksum of the file."""
         content = safetensors.torch.save(self.emulator.state_dict())
-        own = {"starts": self.starts.tolist(), "steps": self.steps, "limit": self.limit, **self.emulator.config}
+        own = {"interface": self.interface.to_dict(), "starts": self.starts.tolist(), "steps": self.steps}
+        own |= {"limit": self.limit, **self.emulator.config}
         return own, write_atomically(directory / EMULATOR, content)
 
     @classmethod
@@ -94,10 +113,14 @@ class Imitation:
         Raises:
             KeyError, TypeError, RNN2VecError: if it is damaged or something else.
         """
-        sizes = {name: whole(name, own[name]) for name in Emulator.SIZES}
-        starts = [whole("a start", token, 0, sizes["input_size"] - 1) for token in own["starts"]]
-        if not starts:
-            raise RNN2VecError("strings have starts; got none")
+        sizes = {name: size_of_part(name, own[name]) for name in Emulator.SIZES}
+        whole("num_layers", sizes["num_layers"], 1, MOST_LAYERS)
+        interface = Interface.from_dict(own["interface"])
+        if not interface.writes or {sizes["input_size"], sizes["output_size"]} != {interface.inputs.size}:
+            raise RNN2VecError(f"an emulator imitates networks that write what it reads; got {interface}")
+        starts = [whole("a start", token, 0, sizes["input_size"] - 1) for token in own["starts"][: MOST + 1]]
+        if not 1 <= len(starts) <= MOST:
+            raise RNN2VecError(f"strings are 1 to {MOST}; got {len(own['starts'])}")
         arrays = read_tensors(directory / EMULATOR, checksum)
         try:
             with initial_parameters(0, "meta"):
@@ -105,5 +128,5 @@ class Imitation:
         except (RuntimeError, OverflowError) as error:  # more than torch can count
             raise RNN2VecError(f"its sizes are those of no emulator ({error})") from error
         fill(emulator, {name: torch.from_numpy(array) for name, array in arrays.items()}, directory / EMULATOR)
-        steps, limit = whole("steps", own["steps"], 2), number("limit", own["limit"])
-        return cls(emulator.eval(), np.array(starts, dtype=np.int64), steps, limit)
+        steps, limit = whole("steps", own["steps"], 2, MOST), number("limit", own["limit"])
+        return cls(emulator.eval(), interface, np.array(starts, dtype=np.int64), steps, limit)

@@ -6,6 +6,7 @@ and it is fitted again, within seconds, when it is first asked.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from functools import cached_property
 from pathlib import Path
@@ -91,8 +92,9 @@ class Knowledge:
     Called with representations ``[N, Z]``, it returns arrays ``[N]``. Of each property there are its values, under its
     name, and ``NAME_confidence``, the calibrated probability of a class, or ``NAME_error``, which nine of ten errors of
     a number do not exceed. ``distance`` is that to the nearest network of the zoo that has learnt its task (one minus
-    the cosine). Called with the networks, too, that predict their next token, ``imitation_error`` is how far the
-    emulator is from what they write. ``known`` is whether each is at most its limit: beyond, the values mean nothing.
+    the cosine). Called with the networks, too, if they write strings as those of the zoo do, ``imitation_error`` is how
+    far the emulator is from what they write. ``known`` is whether each is at most its limit: beyond, the values mean
+    nothing.
 
     Attributes:
         labels: of each property that there was something to fit to.
@@ -145,9 +147,10 @@ class Knowledge:
             found |= each.read(z)
         found["distance"] = nearest_distance(z, self.z)
         known = found["distance"] <= self.limit
-        if networks is not None and self.imitation is not None:
-            found["imitation_error"] = self.imitation.errors(networks, z)
-            known &= found["imitation_error"] <= self.imitation.limit
+        if networks is not None and self.imitation is not None and self.imitation.reads(networks):
+            with contextlib.suppress(RNN2VecError):  # modules that read no tokens are known by their distance alone
+                found["imitation_error"] = self.imitation.errors(networks, z)
+                known &= found["imitation_error"] <= self.imitation.limit
         return found | {"known": known}
 
     def classes(self, name: str) -> list[Any]:
@@ -210,7 +213,8 @@ class Knowledge:
             imitation = _read_imitation(directory, record)
         except (KeyError, IndexError, TypeError, ValueError, RNN2VecError) as error:
             raise RNN2VecError(f"{path} is not the knowledge of an encoder ({error})") from error
-        if any(own.z.shape[1:] != z.shape[1:] for own in labels):
+        told = () if imitation is None else (imitation.emulator.condition.in_features,)
+        if any(size != z.shape[1] for size in (*told, *(own.z.shape[1] for own in labels))):
             raise RNN2VecError(f"{path} is not the knowledge of an encoder (representations differ in size)")
         return cls(labels, z, limit, imitation)
 

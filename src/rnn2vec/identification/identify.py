@@ -26,6 +26,7 @@ OnAnswer = Callable[[Told, Posterior], None]
 QUESTIONS, CONFIDENCE, NONE = 16, 0.99, 0.05
 """Sequences asked at most; when to stop; how likely it is beforehand that it is none: by default."""
 CLEAR, STRANGE = "it is clear", "it is none of these"
+UNVERIFIED = "it is clear, but the budget ended before it was verified"
 """Why no more is asked."""
 NEAREST = 4
 """Whole questions, at most, by which it is told which network a box is nearest to that is none of them."""
@@ -209,7 +210,9 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             return _Ended(identifier, found or "no question of the pool tells more")
         begun = box.begun(question)
         if box.letters >= most if begun else box.questions >= plan.budget:  # a string that goes on is one
-            return _Ended(identifier, found or f"the budget of {plan.budget} questions is spent")
+            return _Ended(
+                identifier, UNVERIFIED if found == CLEAR else found or f"the budget of {plan.budget} questions is spent"
+            )
         question = question[: begun + most - box.letters] if begun else question
         try:
             apart = identifier.tell(question, box.ask(question), begun)

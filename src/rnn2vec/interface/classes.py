@@ -30,6 +30,7 @@ class Classes:
     reported: ClassVar[tuple[str, ...]] = ()
     distance: ClassVar[str] = "total variation"
     measure: ClassVar[str] = "total variation"
+    scaled: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole("the number of classes", self.size))

@@ -47,6 +47,8 @@ class Numbers:
     """What a figure calls the distance of two answers."""
     measure: ClassVar[str] = "root mean square difference, in units of the answers' spread"
     """What :meth:`difference` measures."""
+    scaled: ClassVar[str] = " (or of the louder network's level, if both are quieter)"
+    """What :meth:`scale` adds to that."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", whole("the number of numbers", self.size))
@@ -100,25 +102,17 @@ class Numbers:
         """Outputs as encoders read them: as they are."""
         return outputs
 
-    def level(
-        self, answers: Float[Tensor, "*any R T Y"], unit: Float[Tensor, "#R 1 Y"] | Float[Tensor, " Y"]
-    ) -> Float[Tensor, "*any"]:
-        """How loud a network's answers ``[..., R, T, Y]`` are, ``[...]``: their root mean square in units ``[R, 1, Y]``
-        or ``[Y]``.
-        """
-        own = answers / unit
-        length = torch.linalg.vector_norm(own, dim=(-3, -2, -1), dtype=torch.float64)  # squares overflow
-        return (length / math.prod(own.shape[-3:]) ** 0.5).to(own.dtype)
-
     def levelled(
         self, answers: Float[Tensor, "*any R T Y"], unit: Float[Tensor, "R 1 Y"]
     ) -> Float[Tensor, "*any R T Y"]:
         """Answers ``[..., R, T, Y]`` for networks to be told apart by: in units ``[R, 1, Y]``, at each network's level.
 
-        That is at least :data:`SILENT`. So two networks that differ in loudness alone are alike, and quiet networks are
-        told apart beside loud ones.
+        That is the root mean square of all its answers in these units, and at least :data:`SILENT`. So two networks
+        that differ in loudness alone are alike, and quiet networks are told apart beside loud ones.
         """
-        return answers / unit / self.level(answers, unit).clamp(min=SILENT)[..., None, None, None]
+        own = answers / unit
+        length = torch.linalg.vector_norm(own, dim=(-3, -2, -1), keepdim=True, dtype=torch.float64)  # squares overflow
+        return own / (length / math.prod(own.shape[-3:]) ** 0.5).to(own.dtype).clamp(min=SILENT)
 
     def compared(self, outputs: Float[Tensor, "*any Y"]) -> Float[Tensor, "*any Y"]:
         """Outputs as losses read them: as they are."""
@@ -164,10 +158,12 @@ class Numbers:
     def scale(
         self, answers: Float[Tensor, "*#any R T Y"], others: Float[Tensor, "*#any R T Y"], unit: Float[Tensor, " Y"]
     ) -> Float[Tensor, "*any"]:
-        """What a difference of two networks is small or large beside, ``[...]``, in units ``[Y]``: 1, or the level of
-        the louder one, if that is less. Beside loud networks, all quiet ones would else be nearly the same.
+        """What a distance of two networks is small or large beside, ``[...]``, in units ``[Y]``: 1, or how far the
+        louder one is from silence, if that is less. Beside loud networks, all quiet ones would else be nearly the same.
         """
-        return torch.maximum(self.level(answers, unit), self.level(others, unit)).double().clamp(SILENT, 1.0)
+        silence = torch.zeros_like(answers[..., :1, :1, :])
+        far = [self.difference(own, silence, unit).mean((-2, -1)) for own in (answers, others)]
+        return torch.maximum(*far).clamp(SILENT, 1.0)
 
     quantity: ClassVar[str] = "loudness"
     """What :meth:`pictured` measures: the root mean square of all answers."""

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, Integer, Shaped
@@ -53,15 +54,14 @@ class Collection:
                 f"networks are a Population, Modules or others of rnn2vec; got {type(self.networks).__name__}"
             )
         count = len(self.networks)
-        names = np.asarray(self.names)
+        names = _array("names", self.names)
         if names.shape != (count,):
             raise RNN2VecError(
                 f"every network has a name; got {counted(count, 'network')} and names of the shape {list(names.shape)}"
             )
-        if names.dtype.kind not in "UO" or not all(isinstance(name, str) for name in names.tolist()):
-            other = next(name for name in names.tolist() if not isinstance(name, str))
-            raise RNN2VecError(f"names are text; got {shown(other)}")
-        labels = {name: np.asarray(column) for name, column in self.labels.items()}
+        if other := [name for name in list(self.names) if not isinstance(name, str)]:
+            raise RNN2VecError(f"names are text; got {shown(other[0])}")
+        labels = {name: _array(name, column) for name, column in self.labels.items()}
         if wrong := [name for name, column in labels.items() if column.shape != (count,)]:
             raise RNN2VecError(
                 f"a label has a value for each of {counted(count, 'network')}; got the shape "
@@ -112,6 +112,18 @@ class Collection:
     def fitted_encoder(self, embedding_size: int = 16) -> Encoder:
         """The answers encoder of these networks and questions, see :class:`rnn2vec.encoders.AnswersEncoder`."""
         return AnswersEncoder.fitted(self.networks, self.questions, embedding_size)
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    """Names or labels as an array.
+
+    Raises:
+        RNN2VecError: if they are none.
+    """
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise RNN2VecError(f"{name} are one value for each network; got others ({error})") from error
 
 
 def row_named(names: Shaped[np.ndarray, " N"], name: str) -> int:

@@ -77,8 +77,8 @@ class Group:
             such a group may be further apart.
         rows: in the collection, ascending.
         names: of each.
-        difference: the largest from the first network's answers, in the interface's own measure; of any two, at most
-            twice as much. Of the first three kinds, it is the rounding of floats.
+        difference: the largest from the first network's answers, in the interface's own measure. Of the first three
+            kinds, it is the rounding of floats.
         certificate: of the first three kinds, a proof for each row after the first.
     """
 

@@ -28,8 +28,6 @@ MOST_NULL = 1000
 """Pairs that tell it; drawn, if there are more."""
 NEIGHBOURS = 10
 """Of each network, that it is compared with: those nearest by what does not depend on how units are numbered."""
-QUARTILE = 0.6745
-"""Deviations above the median within which half of what is above it lies."""
 OUTLIER = 10.0
 """Scales above the median from which a pair is not taken for unrelated."""
 CLOSEST = 1.0 - 1e-6
@@ -65,20 +63,18 @@ class Unrelated:
         networks: N.
         centre: median of the inverse hyperbolic tangent of their similarities.
         scale: deviation, from the upper half.
-        least: the similarity from which the most similar pair is an edge. Near 1, few related networks can be found:
-            the networks are very small, or more than a quarter of all pairs are related.
+        median: of the similarities of random pairs.
+        upper: their upper quartile.
+        least: the similarity from which the most similar pair is an edge.
     """
 
     architecture: str
     networks: int
     centre: float
     scale: float
+    median: float
+    upper: float
     least: float = 1.0
-
-    @property
-    def usual(self) -> tuple[float, float]:
-        """Median and upper quartile of the similarities of random pairs."""
-        return math.tanh(self.centre), math.tanh(self.centre + QUARTILE * self.scale)
 
     def p_values(self, similarities: Float[np.ndarray, " P"]) -> Float[np.ndarray, " P"]:
         """How likely chance makes a pair at least so similar: by the tail of a logistic distribution, which is longer
@@ -207,7 +203,8 @@ def _compared(places: np.ndarray, population: Population, seed: int, on_progress
                 similarities.append(aligned.similarity(*pair))
         on_progress(1, "")
     values = np.array(similarities)
-    unrelated = Unrelated(str(population.architecture), count, centre, scale)
+    median, upper = np.quantile(null, [0.5, 0.75]).tolist()
+    unrelated = Unrelated(str(population.architecture), count, centre, scale, median, upper)
     return _Pairs(np.sort(places[np.array(pairs)], axis=1), values, unrelated.p_values(values), unrelated)
 
 
@@ -228,10 +225,10 @@ def _chance(values: np.ndarray) -> tuple[float, float]:
     another mode.
     """
     centre, upper = np.quantile(values, [0.5, 0.75])
-    scale = max((upper - centre) / QUARTILE, LEAST_SCALE)
+    scale = max((upper - centre) / 0.6745, LEAST_SCALE)
     kept = values[values <= centre + OUTLIER * scale]
     centre, upper, high = np.quantile(kept, [0.5, 0.75, 0.9])
-    return float(centre), float(max((upper - centre) / QUARTILE, (high - centre) / 1.2816, LEAST_SCALE))
+    return float(centre), float(max((upper - centre) / 0.6745, (high - centre) / 1.2816, LEAST_SCALE))
 
 
 def _stretched(similarities: np.ndarray) -> np.ndarray:

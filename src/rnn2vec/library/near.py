@@ -2,7 +2,8 @@
 
 A distance of answers is a metric. So each network's distances from a few others, the landmarks, cannot be further
 apart than the two networks are: pairs that are apart by more than allowed there are ruled out, and none is missed,
-since a difference is at least the distance. The rest is compared by answers.
+since a difference is at least the distance. So are pairs of which one is louder by more than allowed, where both are
+quiet. The rest is compared by answers.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ def near_pairs(
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree  # slow to import
 
-    tree = KDTree(_from_landmarks(collection, rows, on_progress))
     reach = within + SLACK
+    tree = KDTree(_from_landmarks(collection, rows, reach, on_progress))
     count = (int(tree.count_neighbors(tree, reach, p=np.inf)) - len(rows)) // 2
     if count > MOST_PAIRS:
         raise RNN2VecError(
@@ -100,16 +101,23 @@ def differences_of(collection: Collection, rows: np.ndarray, pairs: np.ndarray) 
     return found
 
 
-def _from_landmarks(collection: Collection, rows: np.ndarray, on_progress: OnProgress) -> np.ndarray:
-    """Each network's distance from the landmarks, ``[M, K]``."""
+def _from_landmarks(collection: Collection, rows: np.ndarray, reach: float, on_progress: OnProgress) -> np.ndarray:
+    """Each network's distance from the landmarks, and its scale: ``[M, K + 1]``, in which networks whose difference is
+    at most ``reach`` are no further apart than that in any column.
+
+    If two are apart by at most ``reach`` of the larger scale, the smaller one is at least 1 - ``reach`` of it; so the
+    logarithms are apart by -log(1 - ``reach``) at most.
+    """
+    outputs, stretched = collection.networks.interface.outputs, reach / -np.log1p(-reach) if reach < 1 else 0.0
     chosen = generator(0, "landmarks").permutation(len(rows))[:LANDMARKS]
     landmarks = answers_of(collection.networks[rows[chosen]], collection.questions)
-    found = np.empty((len(rows), len(chosen)))
+    found = np.empty((len(rows), len(chosen) + 1))
     for batch in _parts(collection, len(rows)):
         answers = answers_of(collection.networks[rows[batch]], collection.questions)
         for number, landmark in enumerate(landmarks):
             apart = distance(collection.networks.interface, answers, landmark, collection.unit)
             found[batch, number] = apart.double().numpy()
+        found[batch, -1] = stretched * outputs.scale(answers, answers, collection.unit).log().numpy()
         on_progress(len(answers), "")
     return found
 

@@ -30,11 +30,11 @@ def as_questions(inputs: Tokens | Numbers, questions: Any) -> np.ndarray:
     Raises:
         RNN2VecError: if they are none.
     """
-    given = questions.detach().cpu() if isinstance(questions, Tensor) else questions
     try:
-        array = np.asarray(given)
-    except ValueError as error:
+        array = np.asarray(questions.detach().cpu() if isinstance(questions, Tensor) else questions)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise RNN2VecError(f"questions are one array of sequences of one length; got others ({error})") from error
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if inputs.stored.kind == "f" and array.dtype.kind in "iu":
         array = array.astype(inputs.stored)
     wanted = "[R, T]" if inputs.drawn else f"[R, T, {inputs.size}]"
