@@ -270,7 +270,8 @@ def test_most_networks_of_the_zoo_are_imitated_within_the_limit(zoo: Zoo, z: np.
 def test_what_does_not_write_is_known_by_its_distance(zoo: Zoo, z: np.ndarray, imitated: Knowledge) -> None:
     networks = zoo.networks([0, 5])
     weights = Population(networks.architecture, networks.weights, Interface(Numbers(6, -1, 1), Numbers(6)))
-    for others in (weights, Modules([Module() for _ in range(2)], zoo.interface)):
+    bare = Population(networks.architecture, networks.weights)
+    for others in (weights, bare, Modules([Module() for _ in range(2)], zoo.interface)):
         found = imitated(z[[0, 5]], others)
         assert "imitation_error" not in found
         assert found["known"].tolist() == imitated(z[[0, 5]])["known"].tolist()

@@ -17,7 +17,7 @@ from jaxtyping import Float, Float64, Int64
 
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.encoders.directory import EMULATOR, fill
-from rnn2vec.encoders.parts import MOST_LAYERS, float32_on, initial_parameters, size_of_part
+from rnn2vec.encoders.parts import float32_on, initial_parameters, size_of_part
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.sampling import sample_strings
 from rnn2vec.fields import number, whole
@@ -62,14 +62,14 @@ class Imitation:
         read = questions_of(zoo)
         return cls(emulator, zoo.interface, np.resize(read[:, 0], STRINGS).astype(np.int64), read.shape[1])
 
-    def within(self, errors: Float[np.ndarray, " N"], share: float, margin: float) -> Imitation:
-        """With a limit: so many times the error that this share of known networks do not exceed.
-
-        Raises:
-            RNN2VecError: if an error is not finite.
+    def within(self, errors: Float[np.ndarray, " N"], share: float, margin: float) -> Imitation | None:
+        """With a limit: so many times the error that this share of known networks do not exceed, among those with
+        finite answers; None where there are none.
         """
-        limit = margin * float(np.quantile(errors, share, method="higher"))
-        return dataclasses.replace(self, limit=number("the error of imitation", limit))
+        errors = errors[np.isfinite(errors)]
+        if not len(errors):
+            return None
+        return dataclasses.replace(self, limit=margin * float(np.quantile(errors, share, method="higher")))
 
     def reads(self, networks: Networks) -> bool:
         """Whether networks write what those of the zoo do, so that there is something to imitate."""
@@ -114,7 +114,6 @@ class Imitation:
             KeyError, TypeError, RNN2VecError: if it is damaged or something else.
         """
         sizes = {name: size_of_part(name, own[name]) for name in Emulator.SIZES}
-        whole("num_layers", sizes["num_layers"], 1, MOST_LAYERS)
         interface = Interface.from_dict(own["interface"])
         if not interface.writes or {sizes["input_size"], sizes["output_size"]} != {interface.inputs.size}:
             raise RNN2VecError(f"an emulator imitates networks that write what it reads; got {interface}")

@@ -150,10 +150,12 @@ class Knowledge:
             found |= each.read(z)
         found["distance"] = nearest_distance(z, self.z)
         known = found["distance"] <= self.limit
-        if networks is not None and self.imitation is not None and self.imitation.reads(networks):
-            with contextlib.suppress(RNN2VecError):  # modules that read no tokens are known by their distance alone
-                found["imitation_error"] = self.imitation.errors(networks, z)
-                known &= found["imitation_error"] <= self.imitation.limit
+        if networks is not None and self.imitation is not None:
+            # weights alone, or modules that read no tokens, write nothing, and are known by their distance
+            with contextlib.suppress(RNN2VecError):
+                if self.imitation.reads(networks):
+                    found["imitation_error"] = self.imitation.errors(networks, z)
+                    known &= found["imitation_error"] <= self.imitation.limit
         return found | {"known": known}
 
     def classes(self, name: str) -> list[Any]:
