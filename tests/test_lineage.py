@@ -124,6 +124,11 @@ def test_where_a_quarter_of_all_pairs_are_related_it_says_that_few_can_be_found(
         torch.save(named, tmp_path / f"{row}.pt")
     status, output, _ = rnn2vec_command("lineage", tmp_path)
     assert (status, "no pair is told from chance below a similarity of 1.0000" in output) == (0, True), output
+    assert "no related networks among the 15 that were compared" in output
+    for row in range(5, 15):
+        (tmp_path / f"{row}.pt").unlink()
+    status, output, _ = rnn2vec_command("lineage", tmp_path)
+    assert (status, "no related" in output, "5 networks were not compared" in output) == (0, False, True), output
 
 
 def test_the_least_similarity_of_an_edge_is_where_chance_is_ruled_out() -> None:

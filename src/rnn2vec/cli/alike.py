@@ -77,8 +77,9 @@ def lineage_command(
             f"{edge.names[0]} {arrow} {edge.names[1]}: similarity {edge.similarity:.3f}, p {edge.p_value:.1g}",
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
-    if not found.edges:
-        console.print(f"no related networks among {len(collection)}")
+    compared = len(collection) - found.left_out
+    if compared and not found.edges:
+        console.print(f"no related networks among the {compared} that were compared")
     for each in found.unrelated:
         if each.least > BLIND:
             console.print(
