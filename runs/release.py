@@ -151,8 +151,8 @@ and, of networks that write, of the error with which the emulator imitates them,
 `boxes` are of the same networks as black boxes that take single tokens and answer with probabilities of two digits: in
 place of each mixture, they are asked its likeliest token.
 
-Limits: networks that have not learnt their task, or read it in another encoding, are unknown to it. Labels are those
-of the training family alone. Errors that nine of ten predictions do not exceed are of networks like those of the zoo.
+Limits: networks that have not learnt their task, or read it in another encoding, are unknown to it; close relatives of
+the family may count as known (see `called unknown`). Labels are those of the training family alone. Errors that nine of ten predictions do not exceed are of networks like those of the zoo.
 """
 
 

@@ -413,7 +413,7 @@ def test_many_boxes_share_what_the_networks_answer(monkeypatch: pytest.MonkeyPat
     apart = [interrogate(answering(row, "top1"), Identifier(TEXTS, POOL, "top1", continued=False)) for row in (3, 8)]
     known.next_question()
     # all that is asked is of the pool, so nothing is computed any more
-    monkeypatch.setattr("rnn2vec.identification.identifier.answers_of", None)
+    monkeypatch.setattr("rnn2vec.identification.evidence.answers_of", None)
     for row, alone in zip((3, 8), apart, strict=True):
         found = interrogate(answering(row, "top1"), known.anew(), 16)
         assert [each.name for each in found.candidates[:1]] == [str(row)]

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import wave
 import zipfile
@@ -198,7 +199,7 @@ def test_made_inputs_fill_the_range_and_hold_what_may_be_a_knob() -> None:
     assert {*tokens.reshape(-1).tolist()} == {*range(5)}
 
 
-def test_networks_that_may_predict_their_input_write_half_of_their_strings(tmp_path: Path) -> None:
+def test_networks_that_may_predict_their_input_write_most_of_their_strings(tmp_path: Path) -> None:
     torch.manual_seed(0)
     folder = tmp_path / "given"
     folder.mkdir()
@@ -208,11 +209,40 @@ def test_networks_that_may_predict_their_input_write_half_of_their_strings(tmp_p
         torch.save({**rnn.state_dict(), **{f"h.{k}": v for k, v in head.state_dict().items()}}, folder / f"{number}.pt")
     zoo = import_zoo([folder], tmp_path / "zoo", interface=Interface(Tokens(3), Classes(3)))
     read = zoo.traces().inputs
-    half = SEQUENCES // 2
-    np.testing.assert_array_equal(read[0, :half], read[1, :half])
+    drawn = SEQUENCES // 4
+    np.testing.assert_array_equal(read[0, :drawn], read[1, :drawn])
+    assert {*read[:, :, 0].reshape(-1).tolist()} == {2}  # what none of them ever writes
+    assert zoo.index.provenance["inputs"].endswith("strings begin with token 2, which most networks never write")
     for number in range(2):
-        assert (read[number, half:, 1:] == number).all()
-        assert {*read[number, :half].reshape(-1).tolist()} == {0, 1, 2}
+        assert (read[number, drawn:, 1:] == number).all()
+        assert {*read[number, :drawn].reshape(-1).tolist()} == {0, 1, 2}
+    said = import_zoo([folder], tmp_path / "said", start_token=1, interface=Interface(Tokens(3), Classes(3)))
+    assert {*said.traces().inputs[:, :, 0].reshape(-1).tolist()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "message"),
+    [
+        (3, {}, "the start token is at most 2; got 3"),
+        (0, {"inputs": "strings.npy"}, "a start token is that of strings that are made; got inputs, too"),
+    ],
+)
+def test_what_is_no_start_token_is_refused(tmp_path: Path, token: int, options: dict[str, str], message: str) -> None:
+    torch.save({**torch.nn.GRU(3, 4).state_dict(), **torch.nn.Linear(4, 3).state_dict()}, tmp_path / "a.pt")
+    np.save(tmp_path / "strings.npy", np.zeros((2, 5), dtype=int))
+    inputs = {name: tmp_path / value for name, value in options.items()}
+    with pytest.raises(RNN2VecError, match=re.escape(message)):
+        import_zoo(
+            [tmp_path / "a.pt"], tmp_path / "zoo", start_token=token, interface=Interface(Tokens(3), Classes(3)),
+            **inputs,
+        )  # fmt: skip
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_numbers_have_no_start_token(tmp_path: Path) -> None:
+    torch.save({**torch.nn.GRU(1, 4).state_dict(), **torch.nn.Linear(4, 1).state_dict()}, tmp_path / "a.pt")
+    with pytest.raises(RNN2VecError, match="a start token is that of networks that predict their next token"):
+        import_zoo([tmp_path / "a.pt"], tmp_path / "zoo", start_token=0)
 
 
 def _wave(path: Path, values: np.ndarray, width: int) -> Path:

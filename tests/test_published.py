@@ -14,7 +14,7 @@ import torch
 from rnn2vec import Architecture, FormalLanguage, Population, RNN2VecError, zoo_recipe
 from rnn2vec.engine import run
 from rnn2vec.families.formal_languages import LanguageRecipe
-from rnn2vec.families.sampling import sample_strings
+from rnn2vec.networks.sampling import sample_strings
 from rnn2vec.tasks.formal_language import BOS, EOS
 from rnn2vec.zoo.build import train_population
 from rnn2vec.zoo.published import export_published, import_published

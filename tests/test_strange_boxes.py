@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,10 +20,11 @@ from rnn2vec import Identifier, Population, RNN2VecError, identify
 from rnn2vec.identification.answer_models import answer_model
 from rnn2vec.identification.box import Box
 from rnn2vec.identification.commands import Command
-from rnn2vec.identification.identifier import LEAST_STEPS, RIVALS
+from rnn2vec.identification.evidence import LEAST_STEPS
+from rnn2vec.identification.identifier import RIVALS
 from rnn2vec.identification.likeness import least_difference
 from rnn2vec.identification.pools import joined
-from rnn2vec.identification.reading import step_of
+from rnn2vec.identification.reading import precision_of, step_of
 from rnn2vec.networks.behaviour import answers_of, unit_of
 from test_identification import AMPLIFIERS, POOL, SOUND, SOUNDS, TEXTS, TOKENS, answering
 
@@ -352,3 +355,69 @@ def test_numbers_of_one_output_may_be_flat() -> None:
     assert (found.candidates[0].row, found.candidates[0].probability > 0.99) == (4, True)
     with pytest.raises(RNN2VecError, match=r"numbers of the shape \[8, 5\]; got \[8\]: ask for top1 or sampled"):
         identify(lambda question: np.zeros(len(question)), TEXTS, 4, pool=POOL[:, :8])
+
+
+@pytest.mark.parametrize(("precision", "name"), [(torch.float16, "float16"), (torch.bfloat16, "bfloat16")])
+@pytest.mark.parametrize(("networks", "pool"), [(AMPLIFIERS, SOUNDS), (TEXTS, POOL)])
+def test_answers_of_half_precision_are_recognised(
+    precision: torch.dtype, name: str, networks: Population, pool: np.ndarray
+) -> None:
+    for row in range(0, len(networks), 7):
+        exact = answering(row, "full", networks=networks)
+        found = identify(lambda x, e=exact: torch.from_numpy(e(x)).to(precision).double().numpy(), networks, pool=pool)
+        assert found.candidates[0].row == row
+        assert found.none_of_these < 0.01
+        declared = identify(
+            lambda x, e=exact: torch.from_numpy(e(x)).to(precision).double().numpy(), networks, answers=name, pool=pool
+        )
+        assert declared.candidates[0].row == row
+
+
+def test_precision_shows_in_enough_numbers_that_are_not_whole() -> None:
+    numbers = np.random.default_rng(0).normal(size=50)
+    half, brain = (torch.from_numpy(numbers).to(kind).double().numpy() for kind in (torch.float16, torch.bfloat16))
+    assert (precision_of(half), precision_of(brain), precision_of(numbers)) == ("float16", "bfloat16", "")
+    assert precision_of(half[:5]) == precision_of(np.arange(50.0)) == ""
+    assert precision_of(np.append(half, 1e6 + 0.3)) == ""  # infinite in half precision
+
+
+@pytest.mark.parametrize("answers", ["full", "full 0.03"])
+def test_a_box_of_two_networks_is_no_noise(answers: str) -> None:
+    """One that answers questions in turn, or goes on from the one before: what it says once is exact."""
+    for row in range(len(AMPLIFIERS) - 1):
+        both, count = [answering(each, answers, 0, AMPLIFIERS) for each in (row, row + 1)], itertools.count()
+        found = identify(lambda x, b=both, c=count: b[next(c) % 2](x), AMPLIFIERS, 16, pool=SOUNDS)
+        if answers == "full":
+            assert found.failed
+            assert re.search(r"another time it does not|nothing can be told", found.ended)
+        else:  # noise that hides what it is
+            assert found.failed or found.none_of_these > 0.9 or found.noise is not None
+    state = [0]
+
+    def forgets(question: np.ndarray) -> np.ndarray:
+        state[0] += 1
+        strings = np.concatenate([SOUNDS[0]] * (state[0] > 1) + [question])
+        return answering(3, "full", networks=AMPLIFIERS)(strings)[-len(question) :]
+
+    assert "goes on from the question before" in identify(forgets, AMPLIFIERS, 16, pool=SOUNDS).ended
+
+
+def test_an_altered_copy_is_named() -> None:
+    exact = answering(3, "full", networks=AMPLIFIERS)
+    found = identify(lambda x: 1.01 * exact(x), AMPLIFIERS, 16, pool=SOUNDS)
+    assert found.none_of_these > 0.9
+    assert found.altered_copy is not None
+    assert found.altered_copy.row == 3
+    assert identify(exact, AMPLIFIERS, 16, pool=SOUNDS).altered_copy is None
+    silent = identify(lambda x: np.zeros((len(x), 1)), AMPLIFIERS, 16, pool=SOUNDS)
+    assert (silent.none_of_these > 0.9, silent.altered_copy) == (True, None)
+
+
+def test_a_box_is_verified_by_a_question_that_is_answered_in_many_ways() -> None:
+    """Silence, which all networks answer with the same level, verifies nothing."""
+    pool = SOUNDS.copy()
+    pool[: len(pool) // 2] = 0.0
+    found = identify(answering(3, "full", networks=AMPLIFIERS), AMPLIFIERS, 16, pool=pool)
+    checked = [told.question for told in found.transcript if len(told.question) == pool.shape[1]]
+    assert checked
+    assert all(question.any() for question in checked)

@@ -34,7 +34,7 @@ from rnn2vec import (
 )
 from rnn2vec.engine import backend_name
 from rnn2vec.families.formal_languages import Languages
-from rnn2vec.families.sampling import sample_strings
+from rnn2vec.networks.sampling import sample_strings
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS
 from rnn2vec.zoo.build import train_population

@@ -44,7 +44,9 @@ def identify_command(
     among: Annotated[Path, typer.Option(help="A zoo, or a folder of networks: those that are known.")],
     threads: Threads,
     questions: Annotated[int, typer.Option(min=0, help="At most so many sequences are asked.")] = QUESTIONS,
-    answers: Annotated[str, typer.Option(help="What the box answers with: full, rounded:K, top1 or sampled.")] = "full",
+    answers: Annotated[
+        str, typer.Option(help="What the box answers with: full, rounded:K, float16, bfloat16, top1 or sampled.")
+    ] = "full",
     noise: Annotated[
         float | None, typer.Option(min=0.0, help="Of its answers, in units of their spread; found out by default.")
     ] = None,
@@ -197,9 +199,16 @@ def _columns(zoo: Zoo | None, columns: str) -> tuple[list[str], list[tuple[Any, 
 def _print(found: Identification) -> None:
     from rnn2vec.identification.transcript import candidate_rows
 
-    print_rows("What the box may be", candidate_rows(found, SHOWN))
+    if not found.failed:  # what was told cannot be trusted
+        print_rows("What the box may be", candidate_rows(found, SHOWN))
     why = "the box failed" if found.failed else found.ended
     console.print(f"{why}: {found.questions} questions, {found.letters} steps in all", highlight=False)
+    if found.altered_copy is not None:
+        console.print(
+            f"{found.altered_copy.name} is much nearer than any other: the box may be an altered copy of it, or answer "
+            "less precisely (--noise)",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if found.noise is not None:
         console.print(f"noise of answers, in units of their spread: {found.noise:.2g}", highlight=False)
     for names in found.alike:

@@ -17,7 +17,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder
 from rnn2vec.library.collection import Collection, row_named
 from rnn2vec.networks import Mixed, Networks
-from rnn2vec.networks.stimuli import stimuli
+from rnn2vec.networks.questions import made_questions
 from rnn2vec.zoo.layout import INDEX
 from rnn2vec.zoo.sequences import read_sequences
 from rnn2vec.zoo.store import Zoo
@@ -123,7 +123,7 @@ def collection_of(
         return Collection.of_zoo(zoo, None if inputs is None else read_sequences(inputs, zoo.interface.inputs).values)
     names, networks = networks_of(paths, said)
     asked = networks.interface.inputs
-    questions = stimuli(asked) if inputs is None else read_sequences(inputs, asked).values
+    questions = made_questions(networks) if inputs is None else read_sequences(inputs, asked).values
     return Collection(np.array(names), networks, questions)
 
 

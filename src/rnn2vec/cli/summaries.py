@@ -108,6 +108,8 @@ def print_zoo(zoo: Zoo) -> None:
     if task_set is None:
         labels = ", ".join(f"{name} ({kind})" for name, kind in zoo.index.labels.items())
         console.print(f"labels: {labels or 'none'}; split by {zoo.index.split_by}", highlight=False, markup=False)
+        if made_of := zoo.index.provenance.get("inputs"):
+            console.print(f"observed on inputs {made_of}", highlight=False, markup=False)
         return
     learnt = task_set.learnt_accuracy
     table = Table()

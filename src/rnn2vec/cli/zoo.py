@@ -101,6 +101,9 @@ def zoo_import(
     assume_plain: Annotated[
         bool, typer.Option("--assume-plain", help="Take pickled modules for their layers one after the other.")
     ] = False,
+    start_token: Annotated[
+        int | None, typer.Option(help="Token that strings begin with; by default those that networks never write.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -109,7 +112,7 @@ def zoo_import(
     declared = {"knob": positions(knob)} if knob is not None else {}
     options: dict[str, Any] = {
         "inputs": inputs, "labels": labels, "declare": declare, "split_by": split_by, "skip_refused": skip_refused,
-        "seed": seed, **declared, **({"assume_plain": True} if assume_plain else {}),
+        "start_token": start_token, "seed": seed, **declared, **({"assume_plain": True} if assume_plain else {}),
     }  # fmt: skip
     files: list[Outcome] = []
     if as_json:

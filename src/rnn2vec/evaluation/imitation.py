@@ -19,11 +19,11 @@ from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.encoders.directory import EMULATOR, fill
 from rnn2vec.encoders.parts import float32_on, initial_parameters, size_of_part
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.families.sampling import sample_strings
 from rnn2vec.fields import number, whole
 from rnn2vec.files import read_tensors, write_atomically
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
+from rnn2vec.networks.sampling import sample_strings
 from rnn2vec.randomness import generator
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo

@@ -15,11 +15,11 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.family import Column, Emulate, Family, Property, Reading, Words
 from rnn2vec.families.pretraining import LEARNS, asks
 from rnn2vec.families.recipe import PAPER_SNAPSHOTS, TRACES_KEY, Recipe
-from rnn2vec.families.sampling import sample_strings
 from rnn2vec.families.task_set import TaskSet
 from rnn2vec.fields import LARGEST, make_plain, number, sequence, whole
 from rnn2vec.interface import Classes, Interface, Tokens
 from rnn2vec.networks import Population
+from rnn2vec.networks.sampling import sample_strings
 from rnn2vec.randomness import generator
 from rnn2vec.tasks.formal_language import BOS, SHIFTS, SYMBOLS, FormalLanguage, all_languages, to_text
 

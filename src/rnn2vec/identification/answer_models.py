@@ -18,7 +18,7 @@ from torch import Tensor
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number
 from rnn2vec.identification.information import mutual_information, partition_information
-from rnn2vec.identification.reading import array_said, classes_said, numbers_said, step_of
+from rnn2vec.identification.reading import array_said, classes_said, numbers_said, precision_of, step_of
 from rnn2vec.interface import Interface
 
 STRANGERS = 12
@@ -31,6 +31,8 @@ APART_BY = 6
 """Standard deviations by which numbers differ that are told apart."""
 ROUNDING = 1e-5
 """Of a network's answers, relative to their root mean square: other ways to compute them, six digits."""
+HALF = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""Likewise of networks that compute and answer in 16 bits."""
 FURTHEST = 2.0**62
 """Steps that a whole number counts."""
 QUIET = 1e-3
@@ -74,12 +76,16 @@ class AnswerModel(Protocol):
         """How likely an answer is of networks that compute ``[N, T, Y]``, with each noise: logarithms ``[N, G]``."""
         ...
 
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
-        """How far two answers are apart, as noise is measured: in units, or as the share of classes that differ."""
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """How far answers ``[..., T, Y]`` or ``[..., T]`` are apart, ``[...]``, as noise is measured: in units, or as
+        the share of classes that differ.
+        """
         ...
 
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
-        """The name of the model that answers show: rounded ones, where all of them are multiples of a step."""
+        """The name of the model that answers show: rounded ones, where all of them are multiples of a step, or those
+        of half precision.
+        """
         ...
 
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
@@ -123,6 +129,7 @@ class Full:
         name: as it was asked for.
         repeats: whether the noise is that of the question, such as rounding, and the same when it is asked again.
         least: how many times the noise the least of a box is that is none of the networks.
+        rounding: of answers, relative to their root mean square.
     """
 
     unit: Tensor
@@ -131,6 +138,7 @@ class Full:
     name: str = "full"
     repeats: bool = True
     least: float = APART
+    rounding: float = ROUNDING
     checks: ClassVar[int] = 1
 
     @property
@@ -152,14 +160,18 @@ class Full:
         off = ((expected.double() - torch.from_numpy(answer)) / self.unit).square().sum((1, 2))
         # rounding is relative: of a network that is much louder than the unit, it is more than the noise of others
         level = (expected.double() / self.unit).square().mean((1, 2)).sqrt()
-        noises = self.noises * (ROUNDING * level / self.sigma).clamp(min=1.0)[:, None]
+        noises = self.noises * (self.rounding * level / self.sigma).clamp(min=1.0)[:, None]
         return -off[:, None] / (2 * noises.square()) - answer.size * noises.log()
 
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
-        return float(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean()))
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.asarray(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean((-2, -1))))
 
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
-        step = step_of(np.concatenate([answer.reshape(-1) for answer in answers]))
+        numbers = np.concatenate([answer.reshape(-1) for answer in answers])
+        step, precision = step_of(numbers), precision_of(numbers)
+        # small numbers of half precision are also multiples of a step, but of one that is too fine for the largest
+        if precision and step < np.abs(numbers).max() * HALF[precision] / 2:
+            return precision
         return f"rounded:{math.floor(-math.log10(step) + 0.005)}" if 1e-8 < step <= 0.1 else self.name
 
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
@@ -201,8 +213,8 @@ class OneClass:
     def noises(self) -> Tensor:
         return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
 
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
-        return float((answer != other).mean())
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.asarray((answer != other).mean(-1))
 
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         return self.name
@@ -277,7 +289,8 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
     """The model of a name.
 
     Args:
-        name: ``full``; ``rounded:K``, to K digits after the point; ``top1``; or ``sampled``.
+        name: ``full``; ``rounded:K``, to K digits after the point; ``float16`` or ``bfloat16``, of networks that
+            compute so; ``top1``; or ``sampled``.
         interface: of the networks.
         unit: of differences between answers, ``[Y]``.
         noise: standard deviation in units, or how often a class is another; very little by default.
@@ -288,21 +301,23 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
     classes, size = interface.outputs.kind == "classes", interface.outputs.size
     given = None if noise is None else number("noise", noise)
     kind, colon, digits = name.partition(":")
+    least = MEASURED if given else APART
     if kind == "full" and not colon:
-        least = MEASURED if given else APART
         return Full(unit.double(), max(given or 0.0, 1e-4), classes, repeats=not given, least=least)
     if kind == "rounded" and digits.isascii() and digits.isdigit() and int(digits) <= 8:
         step = 10.0 ** -int(digits)
         # uniform within a step, in units of the smallest unit
         sigma = max(step / math.sqrt(12) / float(unit.min()), 1e-4)
-        least = MEASURED if given else APART
         return Full(unit.double(), max(given or 0.0, sigma), classes, name, repeats=not given, least=least)
+    if kind in HALF and not colon:
+        sigma = max(given or 0.0, HALF[kind])
+        return Full(unit.double(), sigma, classes, name, repeats=not given, least=least, rounding=HALF[kind])
     if kind in ("top1", "sampled") and not colon:
         if not classes or size < 2:
             raise RNN2VecError(f"{name} is an answer of classes, two at least; these networks say {interface.outputs}")
         slip = min(max(given or 0.0, 1e-3), 0.3)
         return Likeliest(size, slip) if kind == "top1" else Sampled(size, slip)
-    raise RNN2VecError(f"answers are full, rounded:K (0 to 8 digits), top1 or sampled; got {name!r}")
+    raise RNN2VecError(f"answers are full, rounded:K (0 to 8 digits), float16, bfloat16, top1 or sampled; got {name!r}")
 
 
 def _scale(own: float, least: float, high: float) -> Tensor:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnn2vec.identification.identifier import Identifier
+from rnn2vec.identification.evidence import Evidence
 from rnn2vec.identification.posterior import Told
 
+ALONE = 30.0
+"""How many times nearer than any other the network is that a box may be an altered copy of."""
 UNLIKELY = 1e-6
 """Probability below which candidates are in the order of their differences."""
 
@@ -65,8 +67,18 @@ class Identification:
     answers: str = "full"
     noise: float | None = None
 
+    @property
+    def altered_copy(self) -> Candidate | None:
+        """The nearest candidate, where the box is none of them, but this one is :data:`ALONE` times nearer than any
+        other: the box may be a copy that was altered, or that answers less precisely.
+        """
+        near = sorted(each.difference for each in self.candidates if each.difference is not None)
+        if self.failed or self.none_of_these <= 0.5 or len(near) < 2 or near[0] * ALONE > near[1]:
+            return None
+        return self.candidates[0]
 
-def ranked(identifier: Identifier, names: Sequence[str] = ()) -> tuple[Candidate, ...]:
+
+def ranked(identifier: Evidence, names: Sequence[str] = ()) -> tuple[Candidate, ...]:
     """Groups by how likely they are, and where they are not, by how near the box is."""
     probabilities, differences = identifier.posterior.probabilities, identifier.differences
     asked = bool(identifier.transcript)

@@ -61,7 +61,7 @@ def identify(
         box: what is asked, see :func:`rnn2vec.identification.box.box_of`.
         among: the known networks, N of them.
         questions: at most so many sequences are asked.
-        answers: ``full``, ``rounded:K``, ``top1`` or ``sampled``, see
+        answers: ``full``, ``rounded:K``, ``float16``, ``bfloat16``, ``top1`` or ``sampled``, see
             :func:`rnn2vec.identification.answer_models.answer_model`.
         noise: of answers, in units of the answers' spread (probabilities: 1), or how often a class is another.
         confidence: ask no more when one candidate, or that there is none, has this probability.
@@ -142,7 +142,7 @@ def interrogate(
 
     checked = identifier.model.checks if checks is None else whole("checks", checks, 0)
     measured = measure and identifier.model.repeats  # what is drawn anew each time shows no noise
-    plan = _Plan(budget, wanted, checked, measured, one_string, whole("nearest", nearest, 0))
+    plan = _Plan(budget, wanted, checked, measured, one_string, whole("nearest", nearest, 0), named)
     try:
         ended = _interrogate(asked, identifier, plan, remember)
     finally:
@@ -182,6 +182,7 @@ class _Plan:
     measure: bool
     one_string: bool
     nearest: int
+    names: Sequence[str]
 
 
 def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAnswer) -> _Ended:
@@ -226,7 +227,7 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
             return _Ended(identifier, why, failed=True)
         if again:
-            apart = identifier.model.apart(told.answer, identifier.transcript[-2].answer)
+            apart = float(identifier.model.apart(told.answer, identifier.transcript[-2].answer))
         if plan.measure and apart / math.sqrt(2) > MOST_NOISE:
             on_answer(told, identifier.posterior)
             why = (
@@ -235,6 +236,9 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             )
             return _Ended(identifier, why, failed=True)
         if plan.measure and (apart or again):
+            if (known := identifier.once_exactly(apart)) is not None:
+                on_answer(told, identifier.posterior)
+                return _Ended(identifier, _not_anew(plan.names[known]), failed=True)
             identifier = identifier.with_noise(apart / math.sqrt(2) or None)
         posterior = identifier.posterior
         on_answer(told, posterior)
@@ -242,6 +246,13 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
         clear = ranked(identifier)[0].probability >= plan.confidence
         if clear and checked >= plan.checks:
             return _Ended(identifier, CLEAR)
+
+
+def _not_anew(name: str) -> str:
+    return (
+        f"the box answers as {name} does, to rounding, and another time it does not: it goes on from the question "
+        "before, or several networks answer; have it start anew at each question"
+    )
 
 
 def _telling(identifier: Identifier, one_string: bool) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Reading: what a black box said, as numbers or classes, and the rounding that shows in it."""
+"""Reading: what a black box said, as numbers or classes, and the rounding and precision that show in it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def step_of(numbers: np.ndarray) -> float:
         if np.abs(shares - shares.round()).max() < 1e-3:  # as near as float32 comes
             return float(10.0**-digits)
     return 0.0
+
+
+def precision_of(numbers: np.ndarray) -> str:
+    """``bfloat16`` or ``float16``, if numbers ``[K]`` are all of this type; empty if not, or too few tell."""
+    values = np.unique(numbers).astype(np.float32)
+    if len(values) < FEWEST or bool((values == values.round()).all()):
+        return ""
+    if not (values.view(np.uint32) & 0xFFFF).any():
+        return "bfloat16"
+    with np.errstate(over="ignore"):
+        return "float16" if np.array_equal(values.astype(np.float16).astype(np.float32), values) else ""
 
 
 def array_said(said: Any) -> np.ndarray:

@@ -24,6 +24,7 @@ def plain_identification(found: Identification) -> dict[str, Any]:
             if each.probability >= UNLIKELY or place < SHOWN
         ],
         "none_of_these": found.none_of_these,
+        "altered_copy": found.altered_copy.name if found.altered_copy else None,
         "answers": found.answers,
         "noise": found.noise,
         "bits": list(found.bits),

@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 
 from rnn2vec.architecture import Architecture
 from rnn2vec.checkpoints.folders import Outcome, declaration_file, found, read_all, require_used
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.families.sampling import sample_strings
+from rnn2vec.fields import whole
 from rnn2vec.interface import Interface
-from rnn2vec.networks import Networks, Population
+from rnn2vec.networks import Population
 from rnn2vec.networks.behaviour import batches
 from rnn2vec.networks.population import concatenate
-from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
+from rnn2vec.networks.questions import RANDOM, beginning, start_tokens, written
+from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.outputs import require_apart, require_new_directory
-from rnn2vec.randomness import generator
 from rnn2vec.zoo.index import SOURCE
 from rnn2vec.zoo.labels import Labels, read_labels
 from rnn2vec.zoo.layout import IMPORTING
@@ -48,6 +49,7 @@ def import_zoo(
     declare: str | os.PathLike[str] | None = None,
     split_by: str = SOURCE,
     skip_refused: bool = False,
+    start_token: int | None = None,
     seed: int = 0,
     on_progress: Callable[[int, str], None] = lambda amount, note: None,
     on_files: Callable[[Sequence[Outcome]], None] = lambda outcomes: None,
@@ -63,7 +65,9 @@ def import_zoo(
         out: a new or empty directory, or that of an interrupted import of the same files.
         inputs: sequences that all networks are observed on, see :func:`rnn2vec.zoo.sequences.read_sequences`. Without
             it they are made, see :mod:`rnn2vec.networks.stimuli`; of networks that answer with as many classes as
-            they read tokens, half of the strings are written by each network itself.
+            they read tokens, three of four strings are written by each network itself.
+        start_token: what made strings of such networks begin with, such as BOS; by default the tokens that most
+            networks never write, or else each token in turn, see :func:`rnn2vec.networks.questions.start_tokens`.
         labels: a CSV, see :func:`rnn2vec.zoo.labels.read_labels`.
         declare: a ``.toml`` or ``.json`` of what the files do not say, for all or, in a table ``files``, by pattern.
         split_by: a column, of the labels or the table, whose values a split keeps together; by default, the networks of
@@ -85,19 +89,20 @@ def import_zoo(
     for what, given in (("labels", labels), ("inputs", inputs)):
         if given is not None:
             _require_readable(what, Path(given))
+    if start_token is not None and inputs is not None:
+        raise RNN2VecError("a start token is that of strings that are made; got inputs, too: leave out one of them")
     said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
     outcomes = found(paths)
     require_used(said, outcomes)
     files = _of_one_zoo(read_all(outcomes, said, on_progress))
     if any(not file.refused for file in files):
         interface = _interface([file for file in files if not file.refused])
-        observed = (
-            Sequences(stimuli(interface.inputs, seed), f"made, seed {seed}")
-            if inputs is None
-            else read_sequences(Path(inputs), interface.inputs)
-        )
-        writes = inputs is None and interface.writes
-        files = [file if file.refused else _finite(file, interface, observed.values, writes, seed) for file in files]
+        starts = None
+        if inputs is not None:
+            observed = read_sequences(Path(inputs), interface.inputs)
+        else:
+            observed, starts = _made([file for file in files if not file.refused], interface, start_token, seed)
+        files = [file if file.refused else _finite(file, interface, observed.values, starts, seed) for file in files]
     on_files(files)
     refused = [file for file in files if file.refused]
     read = [file for file in files if not file.refused]
@@ -107,7 +112,7 @@ def import_zoo(
         raise RNN2VecError(f"{len(refused)} of {len(files)} files were refused, and nothing was written{first}{rest}")
     names = [name for file in read for name in _checkpoint(file).names]
     known = Labels({}, {}) if labels is None else read_labels(Path(labels), names, COLUMNS)
-    groups = _Groups(_rows(read, known), interface, observed.values, seed, inputs is None)
+    groups = _Groups(_rows(read, known), interface, observed.values, seed, starts)
     provenance = {"inputs": observed.note, "refused": {file.source: file.refused for file in refused}}
     return write_zoo(
         Path(out), interface, groups, labels=known.kinds, split_by=split_by, seed=seed, provenance=provenance,
@@ -164,7 +169,34 @@ def _require_readable(what: str, path: Path) -> None:
         raise RNN2VecError(f"cannot read the {what} {path}: {error.strerror or error}") from error
 
 
-def _finite(file: Outcome, interface: Interface, observed: np.ndarray, writes: bool, seed: int) -> Outcome:
+def _made(
+    read: Sequence[Outcome], interface: Interface, start_token: int | None, seed: int
+) -> tuple[Sequences, Int64[np.ndarray, " K"] | None]:
+    """What networks are observed on where nobody brought inputs, and what the strings that they write begin with; None
+    if they write none.
+    """
+    made, note = stimuli(interface.inputs, seed), f"made, seed {seed}"
+    if not interface.writes:
+        if start_token is not None:
+            raise RNN2VecError(
+                f"a start token is that of networks that predict their next token; these have {interface}"
+            )
+        return Sequences(made, note), None
+    if start_token is not None:
+        starts = np.array([whole("the start token", start_token, 0, interface.inputs.size - 1)])
+        note = f"{note}; strings begin with token {start_token}"
+    else:
+        starts = start_tokens([_checkpoint(file).networks.with_interface(interface) for file in read], seed)
+        which = " or ".join(map(str, starts)) if len(starts) < interface.inputs.size else ""
+        note = f"{note}; strings begin with " + (
+            f"token {which}, which most networks never write" if which else "each token in turn"
+        )
+    return Sequences(beginning(made, starts), note), starts
+
+
+def _finite(
+    file: Outcome, interface: Interface, observed: np.ndarray, starts: Int64[np.ndarray, " K"] | None, seed: int
+) -> Outcome:
     """The same, refused if a network of it answers what a trace cannot hold, to what all are observed on or to strings
     that it writes.
     """
@@ -172,8 +204,8 @@ def _finite(file: Outcome, interface: Interface, observed: np.ndarray, writes: b
     networks, outputs = own.networks.with_interface(interface), interface.outputs
     for rows in batches(networks, observed):
         read = np.repeat(observed[None], len(networks[rows]), axis=0)
-        if writes:
-            read = np.concatenate([read, written_by_themselves(networks[rows], seed).astype(read.dtype)], axis=1)
+        if starts is not None:
+            read = np.concatenate([read, written(networks[rows], np.resize(starts, len(observed)), seed)], axis=1)
         said = Traces.of(networks[rows], read).outputs
         with np.errstate(over="ignore"):  # what becomes infinite is a problem
             kept = said.astype(outputs.stored)
@@ -231,7 +263,7 @@ class _Groups:
     interface: Interface
     observed: np.ndarray
     seed: int
-    write: bool
+    starts: Int64[np.ndarray, " K"] | None
 
     def __iter__(self) -> Iterator[Group]:
         each = self.observed.size + math.prod(self.observed.shape[:2]) * self.interface.outputs.size
@@ -242,18 +274,10 @@ class _Groups:
                 part = slice(start, start + at_once)
                 networks = population[part]
                 read = np.repeat(self.observed[None], len(networks), axis=0)
-                if self.write and self.interface.writes:
-                    half = read.shape[1] // 2
-                    written = written_by_themselves(networks, self.seed, number, start)
-                    read = np.concatenate([read[:, :half], written[:, half:].astype(read.dtype)], axis=1)
+                if self.starts is not None:
+                    drawn = int(RANDOM * read.shape[1])
+                    first = np.resize(self.starts, read.shape[1] - drawn)
+                    read[:, drawn:] = written(networks, first, self.seed, number, start)
                 columns = {name: values[part] for name, values in own.columns.items()}
                 traces = Traces.of(networks, read)
                 yield Group(networks, own.names[part], own.sources[part], columns, traces)
-
-
-def written_by_themselves(networks: Networks, *seed: int) -> np.ndarray:
-    """Strings ``[N, R, T]`` that networks write: a random token, and then what each says comes next."""
-    random = generator(seed[0], "written", *seed[1:])
-    first = int(random.integers(0, networks.interface.inputs.size))
-    uniforms = torch.from_numpy(random.random((len(networks), SEQUENCES, STEPS["tokens"] - 1)))
-    return sample_strings(networks.run, uniforms, first, 1)[0].cpu().numpy()
