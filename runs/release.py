@@ -65,19 +65,13 @@ def figures(zoo: Zoo, directory: Path, data: str | None = None) -> dict[str, flo
         found[f"refused {part}"] = float(1 - said["known"][rows[able[rows]]].mean())
         found |= boxes(zoo, encoder, rows[able[rows]], part)
     tested = np.concatenate(list(split_zoo(zoo).tested.values()))
-    near = strangeness(knows, said)[tested[able[tested]]]
+    near = knows.strangeness(said)[tested[able[tested]]]
     for kind, networks in strangers(zoo, data).items():
         far = knows(encoder.encode(networks), networks)
         truth = np.repeat([0, 1], [len(near), len(networks)])
-        found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, strangeness(knows, far)])))
+        found[f"AUROC {kind}"] = float(roc_auc_score(truth, np.concatenate([near, knows.strangeness(far)])))
         found[f"called unknown {kind}"] = float(1 - far["known"].mean())
     return found
-
-
-def strangeness(knows: Knowledge, said: dict[str, np.ndarray]) -> np.ndarray:
-    """How far networks are from being known: 1 at the limit, of the distance or of the error of imitation."""
-    far = said["distance"] / knows.limit
-    return far if knows.imitation is None else np.maximum(far, said["imitation_error"] / knows.imitation.limit)
 
 
 def boxes(zoo: Zoo, encoder: Encoder, rows: np.ndarray, part: str) -> dict[str, float]:
@@ -152,7 +146,8 @@ and, of networks that write, of the error with which the emulator imitates them,
 place of each mixture, they are asked its likeliest token.
 
 Limits: networks that have not learnt their task, or read it in another encoding, are unknown to it; close relatives of
-the family may count as known (see `called unknown`). Labels are those of the training family alone. Errors that nine of ten predictions do not exceed are of networks like those of the zoo.
+the family may count as known (see `called unknown`). Labels are those of the training family alone. Errors that nine of
+ten predictions do not exceed are of networks like those of the zoo.
 """
 
 

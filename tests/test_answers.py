@@ -13,6 +13,7 @@ from conftest import tokens
 from rnn2vec import (
     Architecture,
     Callables,
+    Classes,
     Collection,
     Interface,
     Mixed,
@@ -21,6 +22,7 @@ from rnn2vec import (
     RNN2VecError,
     Tokens,
     Zoo,
+    build_encoder,
     duplicates,
     identify,
     load_encoder,
@@ -179,6 +181,21 @@ def test_what_cannot_be_asked_is_refused(random_population: MakePopulation) -> N
 
 
 def test_answers_that_are_no_numbers_are_refused() -> None:
+    def fails(asked: np.ndarray) -> np.ndarray:
+        raise IndexError("tensors used as indices must be long")
+
+    with pytest.raises(RNN2VecError, match=r"function 0 failed at them \(IndexError: tensors used as .* long\)$"):
+        AnswersEncoder(SOUND).encode(Callables([fails], SOUND))
+    text = Interface(Tokens(3), Classes(3))
+    with pytest.raises(RNN2VecError, match="long\\): it is asked mixtures of tokens"):
+        build_encoder("interactive", text).encode(Callables([fails], text))
+
+
+@pytest.mark.parametrize("things", [[], "net.pt", torch.nn.LSTM(1, 2)])
+def test_what_is_no_networks_is_refused(things: object) -> None:
+    for method in (AnswersEncoder(SOUND).encode, AnswersEncoder(SOUND)):
+        with pytest.raises(RNN2VecError, match=r"networks are a Population, .*: read_checkpoint reads a file"):
+            method(things)
     silent = Callables([lambda x: np.full((*x.shape[:2], 1), np.float32("nan"))], SOUND)
     with pytest.raises(RNN2VecError):
         AnswersEncoder.fitted(silent, stimuli(SOUND.inputs, steps=8))

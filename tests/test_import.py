@@ -141,12 +141,15 @@ def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path, rnn2vec_
     with pytest.raises(RNN2VecError, match="declarations by names of files"):
         import_zoo([captures], tmp_path / "other", declare=declaration)
     declaration.write_text('knob = [0]\n[files."own.pth"]\nskip = true\n')
-    with pytest.raises(RNN2VecError, match=r"'own\.pth' is of none of 4"):
+    with pytest.raises(RNN2VecError, match=r"'own\.pth' is of none of 4, nor of a file in the folder of"):
         import_zoo([captures], tmp_path / "other", declare=declaration)
     declaration.write_text('knob = [0.5]\n[files."query.pt"]\nname = "asked"\n')
     (tmp_path / "query.pt").write_bytes(next(captures.rglob("own.pt")).read_bytes())
     status, output, errors = rnn2vec_command("search", captures, tmp_path / "query.pt", "--declare", declaration)
     assert (status, "own" in output) == (0, True), errors
+    status, _, errors = rnn2vec_command("search", captures, "clean", "--declare", declaration)
+    assert status == 0, errors  # the file is in the folder of its declaration, for another command
+    (tmp_path / "query.pt").unlink()
     status, _, errors = rnn2vec_command("search", captures, "clean", "--declare", declaration)
     assert (status, "'query.pt' is of none of 4" in errors) == (1, True)
     declaration.write_text('knob = [0]\n[files."*.npz"]\ncolumns = true\n')
@@ -618,3 +621,8 @@ def test_what_a_split_keeps_apart_is_not_scored(tmp_path: Path) -> None:
     found = measure(zoo, rows_of, {name: zoo.column(name)[rows_of] for name in ("group", "side")})
     assert np.isnan(found["group"])
     assert found["side"] == 1.0
+    rows = "".join(f"amp{number},group {number // 2},all:the same\n" for number in range(24))
+    (tmp_path / "labels.csv").write_text(f"name,group,side:class\n{rows}")
+    zoo = import_zoo([folder], tmp_path / "same", labels=tmp_path / "labels.csv", split_by="group")
+    rows_of = split_zoo(zoo).validation
+    assert np.isnan(measure(zoo, rows_of, {"side": zoo.column("side")[rows_of]})["side"])

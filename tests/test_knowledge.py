@@ -164,6 +164,21 @@ def test_most_networks_of_other_tasks_are_within_the_limit(zoo: Zoo, z: np.ndarr
 def test_what_is_far_away_is_unknown(z: np.ndarray, knowledge: Knowledge) -> None:
     assert not knowledge(-z)["known"].any()
     assert (knowledge(-z)["distance"] > 1).all()
+    found = knowledge(np.concatenate([z, -z]))
+    assert ((knowledge.strangeness(found) <= 1) == found["known"]).all()
+    copies = dataclasses.replace(knowledge, limit=0.0)
+    assert np.isinf(copies.strangeness(copies(-z))).all()
+
+
+def test_numbers_stay_within_what_was_seen(z: np.ndarray, knowledge: Knowledge) -> None:
+    accuracy = next(each for each in knowledge.labels if each.wanted.name == "accuracy")
+    low, high = np.quantile(accuracy.fitted(z), [0.25, 0.75])
+    beyond = dataclasses.replace(accuracy, truth=np.clip(accuracy.truth, low, high))
+    beyond.__dict__["fitted"] = accuracy.fitted  # a reader that says more than was seen
+    found = beyond.read(z)["accuracy"]
+    assert (found.min(), found.max()) == (beyond.truth.min(), beyond.truth.max())
+    assert found.min() >= low
+    assert found.max() <= high
 
 
 def test_knowledge_is_the_same_when_read_again(tmp_path: Path, z: np.ndarray, knowledge: Knowledge) -> None:
@@ -407,7 +422,7 @@ def test_numbers_have_as_many_digits_as_their_error_takes() -> None:
         "known": np.ones(4, dtype=bool),
         "year": np.array([1974.3, 123456.0, 0.25, 3.0]), "year_error": np.array([12.0, 4321.0, 0.00123, 0.0]),
     }  # fmt: skip
-    cells = [_cells(found, row)["year"] for row in range(4)]
+    cells = [_cells(found, np.zeros(4), row)["year"] for row in range(4)]
     assert cells == ["1974\n(12)", "123456\n(4321)", "0.2500\n(0.0012)", "3\n(0)"]
 
 
@@ -417,5 +432,6 @@ def test_predictions_for_unknown_networks_are_not_shown() -> None:
         "mb": np.array([2, 1]), "mb_confidence": np.array([0.5, 1.0]),
         "accuracy": np.array([0.25, 0.5]), "accuracy_error": np.array([0.125, 0.125]),
     }  # fmt: skip
-    assert _cells(found, 0) == {"known": "yes", "mb": "2\n(0.50)", "accuracy": "0.25\n(0.12)"}
-    assert _cells(found, 1) == {"known": "no", "mb": "-", "accuracy": "-"}
+    strange = np.array([0.333, 41.0])
+    assert _cells(found, strange, 0) == {"known": "yes\n(0.33)", "mb": "2\n(0.50)", "accuracy": "0.25\n(0.12)"}
+    assert _cells(found, strange, 1) == {"known": "no\n(41.00)", "mb": "-", "accuracy": "-"}

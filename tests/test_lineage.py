@@ -201,6 +201,17 @@ def test_zoos_that_say_nothing(random_population: MakePopulation) -> None:
     assert lineage(collected(boxes)).left_out == 3
 
 
+def test_the_same_network_ranks_above_a_rounded_copy() -> None:
+    networks, zero = fresh(12, 0), [0]
+    rounded = Population(
+        networks.architecture, {name: part[zero].half().float() for name, part in networks.weights.items()}
+    )
+    edges = lineage(collected(concatenate([networks, rounded, networks[zero]]))).edges
+    assert edges[0].rows == (0, 13)
+    assert {edges[1].rows[0], edges[1].rows[1]} <= {0, 12, 13}
+    assert edges[0].similarity > edges[1].similarity > 1 - 1e-6
+
+
 def test_what_is_asked_wrongly_is_refused() -> None:
     networks = collected(fresh(8, 0))
     with pytest.raises(RNN2VecError, match="steps are one for each of 8 networks"):

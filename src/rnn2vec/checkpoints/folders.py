@@ -90,21 +90,32 @@ def read_all(
     return read
 
 
-def require_used(declared: Mapping[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """Require that what is declared of files by their names is of these.
+def require_used(declared: Mapping[str, Any], outcomes: Sequence[Outcome], beside: Path | None = None) -> None:
+    """Require that what is declared of files by their names is of these, or of others that are there.
 
     Args:
         declared: see :func:`declared_of`.
         outcomes: of :func:`found`: all files that are read with these declarations.
+        beside: the file with the declarations: it may be of more files, in its folder and those within.
 
     Raises:
         RNN2VecError: if something is declared by a name that none has; with a slip in it, the file would be read
             without. Patterns with ``*`` or ``?`` may be of none.
     """
-    known = _known(outcomes)
     named = [name for name in declared.get(FILES, {}) if not {*name} & {*"*?"}]
-    if unused := [name for name in named if name not in known and not _fit(name, known)]:
-        raise RNN2VecError(f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}")
+    unused = _of_none(named, outcomes)
+    if unused and beside is not None:
+        unused = _of_none(unused, _within(beside.absolute().parent))
+    if unused:
+        where = "" if beside is None else f", nor of a file in the folder of {beside.name}"
+        raise RNN2VecError(
+            f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}{where}"
+        )
+
+
+def _of_none(named: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
+    known = _known(outcomes)
+    return [name for name in named if name not in known and not _fit(name, known)]
 
 
 def declaration_file(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def declared(declare: Path | None, knob: str | None, places: Sequence[str | Path
     values = {} if declare is None else declaration_file(declare)
     if FILES in values:
         files = [place for place in map(Path, places) if _means_files(place)]
-        require_used(values, [outcome for place in files for outcome in found([place])])
+        require_used(values, [outcome for place in files for outcome in found([place])], declare)
     return values if knob is None else values | {"knob": positions(knob)}
 
 
@@ -72,7 +72,8 @@ def networks_of(paths: Sequence[str | Path], said: dict[str, Any]) -> tuple[list
     outcomes = read_all(found([str(path) for path in paths]), said)
     for outcome in outcomes:
         if outcome.checkpoint is None:
-            raise RNN2VecError(f"{outcome.path}: {outcome.refused}")
+            others = "; rnn2vec zoo import --skip-refused makes a zoo of the others" if len(outcomes) > 1 else ""
+            raise RNN2VecError(f"{outcome.path}: {outcome.refused}{others}")
     checkpoints = [outcome.checkpoint for outcome in outcomes if outcome.checkpoint is not None]
     parts = [own.networks for own in checkpoints]
     first = parts[0].interface

@@ -15,6 +15,7 @@ from rnn2vec.cli.networks import collection_of, declared
 from rnn2vec.cli.options import AsJson, Declare, Knob, Threads, Where
 from rnn2vec.encoders.forms import AskingEncoder
 from rnn2vec.errors import RNN2VecError
+from rnn2vec.evaluation.knowledge import Knowledge
 from rnn2vec.evaluation.pretrained import load_encoder, shipped
 
 
@@ -32,7 +33,7 @@ def predict_command(
     """Say what networks do, and how sure that is, or that they are not of the kind that the encoder knows."""
     torch.set_num_threads(threads)
     used = load_encoder(encoder)
-    if used.knowledge is None:
+    if not isinstance(used.knowledge, Knowledge):
         raise RNN2VecError(
             f"predict needs an encoder that knows labels; there are none beside {encoder}: pretrain it again"
         )
@@ -53,20 +54,24 @@ def predict_command(
         ]
         console.print_json(data={"encoder": encoder, "networks": rows})
         return
-    print_rows(f"What {encoder} says", [{"name": name, **_cells(found, row)} for row, name in enumerate(names)])
-    console.print(
-        "In brackets: the probability of a class, or the error that nine of ten predictions do not exceed. "
-        "no: unlike all networks that the encoder knows, by z or by what it writes; predictions would mean nothing.",
-        style="dim",
+    strange = used.knowledge.strangeness(found)
+    print_rows(
+        f"What {encoder} says", [{"name": name, **_cells(found, strange, row)} for row, name in enumerate(names)]
     )
+    console.print(
+        "In brackets: the probability of a class, or the error that nine of ten predictions do not exceed; of known, "
+        "how far a network is from those that the encoder knows, by z or by what it writes: beyond 1, predictions "
+        "would mean nothing.",
+        style="dim", highlight=False,
+    )  # fmt: skip
 
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _cells(found: dict[str, np.ndarray], row: int) -> dict[str, str]:
-    cells = {"known": "yes" if found["known"][row] else "no"}
+def _cells(found: dict[str, np.ndarray], strange: np.ndarray, row: int) -> dict[str, str]:
+    cells = {"known": f"{'yes' if found['known'][row] else 'no'}\n({strange[row]:.2f})"}
     for name in found:
         if f"{name}_confidence" not in found and f"{name}_error" not in found:
             continue

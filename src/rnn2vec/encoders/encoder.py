@@ -25,6 +25,7 @@ from rnn2vec.fields import whole
 from rnn2vec.files import write_atomically, write_json
 from rnn2vec.interface import Interface
 from rnn2vec.networks import Networks
+from rnn2vec.networks.protocol import require_networks
 from rnn2vec.threads import on_threads, threads_for
 
 
@@ -83,6 +84,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         Raises:
             RNN2VecError: if this encoder cannot read the networks, or they are of another dtype or device.
         """
+        require_networks(networks)
         self.check_networks(networks)
         networks = networks[:]  # those on disk are read, once
         with on_threads(threads_for(self.work(len(networks)))):
@@ -138,6 +140,7 @@ class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec",
         Raises:
             RNN2VecError: if this encoder cannot read the networks.
         """
+        require_networks(networks)
         size, training = whole("batch_size", batch_size), self.training
         found = np.empty((len(networks), self.embedding_size), dtype=np.float32)
         self.eval()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,8 @@ class Labels:
         """Values ``[N]``, and how sure they are, from representations ``[N, Z]``."""
         found, name = self.fitted(z), self.wanted.name
         if self.fitted.scores is None:
+            if self.wanted.kind == "number":  # beyond what was seen nothing was learnt
+                found = np.clip(found, self.truth.min(), self.truth.max())
             return {name: found, f"{name}_error": np.full(len(z), self.sure)}
         chosen = np.searchsorted(self.fitted.classes, found)
         return {name: found, f"{name}_confidence": confidence_of(self.fitted.scores(z), chosen, self.sure)}
@@ -92,11 +95,11 @@ class Knowledge:
     """What is read from the z of any network, by what an encoder's own zoo taught.
 
     Called with representations ``[N, Z]``, it returns arrays ``[N]``. Of each property there are its values, under its
-    name, and ``NAME_confidence``, the calibrated probability of a class, or ``NAME_error``, which nine of ten errors of
-    a number do not exceed. ``distance`` is that to the nearest network of the zoo that has learnt its task (one minus
-    the cosine). Called with the networks, too, if they write strings as those of the zoo do, ``imitation_error`` is how
-    far the emulator is from what they write. ``known`` is whether each is at most its limit: beyond, the values mean
-    nothing.
+    name, and ``NAME_confidence``, the calibrated probability of a class, or ``NAME_error``, which nine of ten
+    errors of a number do not exceed; numbers are within the range of the zoo's. ``distance`` is that to the nearest
+    network of the zoo that has learnt its task (one minus the cosine). Called with the networks, too, if they write
+    strings as those of the zoo do, ``imitation_error`` is how far the emulator is from what they write. ``known``
+    is whether each is at most its limit: beyond, the values mean nothing.
 
     Attributes:
         labels: of each property that there was something to fit to.
@@ -157,6 +160,15 @@ class Knowledge:
                     found["imitation_error"] = self.imitation.errors(networks, z)
                     known &= found["imitation_error"] <= self.imitation.limit
         return found | {"known": known}
+
+    def strangeness(self, found: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How far networks are from known ones, ``[N]``, by what was read of them: the larger of the distance and the
+        error of imitation, in parts of its limit. Known ones are at most at 1.
+        """
+        far = _in_parts(found["distance"], self.limit)
+        if self.imitation is None or "imitation_error" not in found:
+            return far
+        return np.maximum(far, _in_parts(found["imitation_error"], self.imitation.limit))
 
     def classes(self, name: str) -> list[Any]:
         """The classes of one property.
@@ -222,6 +234,10 @@ class Knowledge:
         if any(size != z.shape[1] for size in (*told, *(own.z.shape[1] for own in labels))):
             raise RNN2VecError(f"{path} is not the knowledge of an encoder (representations differ in size)")
         return cls(labels, z, limit, imitation)
+
+
+def _in_parts(values: np.ndarray, limit: float) -> np.ndarray:
+    return values / limit if limit else np.where(values > 0, np.inf, 0.0)
 
 
 def nearest_distance(z: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -41,12 +41,13 @@ def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, flo
     """Compare a prediction for ``rows`` of a zoo with the truth.
 
     Returns:
-        For a class: under its name, the share that is right. For a number: ``NAME_r2`` and ``NAME_error``, coefficient
-        of determination and mean absolute error. For an angle: ``NAME_error``, the median error in degrees on the
-        circle. Properties of the task are scored on the networks that have learnt it (their number is ``learnt``), the
-        others on all. If the task is a combination of several classes, ``exact`` is the share with all of them right,
-        and ``exact_all`` the same over all snapshots, untrained ones included. NaN: there was nothing to measure,
-        nothing to fit to, for R2, no variance to explain, or, for a class, it is what the split keeps apart.
+        For a class: under its name, the share that is right. For a number: ``NAME_r2`` and ``NAME_error``,
+        coefficient of determination and mean absolute error. For an angle: ``NAME_error``, the median error in
+        degrees on the circle. Properties of the task are scored on the networks that have learnt it (their number
+        is ``learnt``), the others on all. If the task is a combination of several classes, ``exact`` is the share
+        with all of them right, and ``exact_all`` the same over all snapshots, untrained ones included. NaN: there
+        was nothing to measure, nothing to fit to, for R2, no variance to explain, or, for a class, it is what the
+        split keeps apart, or all networks have the same.
     """
     able, right = learnt(zoo)[rows], np.ones(len(rows), dtype=bool)
     metrics: dict[str, float] = {}
@@ -55,6 +56,8 @@ def measure(zoo: Zoo, rows: np.ndarray, prediction: Prediction) -> dict[str, flo
         scored = shown_by(wanted, zoo)[rows] & (wanted.name in prediction)
         if zoo.index.task_set is None and wanted.kind == "class" and wanted.name == zoo.index.split_by:
             scored &= False  # no class is in two parts, so that none could be right
+        elif wanted.kind == "class" and len(np.unique(zoo.column(wanted.name))) == 1:
+            scored &= False  # nothing else could be said
         truth = zoo.column(wanted.name)[rows]
         found = prediction.get(wanted.name, truth)
         for metric in KINDS[wanted.kind]:

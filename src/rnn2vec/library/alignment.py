@@ -43,7 +43,7 @@ class Aligned:
     def __init__(self, population: Population) -> None:
         self._layers = _layers(population)
         squares = [
-            np.square(array).reshape(len(population), -1).sum(1)
+            np.square(array, dtype=np.float64).reshape(len(population), -1).sum(1)
             for layer in self._layers
             for array in (layer.own, layer.recurrent, layer.below)
         ]
@@ -97,13 +97,13 @@ class Aligned:
         return found
 
     def _agreement(self, one: int, other: int, order: list[np.ndarray]) -> float:
-        """The sum of the products of all matched weights."""
+        """The sum of the products of all matched weights; exact enough to tell a rounded copy from the same."""
         total = 0.0
         for number, (layer, match) in enumerate(zip(self._layers, order, strict=True)):
-            total += float(np.vdot(layer.own[one], layer.own[other][match]))
-            total += float(np.vdot(layer.recurrent[one], layer.recurrent[other][match][:, :, match]))
+            total += _product(layer.own[one], layer.own[other][match])
+            total += _product(layer.recurrent[one], layer.recurrent[other][match][:, :, match])
             if number:
-                total += float(np.vdot(layer.below[one], layer.below[other][match][:, :, order[number - 1]]))
+                total += _product(layer.below[one], layer.below[other][match][:, :, order[number - 1]])
         return total
 
 
@@ -154,6 +154,10 @@ def _standard(array: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
     spread = array.std(axes, keepdims=True)
     standard = np.divide(array, spread, out=np.zeros_like(array), where=spread > 1e-12)
     return standard.astype(np.float32)
+
+
+def _product(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.vdot(one.astype(np.float64), other.astype(np.float64)))
 
 
 def _columns(array: np.ndarray) -> np.ndarray:

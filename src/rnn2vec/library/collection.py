@@ -17,6 +17,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import counted, shown
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, as_questions, unit_of
+from rnn2vec.networks.protocol import require_networks
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 
@@ -49,10 +50,7 @@ class Collection:
     labels: Mapping[str, Shaped[np.ndarray, " N"]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not hasattr(self.networks, "interface"):
-            raise RNN2VecError(
-                f"networks are a Population, Modules or others of rnn2vec; got {type(self.networks).__name__}"
-            )
+        require_networks(self.networks)
         count = len(self.networks)
         names = _array("names", self.names)
         if names.shape != (count,):

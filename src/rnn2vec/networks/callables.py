@@ -77,13 +77,26 @@ class Callables:
             raise RNN2VecError(f"inputs have a batch for each of {len(self)} networks; got {list(inputs.shape)}")
         return replay(self._run, inputs, state, "functions")
 
+    def _said(self, index: int, function: BlackBox, asked: np.ndarray) -> np.ndarray:
+        try:
+            return np.asarray(function(asked))
+        except RNN2VecError:
+            raise
+        except Exception as error:  # whatever it raises
+            mixtures = self.interface.inputs.drawn and asked.ndim == 3
+            hint = ": it is asked mixtures of tokens, as a probing encoder does; a box takes single ones" * mixtures
+            raise RNN2VecError(
+                f"a black box answers {asked.dtype} inputs of the shape {list(asked.shape)}; function {index} failed "
+                f"at them ({type(error).__name__}: {error}){hint}"
+            ) from error
+
     def _run(self, inputs: Tensor) -> Tensor:
         tokens = isinstance(self.interface.inputs, Tokens) and not inputs.is_floating_point()
         read = inputs.detach().cpu().numpy().astype(np.int64 if tokens else np.float32)
         expected, said = (*read.shape[1:3], self.interface.outputs.size), []
         for index, (function, own) in enumerate(zip(self.functions, read, strict=True)):
             self.asked[index] += own.shape[0] * own.shape[1]
-            outputs = np.asarray(function(own.copy()))
+            outputs = self._said(index, function, own.copy())
             if outputs.shape != expected or outputs.dtype.kind not in "fiu":
                 raise RNN2VecError(
                     f"a black box answers numbers of the shape {list(expected)}; function {index} returned "

@@ -8,8 +8,22 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface
 from rnn2vec.rows import Rows
+
+
+def require_networks(thing: Any) -> None:
+    """Refuse what is no networks.
+
+    Raises:
+        RNN2VecError: if it has no interface.
+    """
+    if not hasattr(thing, "interface"):
+        raise RNN2VecError(
+            f"networks are a Population, Modules or others of rnn2vec; got {type(thing).__name__}: read_checkpoint "
+            "reads a file, Modules and Population.from_modules take a list of modules"
+        )
 
 
 class Networks(Protocol):

@@ -93,7 +93,7 @@ def import_zoo(
         raise RNN2VecError("a start token is that of strings that are made; got inputs, too: leave out one of them")
     said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
     outcomes = found(paths)
-    require_used(said, outcomes)
+    require_used(said, outcomes, Path(declare) if declare else None)
     files = _of_one_zoo(read_all(outcomes, said, on_progress))
     if any(not file.refused for file in files):
         interface = _interface([file for file in files if not file.refused])
