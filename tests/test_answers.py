@@ -194,7 +194,7 @@ def test_answers_that_are_no_numbers_are_refused() -> None:
 @pytest.mark.parametrize("things", [[], "net.pt", torch.nn.LSTM(1, 2)])
 def test_what_is_no_networks_is_refused(things: object) -> None:
     for method in (AnswersEncoder(SOUND).encode, AnswersEncoder(SOUND)):
-        with pytest.raises(RNN2VecError, match=r"networks are a Population, .*: read_checkpoint reads a file"):
+        with pytest.raises(RNN2VecError, match=r"networks are a Population, .* and read_checkpoint read them"):
             method(things)
     silent = Callables([lambda x: np.full((*x.shape[:2], 1), np.float32("nan"))], SOUND)
     with pytest.raises(RNN2VecError):

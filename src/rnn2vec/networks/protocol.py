@@ -17,12 +17,12 @@ def require_networks(thing: Any) -> None:
     """Refuse what is no networks.
 
     Raises:
-        RNN2VecError: if it has no interface.
+        RNN2VecError: if it cannot be run, or is one module.
     """
-    if not hasattr(thing, "interface"):
+    if not callable(getattr(thing, "run", None)) or isinstance(thing, torch.nn.Module):
         raise RNN2VecError(
-            f"networks are a Population, Modules or others of rnn2vec; got {type(thing).__name__}: read_checkpoint "
-            "reads a file, Modules and Population.from_modules take a list of modules"
+            f"networks are a Population, Modules or others of rnn2vec; got {type(thing).__name__}: Zoo.networks() and "
+            "read_checkpoint read them, Modules and Population.from_modules take a list of modules"
         )
 
 

@@ -263,7 +263,7 @@ class _Groups:
     interface: Interface
     observed: np.ndarray
     seed: int
-    starts: Int64[np.ndarray, " K"] | None
+    starts: np.ndarray | None
 
     def __iter__(self) -> Iterator[Group]:
         each = self.observed.size + math.prod(self.observed.shape[:2]) * self.interface.outputs.size
