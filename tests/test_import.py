@@ -156,7 +156,9 @@ def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path, rnn2vec_
     assert len(import_zoo([captures], tmp_path / "other", declare=declaration)) == 4
 
 
-def test_names_with_brackets_are_no_patterns_of_others(captures: Path, tmp_path: Path) -> None:
+def test_names_with_brackets_are_no_patterns_of_others(
+    captures: Path, tmp_path: Path, rnn2vec_command: Command
+) -> None:
     (captures / "clean.json").rename(captures / "amp[1].json")
     (captures / "more" / "lead.json").rename(captures / "amp1.json")
     (tmp_path / "labels.csv").write_text("name,gain\n*,0\namp1,1\namp[1],2\n")
@@ -166,6 +168,12 @@ def test_names_with_brackets_are_no_patterns_of_others(captures: Path, tmp_path:
     assert (gains["amp1"], gains["amp[1]"], gains["own"]) == (1, 2, 0)
     zoo = import_zoo([captures], tmp_path / "declared", declare=tmp_path / "declared.toml")
     assert sorted(zoo.column("name")) == ["amp1", "knob@0", "one", "own"]
+    (captures / "amp[1].json").rename(tmp_path / "amp[1].json")
+    for query in (tmp_path / "amp[1].json", "amp1"):  # the query's own, and another command's
+        arguments = ("search", captures, query, "--json", "--declare", tmp_path / "declared.toml")
+        status, output, errors = rnn2vec_command(*arguments)
+        assert status == 0, errors
+        assert {"own", "knob@0"} <= {row["name"] for row in json.loads(output)["results"]} <= {"own", "knob@0", "amp1"}
 
 
 def test_two_networks_of_one_name(captures: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import dataclasses
 import fnmatch
 import glob
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,16 +72,15 @@ def read_all(
 
     Args:
         outcomes: of :func:`found`.
-        declared: see :func:`declared_of`.
+        declared: see :func:`resolved`.
         on_progress: called as ``on_progress(files, note)``.
     """
-    known = _known(outcomes)
     read = []
     for outcome in outcomes:
         if not outcome.refused:
             try:
                 outcome = dataclasses.replace(
-                    outcome, checkpoint=read_checkpoint(outcome.path, **declared_of(outcome.source, declared, known))
+                    outcome, checkpoint=read_checkpoint(outcome.path, **declared_of(outcome.source, declared))
                 )
             except RNN2VecError as error:
                 outcome = outcome.refuse(str(error).removeprefix(f"{outcome.path}: "))
@@ -90,32 +89,30 @@ def read_all(
     return read
 
 
-def require_used(declared: Mapping[str, Any], outcomes: Sequence[Outcome], beside: Path | None = None) -> None:
-    """Require that what is declared of files by their names is of these, or of others that are there.
+def resolved(declared: Mapping[str, Any], outcomes: Sequence[Outcome], beside: Path | None = None) -> dict[str, Any]:
+    """The same declarations, in which names of files are told from patterns, see :func:`declared_of`.
 
     Args:
-        declared: see :func:`declared_of`.
+        declared: as a user wrote them.
         outcomes: of :func:`found`: all files that are read with these declarations.
         beside: the file with the declarations: it may be of more files, in its folder and those within.
 
     Raises:
-        RNN2VecError: if something is declared by a name that none has; with a slip in it, the file would be read
+        RNN2VecError: if something is declared by a name that no file has; with a slip in it, the file would be read
             without. Patterns with ``*`` or ``?`` may be of none.
     """
-    named = [name for name in declared.get(FILES, {}) if not {*name} & {*"*?"}]
-    unused = _of_none(named, outcomes)
-    if unused and beside is not None:
-        unused = _of_none(unused, _within(beside.absolute().parent))
-    if unused:
-        where = "" if beside is None else f", nor of a file in the folder of {beside.name}"
-        raise RNN2VecError(
-            f"what is declared is of a file that is there; {unused[0]!r} is of none of {len(outcomes)}{where}"
-        )
-
-
-def _of_none(named: Sequence[str], outcomes: Sequence[Outcome]) -> list[str]:
-    known = _known(outcomes)
-    return [name for name in named if name not in known and not _fit(name, known)]
+    own, known = declared.get(FILES, {}), _known(outcomes)
+    if beside is not None and any(name not in known and not {*name} & {*"*?"} for name in own):
+        known |= _known(_within(beside.absolute().parent))
+    for name in own:
+        if name not in known and not {*name} & {*"*?"} and not _fit(name, known):
+            where = "" if beside is None else f", nor of a file in the folder of {beside.name}"
+            raise RNN2VecError(
+                f"what is declared is of a file that is there; {name!r} is of none of {len(outcomes)}{where}"
+            )
+    # a name such as amp[1].nam is no pattern of others
+    files = {glob.escape(name) if name in known else name: value for name, value in own.items()}
+    return dict(declared) | ({FILES: files} if files else {})
 
 
 def declaration_file(path: Path) -> dict[str, Any]:
@@ -131,17 +128,16 @@ def declaration_file(path: Path) -> dict[str, Any]:
     return values
 
 
-def declared_of(source: str, declared: Mapping[str, Any], known: Collection[str] = ()) -> dict[str, Any]:
+def declared_of(source: str, declared: Mapping[str, Any]) -> dict[str, Any]:
     """What is declared of one file: of all, and then, in the order of the table ``files``, of those like it.
 
     Args:
         source: the file.
-        declared: the declarations.
-        known: names of all files; what is a name, such as ``amp[1].nam``, is no pattern of others.
+        declared: the declarations, :func:`resolved`.
     """
     values = {name: value for name, value in declared.items() if name != FILES}
     for pattern, own in declared.get(FILES, {}).items():
-        if pattern in _names(source) or (pattern not in known and _fit(pattern, _names(source))):
+        if _fit(pattern, _names(source)):
             values |= own
     return values
 

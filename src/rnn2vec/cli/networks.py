@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn2vec.checkpoints.folders import FILES, declaration_file, found, read_all, require_used
+from rnn2vec.checkpoints.folders import FILES, declaration_file, found, read_all, resolved
 from rnn2vec.encoders import Encoder
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.pretrained import load_encoder
@@ -39,7 +39,7 @@ def declared(declare: Path | None, knob: str | None, places: Sequence[str | Path
     values = {} if declare is None else declaration_file(declare)
     if FILES in values:
         files = [place for place in map(Path, places) if _means_files(place)]
-        require_used(values, [outcome for place in files for outcome in found([place])], declare)
+        values = resolved(values, [outcome for place in files for outcome in found([place])], declare)
     return values if knob is None else values | {"knob": positions(knob)}
 
 

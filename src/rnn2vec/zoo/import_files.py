@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Int64
 
 from rnn2vec.architecture import Architecture
-from rnn2vec.checkpoints.folders import Outcome, declaration_file, found, read_all, require_used
+from rnn2vec.checkpoints.folders import Outcome, declaration_file, found, read_all, resolved
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import whole
 from rnn2vec.interface import Interface
@@ -93,7 +93,7 @@ def import_zoo(
         raise RNN2VecError("a start token is that of strings that are made; got inputs, too: leave out one of them")
     said = {**(declaration_file(Path(declare)) if declare else {}), **declared}
     outcomes = found(paths)
-    require_used(said, outcomes, Path(declare) if declare else None)
+    said = resolved(said, outcomes, Path(declare) if declare else None)
     files = _of_one_zoo(read_all(outcomes, said, on_progress))
     if any(not file.refused for file in files):
         interface = _interface([file for file in files if not file.refused])
