@@ -654,6 +654,8 @@ def test_version_and_quiet(rnn2vec_command: Command, zoo: Path, tmp_path: Path) 
     status, said, _ = rnn2vec_command("--version")
     assert (status, said.split()[0]) == (0, "rnn2vec")
     loud = rnn2vec_command("embed", str(zoo), "--out", str(tmp_path / "loud.parquet"))
+    behind = rnn2vec_command("embed", str(zoo), "--out", str(tmp_path / "behind.parquet"), "--quiet")
+    assert (behind[0], "Embedding" in behind[1]) == (0, False)
     quiet = rnn2vec_command("--quiet", "embed", str(zoo), "--out", str(tmp_path / "quiet.parquet"))
     assert loud[0] == quiet[0] == 0
     assert "Embedding" in loud[1]

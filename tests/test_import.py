@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import struct
 import wave
 import zipfile
@@ -108,6 +109,10 @@ def test_the_command(captures: Path, tmp_path: Path, rnn2vec_command: Command) -
     assert "refused  captures/knob.json: the networks of a zoo have one interface" in printed
     assert "what is declared stands in a .toml, for --declare" in printed
     assert errors.startswith("error: 1 of 4 files were refused")
+    shutil.copy(captures / "knob.json", captures / "same.json")
+    _, printed, _ = rnn2vec_command("zoo", "import", captures, "--out", tmp_path / "zoo")
+    assert "refused  captures/same.json: as captures/knob.json\n" in printed
+    (captures / "same.json").unlink()
     arguments = ("zoo", "import", captures, "--knob", "0,0.5,1", "--out", tmp_path / "zoo")
     status, printed, _ = rnn2vec_command(*arguments)
     assert status == 0

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import typer
 
 from rnn2vec.cli.console import console, print_error
-from rnn2vec.cli.later import LaterGroup
+from rnn2vec.cli.later import QUIET, LaterGroup
 from rnn2vec.errors import RNN2VecError
 
 
@@ -63,7 +63,7 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and leave.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show results and errors, and no progress.")] = False,
+    quiet: Annotated[bool, typer.Option(QUIET, "-q", help="Show results and errors, and no progress.")] = False,
 ) -> None:
     """Representations of recurrent neural networks."""
     console.shows_progress = not quiet

@@ -12,7 +12,11 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from rnn2vec.cli.console import console
 from rnn2vec.leaving import raise_again
+
+
+QUIET = "--quiet"
 
 
 class Later(TyperCommand):
@@ -32,6 +36,8 @@ class Later(TyperCommand):
         """The context of the command itself, which is imported now."""
         module = importlib.import_module(self._module)
         raise_again()
+        if QUIET in args:  # it is an option of all commands, and may stand behind them
+            args, console.shows_progress = [part for part in args if part != QUIET], False
         only = typer.Typer(add_completion=False)
         only.command(self.name)(getattr(module, self._function))
         return typer.main.get_command(only).make_context(info_name, args, parent, **extra)

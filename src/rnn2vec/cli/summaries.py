@@ -17,6 +17,10 @@ from rnn2vec.zoo.index import SOURCE
 from rnn2vec.zoo.store import Zoo
 
 
+SHORT = 60
+"""Characters of what is said of a file again and again."""
+
+
 def plain_files(files: Sequence[Outcome]) -> list[dict[str, Any]]:
     """What became of files, as JSON holds it."""
     plain = []
@@ -29,19 +33,18 @@ def plain_files(files: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 
 def print_files(files: Sequence[Outcome]) -> None:
-    """A line a file: what was read of it and how, or why it was refused."""
+    """A line a file: what was read of it and how, or why it was refused; what was said before is not said again."""
+    said: dict[str, str] = {}
     for file in files:
         own = file.checkpoint
-        if own is None:
-            console.print(
-                f"refused  {file.source}: {file.refused}", style="red", markup=False, highlight=False, soft_wrap=True
-            )
-        else:
-            count = f" ({len(own.names)} networks)" if len(own.names) > 1 else ""
-            said = "; ".join([str(own.architecture), *own.notes])
-            console.print(
-                f"read     {file.source}{count}: {own.format}, {said}", markup=False, highlight=False, soft_wrap=True
-            )
+        what = file.refused if own is None else "; ".join([f"{own.format}, {own.architecture}", *own.notes])
+        count = f" ({len(own.names)} networks)" if own is not None and len(own.names) > 1 else ""
+        first = said.setdefault(what, file.source)
+        console.print(
+            f"{'refused' if own is None else 'read   '}  {file.source}{count}: "
+            f"{what if first == file.source or len(what) < SHORT else f'as {first}'}",
+            style="red" if own is None else None, markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if files:
         refused = sum(file.checkpoint is None for file in files)
         count = counted(len(files), "file")
