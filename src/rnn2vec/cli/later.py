@@ -15,7 +15,6 @@ from typer.core import TyperCommand, TyperGroup
 from rnn2vec.cli.console import console
 from rnn2vec.leaving import raise_again
 
-
 QUIET = "--quiet"
 
 

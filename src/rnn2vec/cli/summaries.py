@@ -16,7 +16,6 @@ from rnn2vec.interface import Interface
 from rnn2vec.zoo.index import SOURCE
 from rnn2vec.zoo.store import Zoo
 
-
 SHORT = 60
 """Characters of what is said of a file again and again."""
 
