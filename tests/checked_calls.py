@@ -95,7 +95,7 @@ from rnn2vec.engine.noise import Noise  # noqa: E402
 from rnn2vec.engine.optimizer import AdamW  # noqa: E402
 from rnn2vec.evaluation.imitation import Imitation  # noqa: E402
 from rnn2vec.library.lineage import ages_of  # noqa: E402
-from rnn2vec.networks.questions import beginning, made_questions, start_tokens, written  # noqa: E402
+from rnn2vec.networks.questions import beginning, first_tokens, made_questions, start_tokens, written  # noqa: E402
 from rnn2vec.networks.slow_points import slow_points, visited_states  # noqa: E402
 from rnn2vec.networks.stimuli import stimuli  # noqa: E402
 from rnn2vec.zoo.traces import Traces  # noqa: E402
@@ -141,7 +141,7 @@ def call_networks() -> None:
         boxes.run(inputs_of(boxes), boxes.run(inputs_of(boxes))[1])
     for networks in (language, population("gru", SOUND)):
         made_questions(networks, 1)
-    first = start_tokens([language, language])
+    first = first_tokens(start_tokens([language, language]), 4)
     written(language, beginning(np.zeros((4, 5), dtype=np.int8), first)[:, 0], 0)
     mixtures = torch.rand(3, 2, 5, 6).softmax(-1)
     slow_points(language, mixtures[:, 0, 0], visited_states(language, mixtures, torch.zeros(3, 2).long(), 5))

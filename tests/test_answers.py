@@ -15,6 +15,7 @@ from rnn2vec import (
     Callables,
     Classes,
     Collection,
+    Identifier,
     Interface,
     Mixed,
     Numbers,
@@ -23,6 +24,7 @@ from rnn2vec import (
     Tokens,
     Zoo,
     build_encoder,
+    compare,
     duplicates,
     identify,
     load_encoder,
@@ -193,8 +195,16 @@ def test_answers_that_are_no_numbers_are_refused() -> None:
 
 @pytest.mark.parametrize("things", [[], "net.pt", torch.nn.LSTM(1, 2)])
 def test_what_is_no_networks_is_refused(things: object) -> None:
-    for method in (AnswersEncoder(SOUND).encode, AnswersEncoder(SOUND)):
-        with pytest.raises(RNN2VecError, match=r"networks are a Population, .* and read_checkpoint read them"):
+    one = Population.initialise(Architecture.stack("lstm", 1, 3, 1, 1), 0, [0], SOUND)
+    for method in (
+        AnswersEncoder(SOUND).encode,
+        AnswersEncoder(SOUND),
+        Identifier,
+        lambda own: identify(one, own),
+        lambda own: compare(one, own),
+        lambda own: Mixed([own]),
+    ):
+        with pytest.raises(RNN2VecError, match=r"networks are a Population, .* read_checkpoint\(FILE\)"):
             method(things)
     silent = Callables([lambda x: np.full((*x.shape[:2], 1), np.float32("nan"))], SOUND)
     with pytest.raises(RNN2VecError):

@@ -154,7 +154,12 @@ def test_a_declaration_for_some_of_many(captures: Path, tmp_path: Path, rnn2vec_
     assert (status, "own" in output) == (0, True), errors
     status, _, errors = rnn2vec_command("search", captures, "clean", "--declare", declaration)
     assert status == 0, errors  # the file is in the folder of its declaration, for another command
-    (tmp_path / "query.pt").unlink()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "query.pt").rename(tmp_path / "sub" / "query.weights")
+    declaration.write_text('[files."query.weights"]\nname = "a"\n[files."sub/query.weights"]\nname = "b"\n')
+    status, _, errors = rnn2vec_command("search", captures / "more", "lead", "--declare", declaration)
+    assert status == 0, errors  # whatever a command reads, in folders of the folder, too
+    declaration.write_text('knob = [0.5]\n[files."query.pt"]\nname = "asked"\n')
     status, _, errors = rnn2vec_command("search", captures, "clean", "--declare", declaration)
     assert (status, "'query.pt' is of none of 4" in errors) == (1, True)
     declaration.write_text('knob = [0]\n[files."*.npz"]\ncolumns = true\n')
@@ -233,7 +238,29 @@ def test_networks_that_may_predict_their_input_write_most_of_their_strings(tmp_p
         assert (read[number, drawn:, 1:] == number).all()
         assert {*read[number, :drawn].reshape(-1).tolist()} == {0, 1, 2}
     said = import_zoo([folder], tmp_path / "said", start_token=1, interface=Interface(Tokens(3), Classes(3)))
+    assert said.index.provenance["inputs"] == "made, seed 0; strings begin with token 1"
     assert {*said.traces().inputs[:, :, 0].reshape(-1).tolist()} == {1}
+
+
+def test_of_many_tokens_that_strings_may_begin_with_it_is_said_how_many_do(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    for never, note in (
+        (0, "16 of 40 tokens"),
+        (3, "token 0 or 1 or 2, which most"),
+        (30, "16 of 30 tokens, which most"),
+    ):
+        rnn, head = torch.nn.GRU(40, 4), torch.nn.Linear(4, 40)
+        head.bias.data[:never] = -40.0
+        torch.save(
+            {**rnn.state_dict(), **{f"h.{k}": v for k, v in head.state_dict().items()}}, tmp_path / f"{never}.pt"
+        )
+        zoo = import_zoo(
+            [tmp_path / f"{never}.pt"], tmp_path / f"zoo{never}", interface=Interface(Tokens(40), Classes(40))
+        )
+        assert f"strings begin with {note}" in zoo.index.provenance["inputs"]
+        first = {*zoo.traces().inputs[0, :, 0].tolist()}
+        assert len(first) == min(SEQUENCES, never or 40)
+        assert first <= {*range(never or 40)}
 
 
 @pytest.mark.parametrize(

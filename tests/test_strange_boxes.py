@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
@@ -21,10 +22,12 @@ from rnn2vec.identification.answer_models import answer_model
 from rnn2vec.identification.box import Box
 from rnn2vec.identification.commands import Command
 from rnn2vec.identification.evidence import LEAST_STEPS
+from rnn2vec.identification.found import Candidate
 from rnn2vec.identification.identifier import RIVALS
 from rnn2vec.identification.likeness import least_difference
 from rnn2vec.identification.pools import joined
 from rnn2vec.identification.reading import precision_of, step_of
+from rnn2vec.networks import concatenate
 from rnn2vec.networks.behaviour import answers_of, unit_of
 from test_identification import AMPLIFIERS, POOL, SOUND, SOUNDS, TEXTS, TOKENS, answering
 
@@ -379,6 +382,7 @@ def test_precision_shows_in_enough_numbers_that_are_not_whole() -> None:
     assert (precision_of(half), precision_of(brain), precision_of(numbers)) == ("float16", "bfloat16", "")
     assert precision_of(half[:5]) == precision_of(np.arange(50.0)) == ""
     assert precision_of(np.append(half, 1e6 + 0.3)) == ""  # infinite in half precision
+    assert precision_of(0.5 + 1e-12 * np.arange(20)) == ""  # no numbers of 32 bits
 
 
 @pytest.mark.parametrize("answers", ["full", "full 0.03"])
@@ -421,3 +425,72 @@ def test_a_box_is_verified_by_a_question_that_is_answered_in_many_ways() -> None
     checked = [told.question for told in found.transcript if len(told.question) == pool.shape[1]]
     assert checked
     assert all(question.any() for question in checked)
+
+
+def scaled(networks: Population, gains: list[float]) -> Population:
+    """The same, each times as loud."""
+    weights = {
+        name: part * torch.tensor(gains).reshape(-1, *[1] * (part.ndim - 1)) if name.startswith("linear") else part
+        for name, part in networks.weights.items()
+    }
+    return Population(networks.architecture, weights, networks.interface)
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("gain", [0.0, 0.003])
+def test_half_precision_hides_no_quiet_stranger(precision: torch.dtype, gain: float) -> None:
+    """Rounding is relative: beside loud networks, a quiet one has no more noise than alone."""
+    known = scaled(AMPLIFIERS[:8], [1.0] * 7 + [gain])
+    for row in range(8, 11):
+        quiet = answering(0, networks=scaled(AMPLIFIERS[[row]], [0.002]))
+        found = identify(lambda x, e=quiet: torch.from_numpy(e(x)).to(precision).double().numpy(), known, 16)
+        assert (found.candidates[0].row, found.none_of_these > 0.99) == (7, True)
+
+
+def test_a_box_whose_sums_differ_a_little_is_no_twofold_one() -> None:
+    random = np.random.default_rng(0)
+    for scale in (1e-7, 1e-5, 5e-5):
+        for row in range(0, len(TEXTS), 9):
+            exact, count = answering(row, networks=TEXTS), itertools.count()
+            found = identify(
+                lambda x, e=exact, c=count, s=scale: e(x) + (next(c) % 2) * s * random.normal(size=(len(x), 5)),
+                TEXTS,
+                16,
+            )
+            assert (found.candidates[0].row, found.failed, found.none_of_these < 0.5) == (row, False, True)
+
+
+def test_noise_in_proportion_is_noise() -> None:
+    """To quiet questions its answers are exact, time and again."""
+    random, quiet = np.random.default_rng(0), SOUNDS.copy()
+    quiet[::2] *= 0.003
+    still = Population(
+        AMPLIFIERS.architecture,
+        {name: part * ("bias" not in name) for name, part in AMPLIFIERS.weights.items()},
+        AMPLIFIERS.interface,
+    )
+    for row in range(0, len(still), 4):
+        exact = answering(row, networks=still)
+        found = identify(lambda x, e=exact: e(x) * (1 + 0.003 * random.normal(size=(len(x), 1))), still, 16, pool=quiet)
+        assert (found.candidates[0].row, found.failed, found.none_of_these < 0.5) == (row, False, True)
+
+
+def test_what_is_far_from_all_is_no_altered_copy() -> None:
+    known = scaled(AMPLIFIERS[:8], [1.0] + [0.003] * 7)
+    for row in range(8, 12):
+        assert identify(answering(row, networks=AMPLIFIERS), known, 16).altered_copy is None
+    twice = concatenate([TEXTS[:5], TEXTS[2:3]])
+    found = identify(answering(2, "top1"), twice, 1, "top1", none=0.999, pool=POOL, nearest=1)
+    assert found.altered_copy is None  # another is as near
+    first = Candidate(0, "likely", 0.3, 0.09), Candidate(1, "nearest", 0.1, 0.001), Candidate(2, "far", 0.0, 0.9)
+    found = dataclasses.replace(found, candidates=first, none_of_these=0.6)
+    assert found.altered_copy == first[1]
+    assert dataclasses.replace(found, answers="sampled").altered_copy is None
+
+
+def test_measured_noise_is_no_reason_to_be_none_of_them() -> None:
+    """It is measured by few numbers: a little more is taken for it."""
+    for seed in range(8):
+        for row in range(0, len(AMPLIFIERS), 3):
+            found = identify(answering(row, "full 0.02", 50 * seed + row, AMPLIFIERS), AMPLIFIERS, 8, pool=SOUNDS)
+            assert (found.candidates[0].row, found.none_of_these < 0.5) == (row, True)

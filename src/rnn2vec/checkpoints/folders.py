@@ -95,15 +95,15 @@ def resolved(declared: Mapping[str, Any], outcomes: Sequence[Outcome], beside: P
     Args:
         declared: as a user wrote them.
         outcomes: of :func:`found`: all files that are read with these declarations.
-        beside: the file with the declarations: it may be of more files, in its folder and those within.
+        beside: the file with the declarations: it may be of more files, in its folder and in folders there.
 
     Raises:
         RNN2VecError: if something is declared by a name that no file has; with a slip in it, the file would be read
             without. Patterns with ``*`` or ``?`` may be of none.
     """
     own, known = declared.get(FILES, {}), _known(outcomes)
-    if beside is not None and any(name not in known and not {*name} & {*"*?"} for name in own):
-        known |= _known(_within(beside.absolute().parent))
+    if beside is not None:
+        known |= {name for name in own if name not in known and _is_near(name, beside.absolute().parent)}
     for name in own:
         if name not in known and not {*name} & {*"*?"} and not _fit(name, known):
             where = "" if beside is None else f", nor of a file in the folder of {beside.name}"
@@ -113,6 +113,15 @@ def resolved(declared: Mapping[str, Any], outcomes: Sequence[Outcome], beside: P
     # a name such as amp[1].nam is no pattern of others
     files = {glob.escape(name) if name in known else name: value for name, value in own.items()}
     return dict(declared) | ({FILES: files} if files else {})
+
+
+def _is_near(name: str, folder: Path) -> bool:
+    """Whether there is a file of this name in a folder, or in one within."""
+    literal = glob.escape(name)
+    try:
+        return (folder / name).is_file() or any(path.is_file() for path in folder.glob(f"*/{literal}"))
+    except (OSError, ValueError, NotImplementedError):  # no such name can be
+        return False
 
 
 def declaration_file(path: Path) -> dict[str, Any]:

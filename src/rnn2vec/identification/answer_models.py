@@ -76,9 +76,13 @@ class AnswerModel(Protocol):
         """How likely an answer is of networks that compute ``[N, T, Y]``, with each noise: logarithms ``[N, G]``."""
         ...
 
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """How far answers ``[..., T, Y]`` or ``[..., T]`` are apart, ``[...]``, as noise is measured: in units, or as
-        the share of classes that differ.
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        """How far two answers are apart, as noise is measured: in units, or as the share of classes that differ."""
+        ...
+
+    def off(self, expected: Tensor, answer: Tensor) -> Tensor:
+        """How far an answer is from what networks compute, ``[N, T, Y]``, in units of the noise of a box that is one:
+        ``[N]``.
         """
         ...
 
@@ -158,13 +162,23 @@ class Full:
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
         off = ((expected.double() - torch.from_numpy(answer)) / self.unit).square().sum((1, 2))
-        # rounding is relative: of a network that is much louder than the unit, it is more than the noise of others
-        level = (expected.double() / self.unit).square().mean((1, 2)).sqrt()
-        noises = self.noises * (self.rounding * level / self.sigma).clamp(min=1.0)[:, None]
+        noises = self.noises * self._louder(expected)[:, None]
         return -off[:, None] / (2 * noises.square()) - answer.size * noises.log()
 
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.asarray(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean((-2, -1))))
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        return float(np.sqrt(np.square((answer - other) / self.unit.numpy()).mean()))
+
+    def off(self, expected: Tensor, answer: Tensor) -> Tensor:
+        return self._length(expected.double() - answer) / (self.sigma * self._louder(expected))
+
+    def _length(self, numbers: Tensor) -> Tensor:
+        return (numbers.double() / self.unit).square().mean((-2, -1)).sqrt()
+
+    def _louder(self, expected: Tensor) -> Tensor:
+        """How many times more noise a network has than the least: rounding is relative, and of a network that is much
+        louder than the unit more than the noise of others.
+        """
+        return (self.rounding * self._length(expected) / self.sigma).clamp(min=1.0)
 
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         numbers = np.concatenate([answer.reshape(-1) for answer in answers])
@@ -213,8 +227,11 @@ class OneClass:
     def noises(self) -> Tensor:
         return _scale(self.slip, max(OTHERWISE, 2 * self.slip), 0.8)
 
-    def apart(self, answer: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.asarray((answer != other).mean(-1))
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> float:
+        return float((answer != other).mean())
+
+    def off(self, expected: Tensor, answer: Tensor) -> Tensor:
+        return (expected.argmax(-1) != answer).double().mean(-1) / self.slip
 
     def seen_in(self, answers: Sequence[np.ndarray]) -> str:
         return self.name
@@ -310,7 +327,7 @@ def answer_model(name: str, interface: Interface, unit: Tensor, noise: float | N
         sigma = max(step / math.sqrt(12) / float(unit.min()), 1e-4)
         return Full(unit.double(), max(given or 0.0, sigma), classes, name, repeats=not given, least=least)
     if kind in HALF and not colon:
-        sigma = max(given or 0.0, HALF[kind])
+        sigma = max(given or 0.0, 1e-4)
         return Full(unit.double(), sigma, classes, name, repeats=not given, least=least, rounding=HALF[kind])
     if kind in ("top1", "sampled") and not colon:
         if not classes or size < 2:

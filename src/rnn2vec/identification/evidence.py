@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Hashable, Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,14 +19,25 @@ from rnn2vec.identification.continuations import shared_steps
 from rnn2vec.identification.posterior import Posterior, Told
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, as_questions, batches, unit_of
+from rnn2vec.networks.protocol import require_networks
 from rnn2vec.networks.questions import made_questions
 
 MOST_NUMBERS = 2**26
 """Of answers to all questions of the pool that are kept."""
 LEAST_STEPS = 8
 """Of a question: fewer, though they tell known networks apart, tell them from few others."""
-EXACT = 1e-2
-"""Of the noise and of the level of a network's answers, what an answer is off that has no such noise."""
+
+
+class Apart(NamedTuple):
+    """How far two answers to the same steps are apart.
+
+    Attributes:
+        far: see the answer model.
+        numbers: by which that was measured, or classes.
+    """
+
+    far: float
+    numbers: int
 
 
 class Evidence:
@@ -61,11 +72,12 @@ class Evidence:
         none: float = 0.05,
         groups: Sequence[Hashable] | None = None,
     ) -> None:
-        inputs = networks.interface.inputs
+        require_networks(networks)
         if not len(networks):
             raise RNN2VecError("a box is one of at least one network; got none")
-        questions = made_questions(networks) if questions is None else as_questions(inputs, questions)
         networks = networks[:]  # those on disk are read, once
+        asked = networks.interface.inputs
+        questions = made_questions(networks) if questions is None else as_questions(asked, questions)
         self.networks, self.questions, self.noise = networks, questions, noise
         own = list(range(len(networks)) if groups is None else groups)
         if len(own) != len(networks):
@@ -140,7 +152,7 @@ class Evidence:
         best = int(np.argmax(shared))
         return shared[best], self.transcript[best].answer[: shared[best]]
 
-    def tell(self, question: Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"], said: Any, begun: int = 0) -> float:
+    def tell(self, question: Integer[np.ndarray, " T"] | Float[np.ndarray, "T X"], said: Any, begun: int = 0) -> Apart:
         """Take an answer in. What answers the same when it is asked again counts once.
 
         Args:
@@ -149,7 +161,7 @@ class Evidence:
             begun: first steps that are all of the question before, and were not asked anew.
 
         Returns:
-            How far answers to the same steps are apart where they should repeat themselves, see the answer model.
+            How far answers to the same steps are apart where they should repeat themselves.
 
         Raises:
             RNN2VecError: if the question is none of the networks' inputs, or the answer no such answer.
@@ -163,19 +175,15 @@ class Evidence:
             apart = self.model.difference(expected[:, steps:], torch.from_numpy(answer[steps:]))
             self._differences.append((len(question) - steps, apart.numpy()))
         self.transcript.append(Told(question, answer, begun))
-        return 0.0 if before is None else float(self.model.apart(answer[: len(before)], before))
+        return Apart(0.0, 0) if before is None else self.apart(answer[: len(before)], before)
 
-    def once_exactly(self, apart: float) -> int | None:
-        """The row of a network that one of the answers is exactly that of, where answers to the same question are this
-        far apart: what is noise would be in every answer. None if there is none.
-        """
-        for told in self.transcript if apart else ():
-            expected = self._answers_of_all(told.question).numpy()
-            off, level = self.model.apart(told.answer, expected), self.model.apart(np.zeros_like(told.answer), expected)
-            exact = (off < EXACT * apart) & (off < EXACT * level)
-            if len(told.answer) >= LEAST_STEPS and exact.any():
-                return int(np.where(exact, off, np.inf).argmin())
-        return None
+    def apart(self, answer: np.ndarray, other: np.ndarray) -> Apart:
+        """How far two answers to the same steps are apart."""
+        return Apart(self.model.apart(answer, other), answer.size)
+
+    def off(self, question: np.ndarray, answer: np.ndarray) -> np.ndarray:
+        """How far an answer is from what each network says, ``[N]``, in units of the noise of a box that is it."""
+        return self.model.off(self._answers_of_all(question), torch.from_numpy(answer)).numpy()
 
     def with_noise(self, noise: float | None) -> Self:
         """One that was told the same, and takes answers to have this noise, rounded if they look so."""

@@ -12,6 +12,8 @@ from rnn2vec.identification.posterior import Told
 
 ALONE = 30.0
 """How many times nearer than any other the network is that a box may be an altered copy of."""
+ALTERED = 0.1
+"""The largest difference of such a copy."""
 UNLIKELY = 1e-6
 """Probability below which candidates are in the order of their differences."""
 
@@ -69,13 +71,18 @@ class Identification:
 
     @property
     def altered_copy(self) -> Candidate | None:
-        """The nearest candidate, where the box is none of them, but this one is :data:`ALONE` times nearer than any
-        other: the box may be a copy that was altered, or that answers less precisely.
+        """The nearest candidate, where the box is none of them, but this one is near, :data:`ALONE` times nearer than
+        any other: the box may be a copy that was altered, or that answers less precisely.
         """
-        near = sorted(each.difference for each in self.candidates if each.difference is not None)
-        if self.failed or self.none_of_these <= 0.5 or len(near) < 2 or near[0] * ALONE > near[1]:
+        near = sorted((each for each in self.candidates if each.difference is not None), key=_difference)
+        if self.failed or self.none_of_these <= 0.5 or len(near) < 2 or self.answers == "sampled":
             return None
-        return self.candidates[0]
+        first, second = _difference(near[0]), _difference(near[1])
+        return near[0] if first <= ALTERED and first * ALONE < second else None
+
+
+def _difference(candidate: Candidate) -> float:
+    return 0.0 if candidate.difference is None else candidate.difference
 
 
 def ranked(identifier: Evidence, names: Sequence[str] = ()) -> tuple[Candidate, ...]:
@@ -93,4 +100,4 @@ def ranked(identifier: Evidence, names: Sequence[str] = ()) -> tuple[Candidate, 
 
 def _order(candidate: Candidate) -> tuple[float, float]:
     likely = candidate.probability if candidate.probability >= UNLIKELY else 0.0
-    return -likely, candidate.difference or 0.0
+    return -likely, _difference(candidate)

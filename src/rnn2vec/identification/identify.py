@@ -13,10 +13,13 @@ from jaxtyping import Float, Integer
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import number, whole
 from rnn2vec.identification.box import Box, box_of
+from rnn2vec.identification.evidence import LEAST_STEPS, Apart
 from rnn2vec.identification.found import Identification, ranked
 from rnn2vec.identification.identifier import Identifier
 from rnn2vec.identification.posterior import Posterior, Told
+from rnn2vec.identification.twofold import is_twofold, suspect
 from rnn2vec.networks import Networks
+from rnn2vec.networks.protocol import require_networks
 from rnn2vec.zoo.questions import questions_of
 from rnn2vec.zoo.store import Zoo
 
@@ -32,6 +35,8 @@ NEAREST = 4
 """Whole questions, at most, by which it is told which network a box is nearest to that is none of them."""
 MOST_NOISE = 1.0
 """In units of the spread, above which what was measured is no noise that answers could be told by."""
+SURE = 2.0
+"""Standard errors that are added to noise that is measured."""
 MEASURED = 32
 """Steps whose answers, given twice, tell how much noise there is; after a shorter question a whole one follows."""
 
@@ -67,7 +72,8 @@ def identify(
         confidence: ask no more when one candidate, or that there is none, has this probability.
         names: of the networks, ``[N]``; of a zoo its own by default.
         groups: what a candidate is, ``[N]``: such as the language of each network; each network by default.
-        pool: questions to choose from, ``[R, T]`` or ``[R, T, X]``; the traces of a zoo, or stimuli, by default.
+        pool: questions to choose from, ``[R, T]`` or ``[R, T, X]``; the traces of a zoo, or made ones, by
+            default.
         none: how likely it is beforehand that it is none; from ``confidence`` on, only the nearest is asked for.
         checks: whole questions that are asked once it is clear which network it is like, to make sure that it is none
             like it; as many as this kind of answers needs by default.
@@ -79,8 +85,8 @@ def identify(
     Raises:
         RNN2VecError: if an argument is out of range, or the box fails at its first question or gives no such answer.
     """
-    if not isinstance(among, Zoo) and not hasattr(among, "interface"):
-        raise RNN2VecError(f"a box is one of a Zoo or of networks; got {type(among).__name__}: Zoo.open a directory")
+    if not isinstance(among, Zoo):
+        require_networks(among)
     zoo = among if isinstance(among, Zoo) else None
     networks = zoo.networks() if zoo else among
     assert not isinstance(networks, Zoo)
@@ -189,7 +195,7 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
     """Ask until it is clear and sure, or the budget is spent."""
     strange = identifier.posterior.none >= plan.confidence
     repeat, clear, checked, parted = plan.measure and not strange, False, 0, 0
-    most = plan.budget * identifier.questions.shape[1]
+    most, enough = plan.budget * identifier.questions.shape[1], min(LEAST_STEPS, identifier.questions.shape[1])
     while True:
         again = False
         if strange:
@@ -217,35 +223,59 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
         question = question[: begun + most - box.letters] if begun else question
         try:
             apart = identifier.tell(question, box.ask(question), begun)
+            told = identifier.transcript[-1]
+            if again:
+                apart = identifier.apart(told.answer, identifier.transcript[-2].answer)
+            elif told.answer.ndim > 1 and apart.numbers < enough * told.answer.shape[1]:
+                apart = Apart(0.0, 0)  # too few to tell noise by
+            known = _twofold(box, identifier, plan.budget) if plan.measure and apart.far else None
+            if known is not None:
+                on_answer(told, identifier.posterior)
+                return _Ended(identifier, _not_anew(plan.names[known]), failed=True)
         except RNN2VecError as error:
             if not identifier.transcript:
                 raise
             return _Ended(identifier, str(error), failed=True)
-        told = identifier.transcript[-1]
-        if plan.measure and apart and told.answer.ndim == 1:
+        if plan.measure and apart.far and told.answer.ndim == 1:
             on_answer(told, identifier.posterior)
             why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
             return _Ended(identifier, why, failed=True)
-        if again:
-            apart = float(identifier.model.apart(told.answer, identifier.transcript[-2].answer))
-        if plan.measure and apart / math.sqrt(2) > MOST_NOISE:
+        noise = apart.far / math.sqrt(2)
+        if plan.measure and noise > MOST_NOISE:
             on_answer(told, identifier.posterior)
             why = (
-                f"answers to the same question differ by {apart / math.sqrt(2):.1f} times their spread, so that "
+                f"answers to the same question differ by {noise:.1f} times their spread, so that "
                 "nothing can be told by them: if that is their noise, declare it"
             )
             return _Ended(identifier, why, failed=True)
-        if plan.measure and (apart or again):
-            if (known := identifier.once_exactly(apart)) is not None:
-                on_answer(told, identifier.posterior)
-                return _Ended(identifier, _not_anew(plan.names[known]), failed=True)
-            identifier = identifier.with_noise(apart / math.sqrt(2) or None)
+        if plan.measure and (apart.far or again):
+            identifier = identifier.with_noise(_at_most(noise, apart.numbers) or None)
         posterior = identifier.posterior
         on_answer(told, posterior)
         strange = posterior.none >= plan.confidence and not (repeat and box.questions < plan.budget)
         clear = ranked(identifier)[0].probability >= plan.confidence
         if clear and checked >= plan.checks:
             return _Ended(identifier, CLEAR)
+
+
+def _twofold(box: Box, identifier: Identifier, budget: int) -> int | None:
+    """The row of a network as which a box answers, and the same question otherwise another time; None if there is none.
+    What it once answered exactly is asked again, if that is needed to tell.
+    """
+    found = suspect(identifier)
+    if found is None:
+        return None
+    told, row = found
+    if not is_twofold(identifier, told, row) and box.questions < budget:
+        identifier.tell(told.question, box.ask(told.question))
+    return row if is_twofold(identifier, told, row) else None
+
+
+def _at_most(noise: float, numbers: int) -> float:
+    """The noise that so many numbers, asked twice, show, and :data:`SURE` standard errors more: a network whose noise
+    was measured too small would be none of them.
+    """
+    return noise * (1 + SURE / math.sqrt(2 * numbers))
 
 
 def _not_anew(name: str) -> str:

@@ -35,8 +35,9 @@ def step_of(numbers: np.ndarray) -> float:
 
 def precision_of(numbers: np.ndarray) -> str:
     """``bfloat16`` or ``float16``, if numbers ``[K]`` are all of this type; empty if not, or too few tell."""
-    values = np.unique(numbers).astype(np.float32)
-    if len(values) < FEWEST or bool((values == values.round()).all()):
+    with np.errstate(over="ignore"):
+        values = np.unique(numbers.astype(np.float32))
+    if len(values) < FEWEST or not np.isin(numbers, values).all() or bool((values == values.round()).all()):
         return ""
     if not (values.view(np.uint32) & 0xFFFF).any():
         return "bfloat16"

@@ -16,8 +16,8 @@ from rnn2vec.library.pair import Pair
 from rnn2vec.library.worst_input import BUDGET, WorstInput, worst_input
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import unit_of
-from rnn2vec.networks.questions import beginning, start_tokens, written
-from rnn2vec.networks.stimuli import SEQUENCES, stimuli
+from rnn2vec.networks.questions import beginning, first_tokens, start_tokens, written
+from rnn2vec.networks.stimuli import stimuli
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,12 +99,11 @@ def compare(
 
 def observed(a: Networks, b: Networks, seed: int = 0) -> np.ndarray:
     """What two networks read where nobody brought inputs: stimuli, see :mod:`rnn2vec.networks.stimuli`; of networks
-    that predict their next token, also as many strings, of which each writes half.
+    that predict their next token, also as many strings that A writes.
     """
     interface = Pair(a, b).interface
     made = stimuli(interface.inputs, seed)
     if not interface.writes:
         return made
-    starts = start_tokens([a, b], seed)
-    first = np.resize(starts, SEQUENCES // 2)
-    return np.concatenate([beginning(made, starts), *(written(own, first, seed)[0] for own in (a, b))])
+    first = first_tokens(start_tokens([a], seed), len(made))
+    return np.concatenate([beginning(made, first), written(a, first, seed)[0]])

@@ -13,6 +13,7 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.interface import Interface, Numbers, Tokens
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import as_inputs
+from rnn2vec.networks.protocol import require_networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Pair:
 
     def __post_init__(self) -> None:
         for name, networks in (("A", self.a), ("B", self.b)):
+            require_networks(networks)
             if len(networks) != 1:
                 raise RNN2VecError(f"one network is compared with one; {name} holds {len(networks)}: choose a row")
         if not self.a.interface.fits(self.b.interface):

@@ -13,7 +13,7 @@ from torch import Tensor
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.fields import counted
 from rnn2vec.interface import Interface
-from rnn2vec.networks.protocol import Networks
+from rnn2vec.networks.protocol import Networks, require_networks
 from rnn2vec.rows import Rows, row_numbers
 
 
@@ -37,6 +37,8 @@ class Mixed:
         self.parts = tuple(parts)
         if not self.parts:
             raise RNN2VecError("networks are at least one; got none to mix")
+        for part in self.parts:
+            require_networks(part)
         first = self.parts[0]
         for part in self.parts:
             if not first.interface.fits(part.interface):

@@ -21,8 +21,9 @@ def require_networks(thing: Any) -> None:
     """
     if not callable(getattr(thing, "run", None)) or isinstance(thing, torch.nn.Module):
         raise RNN2VecError(
-            f"networks are a Population, Modules or others of rnn2vec; got {type(thing).__name__}: Zoo.networks() and "
-            "read_checkpoint read them, Modules and Population.from_modules take a list of modules"
+            f"networks are a Population, Modules or others of rnn2vec; got {type(thing).__name__}: "
+            "Zoo.open(DIRECTORY).networks() and read_checkpoint(FILE).networks read them, Modules and "
+            "Population.from_modules take a list of modules"
         )
 
 

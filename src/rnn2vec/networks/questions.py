@@ -18,7 +18,7 @@ from rnn2vec.networks.sampling import sample_strings
 from rnn2vec.networks.stimuli import SEQUENCES, STEPS, stimuli
 from rnn2vec.randomness import generator
 
-MOST_HEARD = 64
+MOST_HEARD = 16
 """Networks by whose strings the first token is found; evenly spread, if there are more."""
 RANDOM = 1 / 4
 """Of the strings: the others are written by networks."""
@@ -33,7 +33,8 @@ def made_questions(
     their next token, only :data:`RANDOM` of them are random, and some of the networks write one each of the others.
 
     Args:
-        networks: N of them.
+        networks: N of them; those that cannot go on from a state, such as black boxes, are asked all that was written
+            so far for every token.
         seed: of all that is random.
         sequences: R.
 
@@ -43,44 +44,48 @@ def made_questions(
     found = stimuli(networks.interface.inputs, seed, sequences)
     if not networks.interface.writes:
         return found
-    starts = start_tokens([networks], seed)
-    found = beginning(found, starts)
-    drawn = int(RANDOM * sequences)
+    first, drawn = first_tokens(start_tokens([networks], seed), sequences), int(RANDOM * sequences)
+    found = beginning(found, first)
     writers = np.linspace(0, len(networks) - 1, sequences - drawn).astype(int)
     for place, row in enumerate(writers, start=drawn):
-        found[place] = written(networks[row : row + 1], found[place : place + 1, 0], seed, place)[0]
+        found[place] = written(networks[row : row + 1], first[place : place + 1], seed, place)[0]
     return found
 
 
 def start_tokens(parts: Sequence[Networks], seed: int = 0) -> Int64[np.ndarray, " K"]:
-    """The tokens that strings of networks begin with: those that most of them never write; all, in random order, where
-    there are none.
+    """The tokens that strings of networks begin with: those that most of them never write, or all where there are none;
+    in random order.
 
     Args:
         parts: networks that predict their next token, of one interface.
         seed: of the order, and of what they write.
     """
     size, sizes = parts[0].interface.inputs.size, [len(part) for part in parts]
-    first = generator(seed, "starts").permutation(size)
+    order = generator(seed, "starts").permutation(size)
+    opening = first_tokens(order, SEQUENCES)
+    uniforms = torch.from_numpy(generator(seed, "heard").random((1, SEQUENCES, STEPS["tokens"] - 1)))
     chosen = np.unique(np.linspace(0, sum(sizes) - 1, min(sum(sizes), MOST_HEARD)).astype(int))
-    said = []
+    shares = []
     for part, begin in zip(parts, np.cumsum([0, *sizes[:-1]]), strict=True):
-        rows = chosen[(chosen >= begin) & (chosen < begin + len(part))] - begin
-        if len(rows):
-            uniforms = generator(seed, "heard").random((1, SEQUENCES, STEPS["tokens"] - 1))
-            drawn = torch.from_numpy(np.repeat(uniforms, len(rows), 0)).to(part.device)
-            opening = torch.from_numpy(np.resize(first, SEQUENCES)).to(part.device)
-            said.append(sample_strings(part[rows].run, drawn, opening)[1].exp().mean((1, 2)).cpu().double().numpy())
-    shares = np.concatenate(said)
-    shares = shares[np.isfinite(shares).all(1)]
-    never = np.flatnonzero(np.median(shares, 0) < RARELY / size) if len(shares) else np.array([], dtype=np.int64)
-    return never if len(never) else first
+        for row in chosen[(chosen >= begin) & (chosen < begin + len(part))] - begin:
+            own = part[int(row) : int(row) + 1]  # one by one, since a vocabulary may be large
+            said = sample_strings(own.run, uniforms.to(own.device), torch.from_numpy(opening).to(own.device))[1]
+            shares.append(said.exp().mean((0, 1, 2)).double().cpu().numpy())
+    heard = np.stack(shares)
+    heard = heard[np.isfinite(heard).all(1)]
+    rare = np.median(heard, 0) < RARELY / size if len(heard) else np.zeros(size, dtype=bool)
+    return order[rare[order]] if rare.any() else order
 
 
-def beginning(strings: Integer[np.ndarray, "R T"], starts: Int64[np.ndarray, " K"]) -> Integer[np.ndarray, "R T"]:
-    """The same strings, but for the first token: each of ``starts`` in turn."""
+def first_tokens(starts: Int64[np.ndarray, " K"], sequences: int) -> Int64[np.ndarray, " R"]:
+    """What each of R strings begins with: each of the starts in turn, as far as there are strings."""
+    return np.resize(starts, sequences)
+
+
+def beginning(strings: Integer[np.ndarray, "R T"], first: Int64[np.ndarray, " R"]) -> Integer[np.ndarray, "R T"]:
+    """The same strings, but for the first tokens."""
     found = strings.copy()
-    found[:, 0] = np.resize(starts, len(found))
+    found[:, 0] = first
     return found
 
 

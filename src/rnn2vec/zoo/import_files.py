@@ -22,7 +22,7 @@ from rnn2vec.interface import Interface
 from rnn2vec.networks import Population
 from rnn2vec.networks.behaviour import batches
 from rnn2vec.networks.population import concatenate
-from rnn2vec.networks.questions import RANDOM, beginning, start_tokens, written
+from rnn2vec.networks.questions import RANDOM, beginning, first_tokens, start_tokens, written
 from rnn2vec.networks.stimuli import stimuli
 from rnn2vec.outputs import require_apart, require_new_directory
 from rnn2vec.zoo.index import SOURCE
@@ -97,22 +97,22 @@ def import_zoo(
     files = _of_one_zoo(read_all(outcomes, said, on_progress))
     if any(not file.refused for file in files):
         interface = _interface([file for file in files if not file.refused])
-        starts = None
+        first = None
         if inputs is not None:
             observed = read_sequences(Path(inputs), interface.inputs)
         else:
-            observed, starts = _made([file for file in files if not file.refused], interface, start_token, seed)
-        files = [file if file.refused else _finite(file, interface, observed.values, starts, seed) for file in files]
+            observed, first = _made([file for file in files if not file.refused], interface, start_token, seed)
+        files = [file if file.refused else _finite(file, interface, observed.values, first, seed) for file in files]
     on_files(files)
     refused = [file for file in files if file.refused]
     read = [file for file in files if not file.refused]
     if (refused and not skip_refused) or not read:
-        first = "".join(f": {file.source}: {file.refused}" for file in refused[:1])
+        example = "".join(f": {file.source}: {file.refused}" for file in refused[:1])
         rest = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
-        raise RNN2VecError(f"{len(refused)} of {len(files)} files were refused, and nothing was written{first}{rest}")
+        raise RNN2VecError(f"{len(refused)} of {len(files)} files were refused, and nothing was written{example}{rest}")
     names = [name for file in read for name in _checkpoint(file).names]
     known = Labels({}, {}) if labels is None else read_labels(Path(labels), names, COLUMNS)
-    groups = _Groups(_rows(read, known), interface, observed.values, seed, starts)
+    groups = _Groups(_rows(read, known), interface, observed.values, seed, first)
     provenance = {"inputs": observed.note, "refused": {file.source: file.refused for file in refused}}
     return write_zoo(
         Path(out), interface, groups, labels=known.kinds, split_by=split_by, seed=seed, provenance=provenance,
@@ -171,9 +171,9 @@ def _require_readable(what: str, path: Path) -> None:
 
 def _made(
     read: Sequence[Outcome], interface: Interface, start_token: int | None, seed: int
-) -> tuple[Sequences, Int64[np.ndarray, " K"] | None]:
-    """What networks are observed on where nobody brought inputs, and what the strings that they write begin with; None
-    if they write none.
+) -> tuple[Sequences, Int64[np.ndarray, " R"] | None]:
+    """What networks are observed on where nobody brought inputs, and what strings that they write begin with, ``[R]``;
+    None if they write none.
     """
     made, note = stimuli(interface.inputs, seed), f"made, seed {seed}"
     if not interface.writes:
@@ -187,15 +187,22 @@ def _made(
         note = f"{note}; strings begin with token {start_token}"
     else:
         starts = start_tokens([_checkpoint(file).networks.with_interface(interface) for file in read], seed)
-        which = " or ".join(map(str, starts)) if len(starts) < interface.inputs.size else ""
-        note = f"{note}; strings begin with " + (
-            f"token {which}, which most networks never write" if which else "each token in turn"
-        )
-    return Sequences(beginning(made, starts), note), starts
+        note = f"{note}; strings begin with {_named(starts, len(made), interface.inputs.size)}"
+    first = first_tokens(starts, len(made))
+    return Sequences(beginning(made, first), note), first
+
+
+def _named(starts: np.ndarray, strings: int, size: int) -> str:
+    """Which tokens strings begin with, and why."""
+    many = f"{strings} of {len(starts)} tokens" if len(starts) > strings else ""
+    if len(starts) == size:
+        return many or "each token in turn"
+    which = many or f"token {' or '.join(map(str, sorted(starts.tolist())))}"
+    return f"{which}, which most networks never write" + (": --start-token chooses one" if len(starts) > 1 else "")
 
 
 def _finite(
-    file: Outcome, interface: Interface, observed: np.ndarray, starts: Int64[np.ndarray, " K"] | None, seed: int
+    file: Outcome, interface: Interface, observed: np.ndarray, first: Int64[np.ndarray, " R"] | None, seed: int
 ) -> Outcome:
     """The same, refused if a network of it answers what a trace cannot hold, to what all are observed on or to strings
     that it writes.
@@ -204,8 +211,8 @@ def _finite(
     networks, outputs = own.networks.with_interface(interface), interface.outputs
     for rows in batches(networks, observed):
         read = np.repeat(observed[None], len(networks[rows]), axis=0)
-        if starts is not None:
-            read = np.concatenate([read, written(networks[rows], np.resize(starts, len(observed)), seed)], axis=1)
+        if first is not None:
+            read = np.concatenate([read, written(networks[rows], first, seed)], axis=1)
         said = Traces.of(networks[rows], read).outputs
         with np.errstate(over="ignore"):  # what becomes infinite is a problem
             kept = said.astype(outputs.stored)
@@ -263,7 +270,7 @@ class _Groups:
     interface: Interface
     observed: np.ndarray
     seed: int
-    starts: np.ndarray | None
+    first: np.ndarray | None
 
     def __iter__(self) -> Iterator[Group]:
         each = self.observed.size + math.prod(self.observed.shape[:2]) * self.interface.outputs.size
@@ -274,10 +281,9 @@ class _Groups:
                 part = slice(start, start + at_once)
                 networks = population[part]
                 read = np.repeat(self.observed[None], len(networks), axis=0)
-                if self.starts is not None:
+                if self.first is not None:
                     drawn = int(RANDOM * read.shape[1])
-                    first = np.resize(self.starts, read.shape[1] - drawn)
-                    read[:, drawn:] = written(networks, first, self.seed, number, start)
+                    read[:, drawn:] = written(networks, self.first[drawn:], self.seed, number, start)
                 columns = {name: values[part] for name, values in own.columns.items()}
                 traces = Traces.of(networks, read)
                 yield Group(networks, own.names[part], own.sources[part], columns, traces)
