@@ -83,7 +83,8 @@ def _interface(described: Described, given: Interface | None, notes: list[str]) 
         return given
     reads = Numbers(sizes[0], *RANGE) if described.embedding is None else Tokens(sizes[0])
     found = Interface(reads, Classes(sizes[1]) if described.classes else Numbers(sizes[1]))
-    notes.append(f"assumed: {found}")
+    hint = ": if they predict the next token, declare that outputs are classes" * found.inputs.drawn
+    notes.append(f"assumed: {found}{hint * (sizes[0] == sizes[1] and not described.classes)}")
     return found
 
 

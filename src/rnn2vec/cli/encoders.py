@@ -10,6 +10,7 @@ import typer
 
 from rnn2vec.cli.console import console, stage
 from rnn2vec.cli.options import Loss, Out, Preset, Seed, Steps, SupervisedSteps, Threads, Workers
+from rnn2vec.cli.predict import COARSE
 from rnn2vec.cli.summaries import print_results
 from rnn2vec.emulation.recipe import recipe_for
 from rnn2vec.emulation.store import load_trained, pretrain_into
@@ -43,8 +44,10 @@ def pretrain(
     )
     with stage("Pretraining", [(encoder, recipe.steps)]) as on_progress:
         pretrain_into(zoo, encoder, recipe, seed, out, on_progress=lambda amount, note: on_progress(0, amount, note))
-    learn_labels(zoo, out)
+    knowledge = learn_labels(zoo, out)
     console.print(f"wrote {out}", markup=False)
+    if knowledge.imitation is None:
+        console.print(COARSE, style="yellow", highlight=False)
 
 
 def evaluate_command(

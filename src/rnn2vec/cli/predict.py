@@ -18,6 +18,11 @@ from rnn2vec.errors import RNN2VecError
 from rnn2vec.evaluation.knowledge import Knowledge
 from rnn2vec.evaluation.pretrained import load_encoder, shipped
 
+COARSE = (
+    "known is told by z alone, and says little: the emulator beside this encoder imitates the networks of its own zoo "
+    "no better than what knows nothing (or the encoder is of an earlier version). Pretrain for more steps."
+)
+
 
 def predict_command(
     networks: Annotated[list[Path], typer.Argument(help="A zoo, or files and folders of networks.")],
@@ -64,6 +69,8 @@ def predict_command(
         "would mean nothing.",
         style="dim", highlight=False,
     )  # fmt: skip
+    if used.knowledge.imitation is None:
+        console.print(COARSE, style="yellow", highlight=False)
 
 
 def _plain(value: Any) -> Any:

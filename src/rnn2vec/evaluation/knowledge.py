@@ -97,15 +97,15 @@ class Knowledge:
     Called with representations ``[N, Z]``, it returns arrays ``[N]``. Of each property there are its values, under its
     name, and ``NAME_confidence``, the calibrated probability of a class, or ``NAME_error``, which nine of ten
     errors of a number do not exceed; numbers are within the range of the zoo's. ``distance`` is that to the nearest
-    network of the zoo that has learnt its task (one minus the cosine). Called with the networks, too, if they write
-    strings as those of the zoo do, ``imitation_error`` is how far the emulator is from what they write. ``known``
-    is whether each is at most its limit: beyond, the values mean nothing.
+    network of the zoo that has learnt its task (one minus the cosine). Called with the networks, too,
+    ``imitation_error`` is how far the emulator, told z, is from what they write, or else answer to questions of the
+    zoo. ``known`` is whether each is at most its limit: beyond, the values mean nothing.
 
     Attributes:
         labels: of each property that there was something to fit to.
         z: representations of the networks that have learnt their task, ``[rows, Z]``.
         limit: the largest distance of a network like these.
-        imitation: by the emulator; None where the zoo's networks write nothing.
+        imitation: by the emulator; None where it imitates the zoo's own networks no better than what knows nothing.
     """
 
     labels: tuple[Labels, ...]
@@ -137,8 +137,9 @@ class Knowledge:
                 labels.append(_labels(wanted, z[rows], zoo.column(wanted.name)[rows], tasks[rows], reader, seed))
         able = seen[learnt(zoo)[seen]]
         able = able if len(able) else seen
-        imitation = None if emulator is None else Imitation.of_zoo(zoo, emulator)
-        if imitation is not None:
+        imitation: Imitation | None = None
+        if emulator is not None:
+            imitation = Imitation.of_zoo(zoo, emulator)
             few = able[np.linspace(0, len(able) - 1, min(len(able), MOST_IMITATED)).astype(int)]
             errors = imitation.errors(zoo.stored_networks()[few], z[few])
             imitation = imitation.within(errors, NEAR, MARGIN)
@@ -154,7 +155,7 @@ class Knowledge:
         found["distance"] = nearest_distance(z, self.z)
         known = found["distance"] <= self.limit
         if networks is not None and self.imitation is not None:
-            # weights alone, or modules that read no tokens, write nothing, and are known by their distance
+            # weights alone, or modules that read no tokens, answer nothing, and are known by their distance
             with contextlib.suppress(RNN2VecError):
                 if self.imitation.reads(networks):
                     found["imitation_error"] = self.imitation.errors(networks, z)
@@ -204,11 +205,12 @@ class Knowledge:
             plain.append(
                 {**dataclasses.asdict(each.wanted), "reader": each.reader, "sure": each.sure, "seed": each.seed, **said}
             )
-        content = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
-        checksum = write_atomically(directory / TENSORS, content)
-        record: dict[str, Any] = {"properties": plain, "limit": self.limit, CHECKSUMS: {TENSORS: checksum}}
+        record: dict[str, Any] = {"properties": plain, "limit": self.limit, CHECKSUMS: {}}
         if self.imitation is not None:
-            record["imitation"], record[CHECKSUMS][EMULATOR] = self.imitation.write(directory)
+            record["imitation"], arrays, record[CHECKSUMS][EMULATOR] = self.imitation.write(directory)
+            tensors |= arrays
+        content = safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in tensors.items()})
+        record[CHECKSUMS][TENSORS] = write_atomically(directory / TENSORS, content)
         write_json(directory / RECORD, sealed(record))
 
     @classmethod
@@ -227,7 +229,7 @@ class Knowledge:
         try:
             labels = tuple(_read_labels(own, tensors) for own in record["properties"])
             limit, z = number("limit", record["limit"]), _vectors(tensors["z"])
-            imitation = _read_imitation(directory, record)
+            imitation = _read_imitation(directory, record, tensors)
         except (KeyError, IndexError, TypeError, ValueError, RNN2VecError) as error:
             raise RNN2VecError(f"{path} is not the knowledge of an encoder ({error})") from error
         told = () if imitation is None else (imitation.emulator.condition.in_features,)
@@ -268,10 +270,11 @@ def _vectors(z: np.ndarray) -> np.ndarray:
     return z
 
 
-def _read_imitation(directory: Path, record: dict[str, Any]) -> Imitation | None:
+def _read_imitation(directory: Path, record: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> Imitation | None:
     if "imitation" not in record:
         return None
-    return Imitation.read(directory, record["imitation"], recorded_checksum(directory / RECORD, record, EMULATOR))
+    checksum = recorded_checksum(directory / RECORD, record, EMULATOR)
+    return Imitation.read(directory, record["imitation"], tensors, checksum)
 
 
 def _read_labels(own: dict[str, Any], tensors: dict[str, np.ndarray]) -> Labels:

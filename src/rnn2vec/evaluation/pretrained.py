@@ -50,8 +50,8 @@ def load_encoder(place: str | Path) -> Encoder:
     return encoder
 
 
-def learn_labels(zoo_directory: Path, directory: Path) -> None:
-    """Write what the labels of a zoo teach of an encoder's z beside the encoder that ``pretrain`` wrote.
+def learn_labels(zoo_directory: Path, directory: Path) -> Knowledge:
+    """Write what the labels of a zoo teach of an encoder's z beside the encoder that ``pretrain`` wrote; returns it.
 
     Raises:
         RNN2VecError: if the directory holds no encoder that was pretrained on tasks of this zoo.
@@ -59,4 +59,6 @@ def learn_labels(zoo_directory: Path, directory: Path) -> None:
     zoo = Zoo.open(zoo_directory)
     trained = load_trained(directory, zoo)
     z, seed = trained.encoder.encode(zoo.stored_networks()), int(trained.record["seed"])
-    Knowledge.of_zoo(zoo, z, fit_predictors(zoo, z, seed), seed, trained.emulator).write(directory)
+    knowledge = Knowledge.of_zoo(zoo, z, fit_predictors(zoo, z, seed), seed, trained.emulator)
+    knowledge.write(directory)
+    return knowledge

@@ -1,7 +1,7 @@
 """Answer models: how what a network computes becomes what a black box answers, and how likely that is.
 
-Each knows a scale of noises. The first is that of a box which *is* one of the networks; all others are those of a box
-that is only like one of them, by which "none of these" is weighed.
+Each knows several ways to answer, such as a scale of noises. The first is that of a box which *is* one of the networks;
+all others are those of a box that is only like one of them, by which "none of these" is weighed.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class AnswerModel(Protocol):
         ...
 
     @property
-    def noises(self) -> Tensor:
-        """The scale of noises ``[G]``."""
+    def ways(self) -> int:
+        """G, ways to answer that are weighed: that of a box which is one of the networks, then those of strangers."""
         ...
 
     def read(self, said: Any, steps: int) -> np.ndarray:
@@ -52,7 +52,7 @@ class AnswerModel(Protocol):
         ...
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
-        """How likely an answer is of networks that compute ``[N, T, Y]``, with each noise: logarithms ``[N, G]``."""
+        """How likely an answer is of networks that compute ``[N, T, Y]``, in each way: logarithms ``[N, G]``."""
         ...
 
     def apart(self, answer: np.ndarray, other: np.ndarray) -> float:

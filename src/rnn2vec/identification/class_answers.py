@@ -17,6 +17,8 @@ from rnn2vec.identification.reading import array_said, classes_said
 
 OTHERWISE = 0.05
 """The least share of classes that a box answers otherwise which is none of the networks."""
+TEMPERATURES = (0.25, 0.5, 0.7, 1.5, 2.0)
+"""Of strangers that draw from the probabilities of a network, as softmax has them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +34,10 @@ class OneClass:
     slip: float = 1e-3
 
     name: ClassVar[str]
+
+    @property
+    def ways(self) -> int:
+        return len(self.noises)
 
     @property
     def noises(self) -> Tensor:
@@ -80,7 +86,10 @@ class Likeliest(OneClass):
 
 @dataclasses.dataclass(frozen=True)
 class Sampled(OneClass):
-    """A class drawn at every step from the network's probabilities."""
+    """A class drawn at every step from the network's probabilities.
+
+    Strangers are also boxes that draw from probabilities that are sharper or flatter than those of a network.
+    """
 
     name: ClassVar[str] = "sampled"
     repeats: ClassVar[bool] = False
@@ -93,8 +102,16 @@ class Sampled(OneClass):
         return classes_said(said, steps, self.size)
 
     def log_likelihood(self, expected: Tensor, answer: np.ndarray) -> Tensor:
-        chosen = _chances_of(expected, torch.from_numpy(answer))[..., None]
-        return ((1 - self.noises) * chosen + self.noises / self.size).log().sum(-2)
+        said = torch.from_numpy(answer)
+        chosen = _chances_of(expected, said)[..., None]
+        noisy = ((1 - self.noises) * chosen + self.noises / self.size).log().sum(-2)
+        logits = ((1 - self.slip) * expected.double() + self.slip / self.size).log()
+        other = [_chances_of((logits / each).log_softmax(-1), said).sum(-1) for each in TEMPERATURES]
+        return torch.cat([noisy, torch.stack(other, -1)], -1)
+
+    @property
+    def ways(self) -> int:
+        return len(self.noises) + len(TEMPERATURES)
 
     def difference(self, expected: Tensor, answer: Tensor) -> Tensor:
         return -((1 - self.slip) * _chances_of(expected, answer) + self.slip / self.size).log().mean(-1)
@@ -113,5 +130,5 @@ class Sampled(OneClass):
 
 
 def _chances_of(expected: Tensor, answer: Tensor) -> Tensor:
-    """The probability ``[..., T]`` that networks which compute ``[..., T, Y]`` give to classes ``[..., T]``."""
+    """What networks which compute ``[..., T, Y]`` give to classes ``[..., T]``: ``[..., T]``."""
     return expected.double().gather(-1, answer.expand(expected.shape[:-1])[..., None])[..., 0]

@@ -94,7 +94,7 @@ class Evidence:
         self._variety = (heard / self._unit.to(heard)).var(2, correction=0).mean(-1).median(0).values.cpu().numpy()
         self.model: AnswerModel = answer_model(answers, networks.interface, self._unit, noise)
         self.transcript: list[Told] = []
-        self._likelihood = torch.zeros(len(networks), len(self.model.noises), dtype=torch.float64)
+        self._likelihood = torch.zeros(len(networks), self.model.ways, dtype=torch.float64)
         self._differences: list[tuple[int, np.ndarray]] = []
 
     @cached_property
@@ -189,7 +189,7 @@ class Evidence:
         """One that was told the same, and takes answers to have this noise, rounded if they look so."""
         other, name = self.anew(), self.model.seen_in([told.answer for told in self.transcript])
         other.noise, other.model = noise, answer_model(name, self.networks.interface, self._unit, noise)
-        other._likelihood = torch.zeros(len(self.networks), len(other.model.noises), dtype=torch.float64)
+        other._likelihood = torch.zeros(len(self.networks), other.model.ways, dtype=torch.float64)
         for told in self.transcript:
             other.tell(told.question, told.answer, told.begun)
         return other

@@ -56,6 +56,10 @@ class Full:
     checks: ClassVar[int] = 1
 
     @property
+    def ways(self) -> int:
+        return len(self.noises)
+
+    @property
     def noises(self) -> Tensor:
         return scale_of_noises(self.sigma, self.least * self.sigma, max(1.0, 2 * APART * self.sigma))
 

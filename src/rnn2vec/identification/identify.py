@@ -238,7 +238,10 @@ def _interrogate(box: Box, identifier: Identifier, plan: _Plan, on_answer: OnAns
             return _Ended(identifier, str(error), failed=True)
         if plan.measure and apart.far and told.answer.ndim == 1:
             on_answer(told, identifier.posterior)
-            why = "the box answers the same question in another way: if its answers are drawn, ask for sampled ones"
+            why = (
+                "the box answers the same question in another way: if its answers are drawn, ask for sampled ones; if "
+                "not, it goes on from the question before: have it start anew at each question"
+            )
             return _Ended(identifier, why, failed=True)
         noise = apart.far / math.sqrt(2)
         if plan.measure and noise > MOST_NOISE:

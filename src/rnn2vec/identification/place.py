@@ -24,10 +24,12 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
     """Which of the known tasks a box was trained on, by somebody else: another network, cell, size or seed.
 
     The encoder asks the box its own questions, and the labels of its zoo tell from z how likely each task is: the
-    product of the calibrated probabilities of its columns. What is left is the probability that it is none of these;
-    a box unlike all networks that the encoder knows is none of them. Of each question a probing encoder asks all of its
-    sequences the next step, by all that was answered; they are the transcript. A box that cannot be asked several at
-    once is asked their beginnings again and again, which its counts of questions and letters say.
+    product of the calibrated probabilities of its columns. What is left is the probability that it is none of
+    these; a box unlike all networks that the encoder knows is none of them: by z, and where networks do not write
+    strings, by what it answers to questions of the zoo (:mod:`rnn2vec.evaluation.imitation`). Of each question a
+    probing encoder asks all of its sequences the next step, by all that was answered; they are the transcript. A
+    box that cannot be asked several at once is asked their beginnings again and again, which its counts of
+    questions and letters say.
 
     Args:
         box: see :func:`rnn2vec.identification.box.box_of`; it answers with numbers, or with all probabilities.
@@ -60,11 +62,12 @@ def place(box: Any, encoder: Encoder, among: Sequence[Sequence[Any]], columns: S
     asked = Asked(box, encoder.interface)
     try:
         z = encoder.encode(asked)
+        assert asked.asked is not None
+        strings = list(zip(asked.asked.inputs[0].numpy(), asked.asked.outputs[0].numpy(), strict=True))
+        # to write strings, it would be asked their beginnings again and again
+        known = bool(encoder.knowledge(z, None if encoder.interface.writes else asked)["known"][0])
     finally:
         asked.box.end()
-    assert asked.asked is not None
-    strings = zip(asked.asked.inputs[0].numpy(), asked.asked.outputs[0].numpy(), strict=True)
-    known = bool(encoder.knowledge(z)["known"][0])
     chances = [encoder.knowledge.chances(name, z) for name in columns]
     likely: dict[str, Candidate] = {}
     for row, task in enumerate(tasks):

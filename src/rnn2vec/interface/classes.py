@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, Real
+from jaxtyping import Float, Float32, Float64, Int64, Real
 from torch import Tensor
 
 from rnn2vec.fields import are_finite_floats, whole
@@ -77,6 +77,12 @@ class Classes:
     ) -> Float[Tensor, ""]:
         """What a difference of two networks is small or large beside: 1, since probabilities have one scale."""
         return torch.ones((), dtype=torch.float64)
+
+    def unexplained(
+        self, answers: Float[Tensor, "N R T Y"], others: Float[Tensor, "N R T Y"], unit: Float[Tensor, " Y"]
+    ) -> Float64[Tensor, " N"]:
+        """How much of the answers ``[N, R, T, Y]`` of networks others do not explain: the mean total variation."""
+        return self.difference(answers, others, unit).double().mean((1, 2))
 
     quantity: ClassVar[str] = "certainty"
     """What :meth:`pictured` measures: the mean probability of the likeliest class."""

@@ -92,7 +92,8 @@ class Interface:
             outputs = OUTPUTS[values["outputs"]["kind"]](**fields["outputs"])
         except (TypeError, KeyError, AttributeError) as error:
             raise RNN2VecError(
-                f"an interface has inputs and outputs, each with kind and size; got {shown(values)}"
+                f"an interface has inputs, of the kind {' or '.join(INPUTS)}, and outputs, of the kind "
+                f"{' or '.join(OUTPUTS)}, each with a size; got {shown(values)}"
             ) from error
         return cls(inputs, outputs)
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Real
+from jaxtyping import Bool, Float, Float32, Float64, Real
 from torch import Tensor
 
 from rnn2vec.errors import RNN2VecError
@@ -18,6 +18,8 @@ from rnn2vec.losses import OF_NUMBERS, Loss
 
 SILENT = 1e-6
 """The level of a network's answers, in units of the spread of all, below which they are taken for silence."""
+FLAT = 0.01
+"""How much answers vary, in units of the spread of all, below which they are taken for constant."""
 LOUD = 10.0
 """Times as far from the middle of all as three of four networks are: answers further off do not set the unit."""
 FEW = 8
@@ -164,6 +166,18 @@ class Numbers:
         silence = torch.zeros_like(answers[..., :1, :1, :])
         far = [self.difference(own, silence, unit).mean((-2, -1)) for own in (answers, others)]
         return torch.maximum(*far).clamp(SILENT, 1.0)
+
+    def unexplained(
+        self, answers: Float[Tensor, "N R T Y"], others: Float[Tensor, "N R T Y"], unit: Float[Tensor, " Y"]
+    ) -> Float64[Tensor, " N"]:
+        """How much of the answers ``[N, R, T, Y]`` of networks others do not explain: the root mean square difference,
+        in units ``[Y]``, over that of the answers from their own mean; at least :data:`FLAT` is taken for this. 0 is
+        nothing, and 1 is what the mean of a network's answers leaves.
+        """
+        own = answers.double() / unit
+        off, varying = own - others.double() / unit, own - own.mean((1, 2), keepdim=True)
+        lengths = [each.square().mean((1, 2, 3)).sqrt() for each in (off, varying)]
+        return lengths[0] / lengths[1].clamp(min=FLAT)
 
     quantity: ClassVar[str] = "loudness"
     """What :meth:`pictured` measures: the root mean square of all answers."""

@@ -112,9 +112,12 @@ def search(
     if len(asked) != 1:
         raise RNN2VecError(f"a query is one network; got {len(asked)}: choose one, of knob positions by --knob")
     if not collection.networks.interface.fits(asked.interface):
+        mine, theirs = (
+            (each.inputs.size, each.outputs.size) for each in (collection.networks.interface, asked.interface)
+        )
         raise RNN2VecError(
-            f"a query has the interface of what is searched, {collection.networks.interface}; got {asked.interface}"
-            "; inputs that stay constant are folded by --knob"
+            f"a query has the interface of what is searched, {collection.networks.interface}; got {asked.interface}: "
+            + ("declare the interface of its file" if mine == theirs else "--knob folds inputs that stay constant")
         )
     encoder = collection.fitted_encoder() if encoder is None else encoder
     if z is None:
