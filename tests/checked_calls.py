@@ -162,6 +162,7 @@ def call_training() -> None:
 
 def call_interfaces() -> None:
     tokens, numbers = Tokens(6), Numbers(2, -1.0, 1.0)
+    numbers.unexplained(torch.rand(3, 2, 5, 2), torch.rand(3, 2, 5, 2), torch.ones(2))
     tokens.shares(tokens.questions(tokens.logits(tokens.tensor(np.array([[0, 5]], dtype=np.int8)))))
     numbers.shares(numbers.questions(numbers.logits(numbers.tensor(np.zeros((3, 2), dtype=np.float16)))))
     for outputs in (Classes(4), Numbers(4)):
