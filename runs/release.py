@@ -139,8 +139,8 @@ its predictors were fitted to (`ood`: out of distribution):
 {rows}
 
 `calibration` is the expected calibration error of a class's confidence. `refused` is the share of networks of the
-family that are called unknown, `called unknown` that of strangers; AUROC is that of the distance to known networks,
-and, of networks that write, of the error with which the emulator imitates them, in units of its limit.
+family that are called unknown, `called unknown` that of strangers; AUROC is that of the distance to known networks
+or of the error with which the emulator imitates them, whichever is larger in units of its limit.
 
 `boxes` are of the same networks as black boxes that take single tokens and answer with probabilities of two digits: in
 place of each mixture, they are asked its likeliest token.
