@@ -111,6 +111,10 @@ def test_pretrain_and_evaluate(zoo: Path, tmp_path: Path, rnn2vec_command: Comma
         assert status == 0, errors
     record = json.loads((tmp_path / "statistics" / "training.json").read_text())
     assert (record["recipe"]["steps"], record["recipe"]["loss"], record["seed"]) == (3, "js", 5)
+    card = (tmp_path / "statistics" / "README.md").read_text()
+    for words in ("(statistics)", "the family formal-languages", "3 steps, seed 5", "(js)", "| validation |"):
+        assert words in card
+    assert "More Information Needed" not in card
     encoders = (tmp_path / "statistics", tmp_path / "noninteractive")
     status, output, errors = rnn2vec_command(
         "evaluate", zoo, *encoders, "--out", tmp_path / "out", "--supervised-steps", 2

@@ -15,7 +15,8 @@ import torch
 from conftest import Command
 from rnn2vec import Collection, Population, RNN2VecError, Vectors, Zoo, embed, import_zoo, nearest, search
 from rnn2vec.cli.console import console
-from rnn2vec.library.collection import MOST_FOR_NEAR, row_named
+from rnn2vec.fields import MOST_FOR_NEAR
+from rnn2vec.library.collection import row_named
 from rnn2vec.networks.behaviour import answers_of, difference, unit_of
 from rnn2vec.networks.stimuli import stimuli
 from test_answers import SOUND, amplifiers

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from rnn2vec.errors import RNN2VecError
 LARGEST = 2**31 - 1
 """Of what is counted: networks, steps, sequences. It fits the 32-bit numbers that other tools read tables with."""
 
+MOST_FOR_NEAR = 10_000
+"""Names among which a mistyped one is looked for, which takes a second."""
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 _EXACT = 2**53
 """Up to here, a float64 tells every whole number from the next."""
@@ -89,3 +92,11 @@ def are_whole(array: np.ndarray) -> bool:
 def are_finite_floats(array: np.ndarray) -> bool:
     """Whether an array holds floats, none of them NaN or infinite."""
     return array.dtype.kind == "f" and bool(np.isfinite(array).all())
+
+
+def near_names(name: str, known: Sequence[str]) -> str:
+    """What a message says of a name that is none of the known ones: those near it, or the first few."""
+    near = [other for other in known if name.lower() in other.lower()][:5]
+    if not near and len(known) <= MOST_FOR_NEAR:
+        near = difflib.get_close_matches(name, known, 5)
+    return f"near it are {', '.join(near)}" if near else f"names are such as {', '.join(known[:3])}"

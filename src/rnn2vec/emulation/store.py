@@ -16,6 +16,7 @@ import safetensors.torch
 import torch
 
 from rnn2vec.checksums import CHECKSUMS, recorded_checksum, require_unaltered, sealed
+from rnn2vec.emulation.card import encoder_card
 from rnn2vec.emulation.emulate import build_emulator
 from rnn2vec.emulation.emulator import Emulator
 from rnn2vec.emulation.pretrain import Pretrained, pretrain
@@ -30,7 +31,7 @@ from rnn2vec.files import make_folder, read_json, read_tensors, write_atomically
 from rnn2vec.outputs import require_new_directory, sole_writer
 from rnn2vec.plan import require_same
 from rnn2vec.training import CHECKPOINT
-from rnn2vec.zoo.layout import INDEX
+from rnn2vec.zoo.layout import CARD, INDEX
 from rnn2vec.zoo.split import split_zoo
 from rnn2vec.zoo.store import Zoo
 
@@ -70,6 +71,8 @@ def save_trained(directory: Path, trained: Pretrained, zoo: Zoo, recipe: Pretrai
     """Write an encoder directory; the record last, so that a directory with a record is whole."""
     make_folder(directory)
     trained.encoder.save_pretrained(directory)
+    card = encoder_card(trained.encoder, zoo, recipe, seed, trained.losses)
+    write_atomically(directory / CARD, card.encode())
     checksum = write_atomically(directory / EMULATOR, safetensors.torch.save(trained.emulator.state_dict()))
     record = sealed(
         {

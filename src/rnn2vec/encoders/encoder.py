@@ -28,8 +28,29 @@ from rnn2vec.networks import Networks
 from rnn2vec.networks.protocol import require_networks
 from rnn2vec.threads import on_threads, threads_for
 
+CARD = """---
+{{ card_data }}
+---
 
-class Encoder(nn.Module, ModelHubMixin, library_name="rnn2vec", tags=["rnn2vec", "weight-space-learning"]):
+# An encoder of recurrent networks
+
+```python
+import rnn2vec
+
+encoder = rnn2vec.load_encoder("path/to/this/folder")
+z = encoder.encode(networks)  # a vector for each network
+```
+"""
+"""What hubs show of an encoder; jinja's template."""
+
+
+class Encoder(
+    nn.Module,
+    ModelHubMixin,
+    library_name="rnn2vec",
+    tags=["rnn2vec", "weight-space-learning", "recurrent-neural-networks"],
+    model_card_template=CARD,
+):
     """Maps N recurrent networks to N representations z of unit length.
 
     A subclass implements :meth:`represent`, and is a :class:`WeightEncoder` or a

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from rnn2vec.encoders import AnswersEncoder, Encoder
 from rnn2vec.errors import RNN2VecError
-from rnn2vec.fields import counted, shown
+from rnn2vec.fields import counted, near_names, shown
 from rnn2vec.networks import Networks
 from rnn2vec.networks.behaviour import answers_of, as_questions, unit_of
 from rnn2vec.networks.protocol import require_networks
@@ -23,8 +22,6 @@ from rnn2vec.zoo.store import Zoo
 
 OnProgress = Callable[[int, str], None]
 """Told how many networks, or steps, were done, and a note."""
-MOST_FOR_NEAR = 10_000
-"""Names among which a mistyped one is looked for, which takes a second."""
 MOST_FOR_UNIT = 256
 """Networks whose answers tell the unit of differences; evenly spread, if there are more."""
 
@@ -133,9 +130,7 @@ def row_named(names: Shaped[np.ndarray, " N"], name: str) -> int:
     rows = np.flatnonzero(names == name)
     if len(rows) == 1:
         return int(rows[0])
-    known = names.tolist()
-    near = [other for other in known if name.lower() in other.lower()][:5]
-    if not near and len(known) <= MOST_FOR_NEAR:
-        near = difflib.get_close_matches(name, known, 5)
-    said = f"near it are {', '.join(near)}" if near else f"names are such as {', '.join(known[:3])}"
-    raise RNN2VecError(f"a name is that of one network; {name!r} is that of {len(rows)} of {len(names)}; {said}")
+    raise RNN2VecError(
+        f"a name is that of one network; {name!r} is that of {len(rows)} of {len(names)}; "
+        f"{near_names(name, names.tolist())}"
+    )

@@ -14,6 +14,7 @@ import numpy as np
 
 from rnn2vec.errors import RNN2VecError
 from rnn2vec.families.kinds import KINDS
+from rnn2vec.fields import near_names
 from rnn2vec.files import read_bytes
 from rnn2vec.zoo.table import OWN
 
@@ -85,7 +86,9 @@ def _labels(rows: list[list[str]], names: Sequence[str], taken: Sequence[str]) -
             place for place, name in enumerate(names) if any(fnmatch.fnmatchcase(one, said_of) for one in _names(name))
         ]  # a name with brackets, such as TS9[1], is no pattern of others
         if not places:
-            raise RNN2VecError(f"a row is of a network of the zoo; row {number}, {cells[NAME]!r}, is of none")
+            raise RNN2VecError(
+                f"a row is of a network of the zoo; row {number}, {said_of!r}, is of none; {near_names(said_of, names)}"
+            )
         for head in texts:
             for place in places if cells[head] else ():
                 texts[head][place] = cells[head]
