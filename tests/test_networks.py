@@ -372,7 +372,7 @@ def test_an_interface_survives_its_dictionary(interface: Interface) -> None:
     assert Interface.from_dict(interface.to_dict()) == interface
     wrong: list[Any] = [{}, {"inputs": {"kind": "tokens"}, "outputs": {}}, {"inputs": 3, "outputs": 4}, 3]
     for values in wrong:
-        with pytest.raises(RNN2VecError, match="an interface has inputs and outputs"):
+        with pytest.raises(RNN2VecError, match="an interface has inputs, of the kind tokens or numbers, and outputs"):
             Interface.from_dict(values)
 
 
