@@ -65,7 +65,7 @@ def predict_command(
     )
     console.print(
         "In brackets: the probability of a class, or the error that nine of ten predictions do not exceed; of known, "
-        "how far a network is from those that the encoder knows, by z or by what it writes: beyond 1, predictions "
+        "how far a network is from those that the encoder knows, by z or by what it answers: beyond 1, predictions "
         "would mean nothing.",
         style="dim", highlight=False,
     )  # fmt: skip

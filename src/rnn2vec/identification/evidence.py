@@ -43,21 +43,7 @@ class Apart(NamedTuple):
 class Evidence:
     """Weighs N networks by the answers of a box.
 
-    Args:
-        networks: N known networks.
-        questions: sequences that a box may be asked, ``[R, T]`` tokens or ``[R, T, X]`` numbers; made by default, see
-            :func:`rnn2vec.networks.questions.made_questions`.
-        answers: the kind of answers, see :func:`rnn2vec.identification.answer_models.answer_model`.
-        noise: of answers; very little by default.
-        none: how likely it is beforehand that it is none of them.
-        groups: what is asked for of each, ``[N]``; which network it is by default.
-
-    Attributes:
-        model: of answers.
-        transcript: what was told so far.
-        noise: as given, or as it was measured; None if it was neither.
-        labels: names of the groups, ``[G]``; None where each network is one.
-        groups: the number of each network's group, ``[N]``.
+    Arguments and attributes are those of :class:`rnn2vec.Identifier`, which also chooses what to ask.
 
     Raises:
         RNN2VecError: if there are no networks or questions, or answers of this kind are none of theirs.
